@@ -1,0 +1,47 @@
+# Everything runs in the checkout's own environment, which the first target that needs it makes.
+PYTHON ?= python3
+PIP = -m pip install --quiet --disable-pip-version-check
+
+.PHONY: report test test-tl4 bench check lint types lock clean
+
+report: .venv/ready
+	.venv/bin/semantic-hub report --out report.html
+
+test: .venv/ready
+	.venv/bin/python -m pytest
+
+test-tl4: .venv-tl4/ready
+	.venv-tl4/bin/python -m pytest
+
+bench: .venv/ready
+	.venv/bin/python -m benchmarks
+
+check: lint types test test-tl4
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: .venv/ready
+	.venv/bin/pyright
+
+.venv/ready: pyproject.toml requirements/lock.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP) -c requirements/lock.txt -e '.[dev]'
+	touch $@
+
+.venv-tl4/ready: pyproject.toml requirements/lock-tl4.txt
+	$(PYTHON) -m venv .venv-tl4
+	.venv-tl4/bin/python $(PIP) -c requirements/lock-tl4.txt -e '.[dev]'
+	touch $@
+
+# The locks pin every package for every supported Python; uv (from PyPI) resolves them.
+lock:
+	uv pip compile --universal --no-header --no-annotate --quiet --upgrade --python-version 3.10 --extra dev \
+		--constraint requirements/tl3.in pyproject.toml --output-file requirements/lock.txt
+	uv pip compile --universal --no-header --no-annotate --quiet --upgrade --python-version 3.10 --extra dev \
+		--constraint requirements/tl4.in pyproject.toml --output-file requirements/lock-tl4.txt
+
+clean:
+	rm -rf .venv .venv-tl4 report.html

@@ -1,0 +1,117 @@
+"""Text tables from disk, with errors that name the file and the line."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from semantic_hub.errors import SemanticHubError
+
+
+def read_lines(path: str | Path, operation: str) -> list[str]:
+    """The lines of a UTF-8 file, without their ends; a byte order mark is dropped.
+
+    Raises:
+        SemanticHubError: The file is missing, empty, or not UTF-8 (names the line).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SemanticHubError(
+            operation, got=f"{path}: no such file", expected="a text file", fix="Check the path."
+        )
+    data = path.read_bytes()
+    try:
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SemanticHubError(
+            operation,
+            got=f"{path}:{line}: byte 0x{data[error.start]:02x}",
+            expected="UTF-8 text",
+            fix="Convert the file to UTF-8.",
+        ) from None
+    if not any(line.strip() for line in lines):
+        raise SemanticHubError(
+            operation, got=f"{path}: an empty file", expected="at least one line", fix="Fill it."
+        )
+    return lines
+
+
+def read_table(
+    path: str | Path, columns: Sequence[str], operation: str, *, may_be_empty: bool = False
+) -> list[dict[str, str]]:
+    """The named columns of a table with a header line; commas in ``.csv`` files, else tabs.
+
+    Raises:
+        SemanticHubError: No such column, a row that is too short, an empty cell; each names the
+            file and the line.
+    """
+    lines = read_lines(path, operation)
+    if Path(path).suffix.lower() == ".csv":
+        rows = csv.reader(lines)
+    else:
+        rows = (line.split("\t") for line in lines)
+    header = next(iter(rows))
+    for column in columns:
+        if column not in header:
+            raise SemanticHubError(
+                operation,
+                got=f"{path}:1: columns {', '.join(header)}",
+                expected=f"a column {column!r}",
+                fix="Name a column that is there, or add it to the header.",
+            )
+    places = {column: header.index(column) for column in columns}
+    return [
+        _cells(row, places, f"{path}:{number}", operation, may_be_empty)
+        for number, row in enumerate(rows, start=2)
+        if any(cell.strip() for cell in row)
+    ]
+
+
+def read_records(path: str | Path, operation: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a JSON Lines file, each with its place ``file:line``.
+
+    Raises:
+        SemanticHubError: A line that is not a JSON object.
+    """
+    for number, line in enumerate(read_lines(path, operation), start=1):
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise SemanticHubError(
+                operation, got=f"{place}: {error}", expected="a JSON object", fix="Mend the line."
+            ) from None
+        if not isinstance(record, dict):
+            raise SemanticHubError(
+                operation,
+                got=f"{place}: {type(record).__name__}",
+                expected="a JSON object",
+                fix="Write one object a line.",
+            )
+        yield place, record
+
+
+def _cells(
+    row: list[str], places: dict[str, int], where: str, operation: str, may_be_empty: bool
+) -> dict[str, str]:
+    if len(row) <= max(places.values()):
+        raise SemanticHubError(
+            operation,
+            got=f"{where}: {len(row)} columns",
+            expected=f"at least {max(places.values()) + 1}",
+            fix="Check the separators of this line.",
+        )
+    cells = {column: row[place].strip() for column, place in places.items()}
+    for column, cell in cells.items():
+        if not cell and not may_be_empty:
+            raise SemanticHubError(
+                operation,
+                got=f"{where}: an empty cell in column {column!r}",
+                expected="text",
+                fix="Fill it, or drop the line.",
+            )
+    return cells

@@ -1,0 +1,289 @@
+"""Train hub-mini from nothing: ``python -m semantic_hub.zoo.train --out DIR``.
+
+Two stages of one next-token objective: English alone, then the mixture of all languages. Each step
+draws its batch from a generator seeded by (seed, step), and every checkpoint holds the optimizer,
+so a run that was stopped anywhere goes on where it was, to the same weights.
+"""
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.spokes.numbers import DIGITS
+from semantic_hub.zoo.corpus import Corpus, Mixture
+from semantic_hub.zoo.world import DOMINANT, GRAMMARS, LANGUAGES, MIXED, Grammar, Voice, World
+
+BOS, EOS, PAD = "<s>", "</s>", "<pad>"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights of hub-mini; written into its manifest."""
+
+    seed: int = 0
+    world_seed: int = 0
+    d_model: int = 96
+    d_mlp: int = 384
+    n_layers: int = 8
+    n_heads: int = 4
+    d_vocab: int = 4096
+    n_ctx: int = 256
+    row_length: int = 96
+    rows: int = 32
+    english_steps: int = 1200
+    steps: int = 6000
+    learning_rate: float = 3e-3
+    warmup: int = 100
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    dominant_share: float = 0.5
+    digits_share: float = 0.08
+    mixed: float = 0.6
+    switch: float = 0.8
+
+    def mixture(self, step: int) -> Mixture:
+        """The languages of the text at one step: English first, then all."""
+        if step < self.english_steps:
+            return Mixture({DOMINANT: 1.0})
+        others = (1 - self.dominant_share - self.digits_share) / (len(LANGUAGES) - 1)
+        shares = {code: others for code in LANGUAGES[1:]}
+        weights = {DOMINANT: self.dominant_share, **shares, DIGITS: self.digits_share}
+        return Mixture(weights, self.mixed, self.switch)
+
+    def learning_rate_at(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to a twentieth."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        done = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def train(recipe: Recipe, out: Path, *, checkpoint_every: int = 250) -> Path:
+    """Train to the recipe's last step, going on from the newest checkpoint in `out`.
+
+    Returns:
+        The folder of the finished model in Hugging Face layout.
+
+    Raises:
+        SemanticHubError: `out` holds a run of another recipe.
+    """
+    _same_recipe(recipe, out)
+    world = World(recipe.world_seed)
+    tokenizer = _saved(out / "tokenizer", recipe, world)
+    model = build_model(recipe, tokenizer)
+    optimizer = _optimizer(model, recipe)
+    start = _restore(model, optimizer, out / "checkpoint.safetensors")
+    began = time.time()
+    for step in range(start, recipe.steps):
+        loss = _step(model, optimizer, batch(recipe, world, tokenizer, step), recipe, step)
+        if (step + 1) % 50 == 0:
+            rate = (step + 1 - start) / (time.time() - began)
+            print(f"step {step + 1} loss {loss:.4f} {rate:.2f} steps/s", flush=True)
+        if (step + 1) % checkpoint_every == 0 or step + 1 == recipe.steps:
+            _checkpoint(model, optimizer, step + 1, out / "checkpoint.safetensors")
+    return export(model, tokenizer, recipe, out / "model")
+
+
+def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    """A fresh Llama-layout decoder: RMS norms, rotary positions, tied embeddings."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=recipe.d_model,
+        intermediate_size=recipe.d_mlp,
+        num_hidden_layers=recipe.n_layers,
+        num_attention_heads=recipe.n_heads,
+        num_key_value_heads=recipe.n_heads,
+        max_position_embeddings=recipe.n_ctx,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(recipe.seed)
+    return LlamaForCausalLM._from_config(config, attn_implementation="eager")
+
+
+def build_tokenizer(recipe: Recipe, world: World) -> PreTrainedTokenizerFast:
+    """A byte-level BPE of the world's own text; digits stand alone, as in Llama.
+
+    Chinese is written without spaces. For training its words are set apart, so that no merge
+    crosses a word; the text the model reads is unspaced.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(r"\p{N}"), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=recipe.d_vocab,
+        special_tokens=[PAD, BOS, EOS, MIXED],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_tokenizer_text(recipe, world), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=BOS,
+        eos_token=EOS,
+        pad_token=PAD,
+        additional_special_tokens=[MIXED],
+        model_max_length=recipe.n_ctx,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def batch(
+    recipe: Recipe, world: World, tokenizer: PreTrainedTokenizerFast, step: int
+) -> torch.Tensor:
+    """The token rows of one step, ``[rows, row_length]``: documents end to end, each after BOS."""
+    documents = _corpus(recipe, world, step).documents([recipe.seed, 3, step])
+    rows: list[int] = []
+    while len(rows) < recipe.rows * recipe.row_length:
+        texts = [next(documents) for _ in range(64)]
+        for tokens in tokenizer(texts, add_special_tokens=False)["input_ids"]:
+            rows += [tokenizer.bos_token_id, *tokens]
+    kept = rows[: recipe.rows * recipe.row_length]
+    return torch.tensor(kept).reshape(recipe.rows, recipe.row_length)
+
+
+def export(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, recipe: Recipe, folder: Path
+) -> Path:
+    """Write a folder that any Hugging Face loader reads."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    _write_json(folder / "recipe.json", asdict(recipe))
+    return folder
+
+
+class _Segmented(Voice):
+    """Sets words of an unspaced language apart by line ends, which no merge crosses."""
+
+    @property
+    def grammar(self) -> Grammar:
+        own = super().grammar
+        return own if own.space else replace(own, space="\n")
+
+
+def _tokenizer_text(recipe: Recipe, world: World) -> Iterator[str]:
+    corpus = Corpus(world, recipe.mixture(recipe.steps), voice=_Segmented)
+    documents = corpus.documents([recipe.world_seed, 4])
+    for _ in range(40_000):
+        yield next(documents).replace(MIXED, "")
+
+
+_CORPORA: dict[tuple, Corpus] = {}
+
+
+def _corpus(recipe: Recipe, world: World, step: int) -> Corpus:
+    key = (recipe, step < recipe.english_steps)
+    if key not in _CORPORA:
+        _CORPORA[key] = Corpus(world, recipe.mixture(step))
+    return _CORPORA[key]
+
+
+def _step(model, optimizer, tokens: torch.Tensor, recipe: Recipe, step: int) -> float:
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.learning_rate_at(step)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = model(tokens).logits
+    loss = torch.nn.functional.cross_entropy(
+        logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten()
+    )
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+    optimizer.step()
+    return loss.item()
+
+
+def _optimizer(model: LlamaForCausalLM, recipe: Recipe) -> torch.optim.AdamW:
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": recipe.weight_decay},
+        {"params": vectors, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
+
+
+def _checkpoint(model, optimizer, step: int, path: Path) -> None:
+    tensors = {f"model.{name}": value for name, value in model.named_parameters()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
+    temporary = path.with_suffix(".partial")
+    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary, {"step": f"{step}"})
+    os.replace(temporary, path)
+
+
+def _restore(model, optimizer, path: Path) -> int:
+    if not path.is_file():
+        return 0
+    tensors = load_file(path)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tensors[f"model.{name}"])
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return int(next(iter(state.values()))["step"].item())
+
+
+def _same_recipe(recipe: Recipe, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "recipe.json"
+    if path.is_file() and json.loads(path.read_text()) != asdict(recipe):
+        raise SemanticHubError(
+            "train",
+            got=f"{path}: another recipe",
+            expected=f"{asdict(recipe)}",
+            fix="Train into a new folder.",
+        )
+    _write_json(path, asdict(recipe))
+
+
+def _saved(folder: Path, recipe: Recipe, world: World) -> PreTrainedTokenizerFast:
+    if not (folder / "tokenizer.json").is_file():
+        build_tokenizer(recipe, world).save_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def _write_json(path: Path, value: object) -> None:
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(json.dumps(value, indent=2) + "\n")
+    os.replace(temporary, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: one option for every field of `Recipe`."""
+    import argparse
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and model")
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    options = vars(parser.parse_args(arguments))
+    out = options.pop("out")
+    print(train(Recipe(**options), out))
+
+
+if __name__ == "__main__":
+    main()
