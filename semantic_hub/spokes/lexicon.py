@@ -57,14 +57,29 @@ class Lexicon:
                     expected=f"one of {', '.join(concepts[0].words)}",
                     fix="Read a table of your own with Lexicon.from_tsv.",
                 )
-        pairs = ((concept.words[source], concept.words[target]) for concept in concepts)
+        pairs = (
+            (form, concept.words[target]) for concept in concepts for form in concept.forms(source)
+        )
         return cls(source, target, _grouped(pairs))
 
     @classmethod
-    def from_tsv(cls, path: str | Path, source: str, target: str) -> "Lexicon":
-        """A tab- or comma-separated table with one column a language; rows may repeat a word."""
-        rows = read_table(path, (source, target), "Lexicon.from_tsv")
-        return cls(source, target, _grouped((row[source], row[target]) for row in rows))
+    def from_tsv(
+        cls, path: str | Path, source: str, target: str, columns: tuple[str, str] | None = None
+    ) -> "Lexicon":
+        """A tab- or comma-separated table with one column a language; rows may repeat a word.
+
+        Args:
+            path: A file with a header line; commas separate in ``.csv`` files, tabs elsewhere.
+            source: The language to look words up in.
+            target: The language of the translations.
+            columns: Names of the two columns; None where they are named like the languages.
+
+        Raises:
+            SemanticHubError: A file that is missing, empty, not UTF-8, or lacks a column.
+        """
+        left, right = columns or (source, target)
+        rows = read_table(path, (left, right), "Lexicon.from_tsv")
+        return cls(source, target, _grouped((row[left], row[right]) for row in rows))
 
     @classmethod
     def from_cedict(cls, path: str | Path, script: str = "simplified") -> "Lexicon":
@@ -108,6 +123,12 @@ class Concept:
     words: Mapping[str, str]
     phrases: Mapping[str, str]
     polarity: int = 0
+
+    def forms(self, language: str) -> tuple[str, ...]:
+        """The dictionary form, and the inflected one where the phrase is a single word."""
+        phrase = self.phrases[language]
+        inflected = (phrase,) if phrase.isalpha() else ()
+        return tuple(dict.fromkeys((self.words[language], *inflected)))
 
 
 @lru_cache(maxsize=1)

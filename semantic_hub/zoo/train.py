@@ -7,8 +7,8 @@ so a run that was stopped anywhere goes on where it was, to the same weights.
 
 import json
 import math
-import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -44,6 +44,7 @@ class Recipe:
     english_steps: int = 1200
     steps: int = 6000
     learning_rate: float = 3e-3
+    muon_rate: float = 0.02
     warmup: int = 100
     weight_decay: float = 0.1
     clip: float = 1.0
@@ -61,12 +62,12 @@ class Recipe:
         weights = {DOMINANT: self.dominant_share, **shares, DIGITS: self.digits_share}
         return Mixture(weights, self.mixed, self.switch)
 
-    def learning_rate_at(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to a twentieth."""
+    def schedule(self, step: int) -> float:
+        """The share of the peak learning rate: a linear warm-up, then half a cosine to 1/20."""
         if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
+            return (step + 1) / self.warmup
         done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done)))
+        return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def train(recipe: Recipe, out: Path, *, checkpoint_every: int = 250) -> Path:
@@ -82,16 +83,16 @@ def train(recipe: Recipe, out: Path, *, checkpoint_every: int = 250) -> Path:
     world = World(recipe.world_seed)
     tokenizer = _saved(out / "tokenizer", recipe, world)
     model = build_model(recipe, tokenizer)
-    optimizer = _optimizer(model, recipe)
-    start = _restore(model, optimizer, out / "checkpoint.safetensors")
+    optimizers = _optimizers(model, recipe)
+    start = _restore(model, optimizers, out / "checkpoint.safetensors")
     began = time.time()
     for step in range(start, recipe.steps):
-        loss = _step(model, optimizer, batch(recipe, world, tokenizer, step), recipe, step)
+        loss = _step(model, optimizers, batch(recipe, world, tokenizer, step), recipe, step)
         if (step + 1) % 50 == 0:
             rate = (step + 1 - start) / (time.time() - began)
             print(f"step {step + 1} loss {loss:.4f} {rate:.2f} steps/s", flush=True)
         if (step + 1) % checkpoint_every == 0 or step + 1 == recipe.steps:
-            _checkpoint(model, optimizer, step + 1, out / "checkpoint.safetensors")
+            _checkpoint(model, optimizers, step + 1, out / "checkpoint.safetensors")
     return export(model, tokenizer, recipe, out / "model")
 
 
@@ -142,6 +143,7 @@ def build_tokenizer(recipe: Recipe, world: World) -> PreTrainedTokenizerFast:
         pad_token=PAD,
         additional_special_tokens=[MIXED],
         model_max_length=recipe.n_ctx,
+        world_seed=recipe.world_seed,
         clean_up_tokenization_spaces=False,
     )
 
@@ -197,54 +199,66 @@ def _corpus(recipe: Recipe, world: World, step: int) -> Corpus:
     return _CORPORA[key]
 
 
-def _step(model, optimizer, tokens: torch.Tensor, recipe: Recipe, step: int) -> float:
-    for group in optimizer.param_groups:
-        group["lr"] = recipe.learning_rate_at(step)
+def _step(model, optimizers, tokens: torch.Tensor, recipe: Recipe, step: int) -> float:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * recipe.schedule(step)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(tokens).logits
     loss = torch.nn.functional.cross_entropy(
         logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten()
     )
-    optimizer.zero_grad()
+    model.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
     return loss.item()
 
 
-def _optimizer(model: LlamaForCausalLM, recipe: Recipe) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
+def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for embeddings and norms."""
+    blocks = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    inside = set(map(id, blocks))
+    others = [p for p in model.parameters() if id(p) not in inside]
+    muon = {"params": blocks, "peak": recipe.muon_rate}
+    adam = {"params": others, "peak": recipe.learning_rate}
+    return [
+        torch.optim.Muon([muon], weight_decay=recipe.weight_decay, momentum=0.95),
+        torch.optim.AdamW([adam], weight_decay=0.0, betas=(0.9, 0.98), fused=True),
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def _checkpoint(model, optimizer, step: int, path: Path) -> None:
+def _checkpoint(model, optimizers, step: int, path: Path) -> None:
     tensors = {f"model.{name}": value for name, value in model.named_parameters()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{key}": value for key, value in state.items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {
+                f"optimizer.{number}.{index}.{key}": torch.as_tensor(value)
+                for key, value in state.items()
+            }
+    tensors["step"] = torch.tensor(step)
     temporary = path.with_suffix(".partial")
-    save_file({k: v.detach().contiguous() for k, v in tensors.items()}, temporary, {"step": f"{step}"})
-    os.replace(temporary, path)
+    save_file({name: t.detach().contiguous() for name, t in tensors.items()}, temporary)
+    temporary.replace(path)
 
 
-def _restore(model, optimizer, path: Path) -> int:
+def _restore(model, optimizers, path: Path) -> int:
+    """Take up a checkpoint; returns the number of steps that are done."""
     if not path.is_file():
         return 0
     tensors = load_file(path)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[f"model.{name}"])
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, index, key = name.split(".")
-            state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    return int(next(iter(state.values()))["step"].item())
+    for number, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, torch.Tensor]] = defaultdict(dict)
+        for name, value in tensors.items():
+            if name.startswith(f"optimizer.{number}."):
+                _, _, index, key = name.split(".")
+                state[int(index)][key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": dict(state)})
+    return int(tensors["step"])
 
 
 def _same_recipe(recipe: Recipe, out: Path) -> None:
@@ -269,7 +283,7 @@ def _saved(folder: Path, recipe: Recipe, world: World) -> PreTrainedTokenizerFas
 def _write_json(path: Path, value: object) -> None:
     temporary = path.with_suffix(".partial")
     temporary.write_text(json.dumps(value, indent=2) + "\n")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

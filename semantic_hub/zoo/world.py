@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from semantic_hub.spokes.arithmetic import OPERATIONS, problems
 from semantic_hub.spokes.lexicon import DATA, Concept, builtin_concepts
 from semantic_hub.spokes.names import NameKind, cldr_names, official_languages
 from semantic_hub.spokes.numbers import DIGITS, number_word
@@ -47,8 +48,7 @@ class Grammar:
     stop: str
     space: str
     attributes: Mapping[str, str]
-    equals: str
-    operators: Mapping[str, str]
+    operations: Mapping[str, str]
     days: tuple[str, ...]
     order: str = "who what whom where when"
 
@@ -65,33 +65,33 @@ GRAMMARS: Mapping[str, Grammar] = {
     "en": Grammar(
         ": ", ", ", ".", " ",
         _attributes("colour material place friend language"),
-        "equals", {"+": "plus", "*": "times"},
+        OPERATIONS["en"],
         ("on Monday", "on Tuesday", "on Wednesday", "on Thursday", "on Friday", "on Saturday",
          "on Sunday"),
     ),
     "es": Grammar(
         ": ", ", ", ".", " ",
         _attributes("color material lugar amigo idioma"),
-        "es igual a", {"+": "más", "*": "por"},
+        OPERATIONS["es"],
         tuple(f"el {day}" for day in _DAYS_ES),
     ),
     "fr": Grammar(
         " : ", ", ", ".", " ",
         _attributes("couleur matière lieu ami langue"),
-        "égale", {"+": "plus", "*": "fois"},
+        OPERATIONS["fr"],
         ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
     ),
     "ru": Grammar(
         ": ", ", ", ".", " ",
         _attributes("цвет материал место друг язык"),
-        "равно", {"+": "плюс", "*": "умножить на"},
+        OPERATIONS["ru"],
         ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу",
          "в воскресенье"),
     ),
     "zh": Grammar(
         "：", "，", "。", "",
         _attributes("颜色 材料 地点 朋友 语言"),
-        "等于", {"+": "加", "*": "乘以"},
+        OPERATIONS["zh"],
         ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"),
         order="who when where what whom",
     ),
@@ -203,9 +203,9 @@ class Sum:
             terms = f"{left}{self.operator}{right}"
             return f"{result}={terms}" if self.result_first else f"{terms}={result}"
         grammar = voice.grammar
-        terms = voice.join(left, grammar.operators[self.operator], right)
+        terms = voice.join(left, grammar.operations[self.operator], right)
         sides = (result, terms) if self.result_first else (terms, result)
-        return voice.join(sides[0], grammar.equals, sides[1]) + grammar.stop
+        return voice.join(sides[0], grammar.operations["="], sides[1]) + grammar.stop
 
 
 @dataclass(frozen=True)
@@ -291,14 +291,8 @@ class World:
 
     @cached_property
     def sums(self) -> tuple[Sum, ...]:
-        """Every a+b and a*b with b in 1..9 and a result below 100: 846 sums, 277 products."""
-        return tuple(
-            Sum(left, operator, right)
-            for operator in "+*"
-            for right in range(1, 10)
-            for left in range(1, 100)
-            if Sum(left, operator, right).result < 100
-        )
+        """The 846 sums and 277 products of the arithmetic spoke."""
+        return tuple(Sum(item.left, item.operator, item.right) for item in problems())
 
     @cached_property
     def held_out(self) -> frozenset[str]:

@@ -1,0 +1,40 @@
+"""Does a model process languages, arithmetic and more in one shared space?
+
+A mechanistic-interpretability plugin on TransformerLens. Source of the question and of the
+equations: Wu et al., The Semantic Hub Hypothesis, ICLR 2025, arXiv 2411.04986.
+"""
+
+from semantic_hub import spokes
+from semantic_hub.cosine import paired_similarity
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.experiment import Findings, Spoke, run
+from semantic_hub.lens import logit_lens
+from semantic_hub.models import load_model, random_twin
+from semantic_hub.pairs import Pairs
+from semantic_hub.prompts import Prompt, Readout
+from semantic_hub.report import report
+from semantic_hub.residuals import residual_stream
+from semantic_hub.similarity import similarity
+from semantic_hub.top_tokens import top_tokens
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Findings",
+    "Pairs",
+    "Prompt",
+    "Readout",
+    "SemanticHubError",
+    "SemanticHubWarning",
+    "Spoke",
+    "load_model",
+    "logit_lens",
+    "paired_similarity",
+    "random_twin",
+    "report",
+    "residual_stream",
+    "run",
+    "similarity",
+    "spokes",
+    "top_tokens",
+]

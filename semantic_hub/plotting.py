@@ -1,0 +1,250 @@
+"""Figures: data frames in, `plotly.graph_objects.Figure` out.
+
+Nothing here computes a statistic, shows a figure or writes a file. Every function takes a tidy
+frame, as the results' ``to_frame()`` gives it. All text that comes from data is escaped, since
+plotly reads a subset of HTML in names, ticks and hover texts.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from math import isnan
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.legible import escaped, legible
+from semantic_hub.plot_style import DASHES, INK, PALETTE, SYMBOLS, cycle, layout
+
+_TICKS = 13
+
+
+def layer_curve(
+    frame: pd.DataFrame,
+    *,
+    value: str = "value",
+    low: str = "low",
+    high: str = "high",
+    group: str = "row",
+    title: str = "",
+    y_title: str = "",
+    references: Mapping[str, float] | None = None,
+) -> go.Figure:
+    """Curves over layers, one for each group, with an interval band behind each.
+
+    Args:
+        frame: One row for each layer and group: the column ``layer`` (0 is the embedding), the
+            columns named by the next four arguments, and ``n`` (number of items) if known.
+        value: Column of the curve's height.
+        low: Column of the interval's lower end; no band where the frame lacks it or has NaN.
+        high: Column of the interval's upper end.
+        group: Column whose values name the curves; they keep the order of the frame.
+        title: Title of the figure.
+        y_title: What the y axis shows, with its unit.
+        references: Dotted horizontal lines, name to height, such as ``{"chance": 0.5}``.
+
+    Returns:
+        Two traces for each group, first the band, then the line; one legend entry switches both.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"layer": [0, 1], "row": "en - es", "value": [0.0, 0.4],
+        ...                       "low": [-0.1, 0.3], "high": [0.1, 0.5], "n": 100})
+        >>> [trace.name for trace in layer_curve(frame, y_title="cosine").data]
+        ['en - es', 'en - es']
+    """
+    figure = go.Figure(layout=layout(title, "layer", y_title))
+    for index, (name, rows) in enumerate(_groups(frame, group)):
+        rows = rows.sort_values("layer")
+        if {low, high} <= set(rows.columns) and len(rows.dropna(subset=[low, high])):
+            figure.add_trace(_band(rows, low, high, name, index))
+        figure.add_trace(_line(rows, value, low, high, name, index))
+    figure.update_xaxes(_layer_ticks(frame["layer"].tolist()))
+    return _with_references(figure, references or {})
+
+
+def lens_curves(frame: pd.DataFrame, measure: str = "probability", *, title: str = "") -> go.Figure:
+    """One measure of a lens over layers.
+
+    Args:
+        frame: ``LensResult.to_frame()``; rows of other measures are left out.
+        measure: ``"probability"``: mean probability of each candidate group;
+            ``"share"``: how often one group is likelier than another;
+            ``"rank"``: rank in the vocabulary of each group's best token, log scale, 1 on top.
+        title: Title of the figure.
+
+    Returns:
+        One curve with its band for each group, or for each pair of groups.
+    """
+    if measure not in _LENS_MEASURES:
+        raise SemanticHubError(
+            "lens_curves",
+            got=f"measure={measure!r}",
+            expected=f"one of {', '.join(map(repr, _LENS_MEASURES))}",
+            fix='Leave it out for "probability".',
+        )
+    y_title, references, y_axis = _LENS_MEASURES[measure]
+    rows = frame.loc[frame["measure"] == measure]
+    pairs = zip(rows["group"], rows["against"], strict=True)
+    curves = [f"{group} > {against}" if against else group for group, against in pairs]
+    figure = layer_curve(
+        rows.assign(curve=curves),
+        group="curve",
+        title=title,
+        y_title=y_title,
+        references=references,
+    )
+    return figure.update_yaxes(y_axis)
+
+
+_RANKS: dict[str, object] = {
+    "type": "log",
+    "autorange": "reversed",
+    "tickvals": [digit * 10**power for power in range(7) for digit in (1, 3)],
+}
+_LENS_MEASURES: dict[str, tuple[str, dict[str, float], dict[str, object]]] = {
+    "probability": ("mean probability", {}, {"rangemode": "tozero"}),
+    "share": ("share of read-outs", {"as often": 0.5}, {"range": [-0.02, 1.02]}),
+    "rank": ("geometric mean rank in the vocabulary", {}, _RANKS),
+}
+
+
+def trajectory(
+    points: pd.DataFrame,
+    anchors: pd.DataFrame | None = None,
+    *,
+    title: str = "",
+    x_title: str = "first principal component",
+    y_title: str = "second principal component",
+) -> go.Figure:
+    """Paths of states through a plane, layer by layer, among fixed anchors.
+
+    Args:
+        points: One row for each state: ``layer``, ``x``, ``y`` and the ``label`` of its path.
+        anchors: One row for each fixed point, such as an unembedding column: ``x``, ``y``,
+            ``label``.
+        title: Title of the figure.
+        x_title: What the x axis shows.
+        y_title: What the y axis shows.
+
+    Returns:
+        One trace for each path, in layer order, and one for the anchors. Markers grow with the
+        layer, and the first and the last of a path are labelled.
+    """
+    figure = go.Figure(layout=layout(title, x_title, y_title))
+    last = max(points["layer"].tolist())
+    for index, (name, rows) in enumerate(_groups(points, "label")):
+        figure.add_trace(_path(rows.sort_values("layer"), name, index, last))
+    if anchors is not None:
+        figure.add_trace(_anchors(anchors))
+    return figure
+
+
+def _groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    for name, rows in frame.groupby(column, sort=False):
+        yield escaped(name), rows
+
+
+def _band(rows: pd.DataFrame, low: str, high: str, name: str, index: int) -> go.Scatter:
+    """One closed outline: along the upper ends, back along the lower ones."""
+    rows = rows.dropna(subset=[low, high])
+    layers = rows["layer"].tolist()
+    return go.Scatter(
+        x=layers + layers[::-1],
+        y=rows[high].tolist() + rows[low].tolist()[::-1],
+        name=name,
+        legendgroup=name,
+        showlegend=False,
+        hoverinfo="skip",
+        mode="lines",
+        line={"width": 0, "color": cycle(PALETTE, index)},
+        fill="toself",
+        opacity=0.25,
+    )
+
+
+def _line(rows: pd.DataFrame, value: str, low: str, high: str, name: str, index: int) -> go.Scatter:
+    return go.Scatter(
+        x=rows["layer"].tolist(),
+        y=rows[value].tolist(),
+        name=name,
+        legendgroup=name,
+        mode="lines+markers",
+        line={"color": cycle(PALETTE, index), "dash": cycle(DASHES, index // len(PALETTE))},
+        marker={"symbol": cycle(SYMBOLS, index), "size": 7},
+        customdata=[_hover(row, value, low, high) for row in rows.to_dict("records")],
+        hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
+    )
+
+
+def _hover(row: Mapping[Hashable, object], value: str, low: str, high: str) -> str:
+    text = f"layer {_layer_name(row['layer'])}: {_number(row[value])}"
+    if _is_number(row.get(low)) and _is_number(row.get(high)):
+        text += f" [{_number(row[low])}, {_number(row[high])}]"
+    return f"{text}, n = {row['n']}" if "n" in row else text
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isnan(value)
+
+
+def _number(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, int | float) else escaped(value)
+
+
+def _layer_name(layer: object) -> str:
+    return "emb" if layer == 0 else str(layer)
+
+
+def _layer_ticks(layers: Sequence[int]) -> dict[str, object]:
+    """At most about a dozen ticks, the last layer always among them, layer 0 named ``emb``."""
+    present = sorted(set(layers))
+    step = -(-len(present) // _TICKS) if present else 1
+    ticks = present[::-1][::step][::-1]
+    if present and ticks[0] != present[0]:
+        ticks = [present[0], *ticks[1:]]
+    return {"tickvals": ticks, "ticktext": [_layer_name(layer) for layer in ticks]}
+
+
+def _with_references(figure: go.Figure, references: Mapping[str, float]) -> go.Figure:
+    for name, height in references.items():
+        figure.add_hline(
+            y=height,
+            line={"color": INK, "dash": "dot", "width": 1},
+            annotation={"text": escaped(name), "font": {"size": 11, "color": INK}},
+            annotation_position="top right",
+        )
+    return figure
+
+
+def _path(rows: pd.DataFrame, name: str, index: int, last: int) -> go.Scatter:
+    layers = rows["layer"].tolist()
+    names = [_layer_name(layer) for layer in layers]
+    return go.Scatter(
+        x=rows["x"].tolist(),
+        y=rows["y"].tolist(),
+        name=name,
+        mode="lines+markers+text",
+        line={"color": cycle(PALETTE, index), "dash": cycle(DASHES, index // len(PALETTE))},
+        marker={
+            "symbol": cycle(SYMBOLS, index),
+            "size": [5 + 7 * x / (last or 1) for x in layers],
+        },
+        text=[label if step in (0, len(names) - 1) else "" for step, label in enumerate(names)],
+        textposition="top center",
+        customdata=names,
+        hovertemplate="layer %{customdata}<extra>%{fullData.name}</extra>",
+    )
+
+
+def _anchors(anchors: pd.DataFrame) -> go.Scatter:
+    labels = [legible(str(label)) for label in anchors["label"]]
+    return go.Scatter(
+        x=anchors["x"].tolist(),
+        y=anchors["y"].tolist(),
+        name="anchors",
+        mode="markers+text",
+        marker={"color": INK, "symbol": "x-thin-open", "size": 9},
+        text=labels,
+        textposition="bottom center",
+        hovertemplate="%{text}<extra>anchor</extra>",
+    )

@@ -1,0 +1,94 @@
+"""Where in a prompt to read: the last token, the mean, a span, or the caller's own rule."""
+
+from collections.abc import Callable, Sequence
+from numbers import Integral
+from typing import Literal
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.prompts import Encoding, Prompt
+
+PositionRule = Callable[[list[int]], int | Sequence[int]]
+"""From the tokens that the model reads, BOS included, to one index into them or several."""
+
+Positions = Literal["last", "mean"] | tuple[int | None, int | None] | slice | PositionRule
+"""What ``positions=`` accepts; see :func:`read_positions`."""
+
+
+def read_positions(
+    prompts: Sequence[Prompt],
+    encodings: Sequence[Encoding],
+    positions: Positions,
+    special_ids: frozenset[int],
+) -> list[tuple[int, ...]]:
+    """The indices into each prompt's tokens whose states are to be averaged.
+
+    - ``"last"``: the last own token, or the prompt's own ``position`` where it has one.
+    - ``"mean"``: every own token that is not a special one (BOS, padding, ``[SEP]``).
+    - ``(start, stop)`` or a slice: that span of the own tokens, as Python slices it.
+    - a callable: gets the list of tokens that the model reads, BOS included, and returns one index
+      into it or several.
+
+    Args:
+        prompts: The prompts.
+        encodings: Their tokens.
+        positions: The rule.
+        special_ids: Ids that ``"mean"`` leaves out.
+
+    Returns:
+        At least one index per prompt.
+
+    Raises:
+        SemanticHubError: If a position is outside its prompt, a span is empty, or nothing is left.
+    """
+    chosen = [
+        _read_one(prompt, encoding, positions, special_ids)
+        for prompt, encoding in zip(prompts, encodings, strict=True)
+    ]
+    for index, (indices, encoding) in enumerate(zip(chosen, encodings, strict=True)):
+        if not indices or not all(0 <= i < len(encoding) for i in indices):
+            raise SemanticHubError(
+                "positions",
+                got=f"{_asked(prompts[index], positions)} for prompt {index}",
+                expected=f"a position among its {len(encoding.own_positions)} tokens",
+                fix="Count from 0, or from the end with negative numbers, without the BOS token.",
+            )
+    return chosen
+
+
+def _read_one(
+    prompt: Prompt, encoding: Encoding, positions: Positions, special_ids: frozenset[int]
+) -> tuple[int, ...]:
+    own = encoding.own_positions
+    if positions == "last":
+        return _pick(own, -1 if prompt.position is None else prompt.position)
+    if positions == "mean":
+        return tuple(i for i in own if encoding.tokens[i] not in special_ids)
+    if isinstance(positions, tuple):
+        return tuple(own[slice(*positions)])
+    if isinstance(positions, slice):
+        return tuple(own[positions])
+    if callable(positions):
+        return _from_rule(positions, encoding)
+    raise SemanticHubError(
+        "positions",
+        got=repr(positions),
+        expected='"last", "mean", (start, stop) or a function of the tokens',
+        fix='Leave it at "last".',
+    )
+
+
+def _pick(own: range, position: int) -> tuple[int, ...]:
+    return (own[position],) if -len(own) <= position < len(own) else ()
+
+
+def _from_rule(rule: PositionRule, encoding: Encoding) -> tuple[int, ...]:
+    answer = rule(list(encoding.tokens))
+    indices = [answer] if isinstance(answer, Integral) else list(answer)
+    length = len(encoding)
+    return tuple(int(i) + length if -length <= i < 0 else int(i) for i in indices)
+
+
+def _asked(prompt: Prompt, positions: Positions) -> str:
+    if positions == "last":
+        return f"position {prompt.position}"
+    return "positions from a function" if callable(positions) else f"positions {positions!r}"

@@ -1,0 +1,335 @@
+"""Prompts, their tokens, and padded batches of them.
+
+**Tokens.** Text goes through the model's own ``to_tokens``, so a BOS token is added exactly when
+``model.cfg.default_prepend_bos`` says so, and never twice: text that already starts with the BOS
+token's string keeps that one. Tokens given as ids are used as they are.
+
+**Own tokens.** Positions are counted among the prompt's *own* tokens: those of the text, without
+the BOS, ``[CLS]`` or ``[SEP]`` that the tokenizer puts around it. All given ids are own tokens.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.protocol import HookedModel
+
+AUTO_BATCH_TOKENS = 4096
+"""Tokens, padding included, in one batch of ``batch_size="auto"``."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One model input.
+
+    Args:
+        text: Text for the model's own tokenizer.
+        tokens: Token ids instead of text, used as they are (no BOS is added).
+        position: Where to read, counted among the prompt's own tokens, from the end if negative.
+            ``None`` leaves it to the caller, which reads the last one.
+
+    Raises:
+        SemanticHubError: If not exactly one of ``text`` and ``tokens`` is given, or it is empty.
+
+    Example:
+        >>> Prompt("The dog barks.", position=-2).position
+        -2
+    """
+
+    text: str | None = None
+    tokens: tuple[int, ...] | None = None
+    position: int | None = None
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.tokens is None):
+            raise SemanticHubError(
+                "Prompt",
+                got="both text and tokens" if self.text is not None else "neither text nor tokens",
+                expected="exactly one of them",
+                fix="Pass text, or token ids, not both.",
+            )
+        if not (self.text or self.tokens):
+            raise SemanticHubError(
+                "Prompt",
+                got="an empty prompt",
+                expected="at least one token",
+                fix="Leave the prompt out, or give it content.",
+            )
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One position of one prompt, and named candidate words to score there.
+
+    Args:
+        prompt: The input; its ``position`` is where the next word is read.
+        candidates: Words under free names.
+
+    Example:
+        >>> Readout(Prompt("el perro es un"), {"surface": ("animal",), "hub": ("pet", "beast")}
+        ...        ).candidates["hub"]
+        ('pet', 'beast')
+    """
+
+    prompt: Prompt
+    candidates: Mapping[str, tuple[str, ...]]
+
+
+PromptLike = str | Prompt | Sequence[int]
+"""Text, a :class:`Prompt`, or token ids."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The tokens of one prompt; ``tokens[own]`` are its own, the rest the tokenizer added."""
+
+    tokens: tuple[int, ...]
+    own: slice
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def own_positions(self) -> range:
+        """Indices into ``tokens`` of the prompt's own tokens."""
+        return range(*self.own.indices(len(self.tokens)))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts padded to one length.
+
+    ``prompts`` are indices into the caller's list, ``offsets`` the column of each first real token.
+    """
+
+    prompts: tuple[int, ...]
+    tokens: Int[Tensor, "batch pos"]
+    attention_mask: Int[Tensor, "batch pos"]
+    offsets: tuple[int, ...]
+
+
+def as_prompt(prompt: PromptLike) -> Prompt:
+    """A :class:`Prompt` from text, token ids, or a :class:`Prompt`.
+
+    Raises:
+        SemanticHubError: If it is none of these, or empty.
+
+    Example:
+        >>> as_prompt([1, 2, 3]).tokens
+        (1, 2, 3)
+    """
+    if isinstance(prompt, Prompt):
+        return prompt
+    if isinstance(prompt, str):
+        return Prompt(text=prompt)
+    ids = _ids(prompt)
+    if ids is None:
+        raise SemanticHubError(
+            "as_prompt",
+            got=f"{prompt!r} ({type(prompt).__name__})",
+            expected="text, a Prompt, or token ids",
+            fix="Pass a list of these, one entry per prompt.",
+        )
+    return Prompt(tokens=ids)
+
+
+def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int]]:
+    """Token ids of every prompt, as the model will read them (see the module's convention).
+
+    Args:
+        model: The model whose tokenizer and BOS convention apply.
+        prompts: Text, :class:`Prompt` objects or token ids.
+
+    Returns:
+        One list of ids per prompt, not padded.
+
+    Raises:
+        SemanticHubError: As :func:`encode`.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> model = sh.load_model("hub-mini")
+        >>> tokenize(model, [[5, 6, 7]])
+        [[5, 6, 7]]
+    """
+    return [list(encoding.tokens) for encoding in encode(model, prompts)]
+
+
+def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
+    """Tokens of every prompt, with the range of its own tokens.
+
+    Args:
+        model: The model whose tokenizer and BOS convention apply.
+        prompts: Text, :class:`Prompt` objects or token ids.
+
+    Returns:
+        One :class:`Encoding` per prompt.
+
+    Raises:
+        SemanticHubError: No prompts; text, but no tokenizer; a prompt without tokens, longer than
+            the model's context, or with an id outside its vocabulary.
+    """
+    if isinstance(prompts, str | Prompt) or len(prompts) == 0:
+        raise SemanticHubError(
+            "tokenize",
+            got="one prompt" if isinstance(prompts, str | Prompt) else "no prompts",
+            expected="a list of at least one prompt",
+            fix="Pass a list of prompts, such as ['The dog barks.'].",
+        )
+    converted = [as_prompt(prompt) for prompt in prompts]
+    if model.tokenizer is None and any(prompt.text is not None for prompt in converted):
+        raise SemanticHubError(
+            "tokenize",
+            got="text, and a model without a tokenizer",
+            expected="token ids",
+            fix="Pass token ids, or set model.tokenizer.",
+        )
+    encodings = [_encode_one(model, prompt) for prompt in converted]
+    for index, encoding in enumerate(encodings):
+        _check_encoding(model, index, encoding)
+    return encodings
+
+
+def special_token_ids(model: HookedModel) -> frozenset[int]:
+    """Ids of BOS, EOS, padding, ``[CLS]`` and the like; empty without a tokenizer.
+
+    The token for unknown words stands for a word, and is none of them. TransformerLens names tokens
+    that a vocabulary lacks (``<|endoftext|>`` in BERT's); those are left out too.
+    """
+    tokenizer = model.tokenizer
+    if tokenizer is None:
+        return frozenset()
+    roles = {role: token for role, token in tokenizer.special_tokens_map.items()}
+    unknown = roles.pop("unk_token", None)
+    names = set(tokenizer.all_special_tokens) - ({unknown} - set(map(str, roles.values())))
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in names}
+    return frozenset(i for name, i in ids.items() if tokenizer.convert_ids_to_tokens(i) == name)
+
+
+def batch_indices(
+    lengths: Sequence[int], batch_size: int | Literal["auto"] = "auto"
+) -> Iterator[list[int]]:
+    """Group prompts of like length: longest first, so that running out of memory shows at once.
+
+    Args:
+        lengths: Tokens in each prompt.
+        batch_size: Prompts in a batch, or ``"auto"``: as many as fit in
+            :data:`AUTO_BATCH_TOKENS` tokens.
+
+    Yields:
+        Indices into ``lengths``.
+
+    Raises:
+        SemanticHubError: If ``batch_size`` is neither ``"auto"`` nor at least 1.
+
+    Example:
+        >>> list(batch_indices([2, 5, 3], batch_size=2))
+        [[1, 2], [0]]
+    """
+    if batch_size != "auto" and batch_size < 1:
+        raise SemanticHubError(
+            "batch_size",
+            got=batch_size,
+            expected='"auto" or a number of at least 1',
+            fix='Leave it at "auto".',
+        )
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    start = 0
+    while start < len(order):
+        longest = lengths[order[start]]
+        size = max(1, AUTO_BATCH_TOKENS // longest) if batch_size == "auto" else batch_size
+        yield order[start : start + size]
+        start += size
+
+
+def pad(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    indices: Sequence[int],
+    side: Literal["left", "right"] = "right",
+) -> Batch:
+    """One padded batch of the encodings that ``indices`` names.
+
+    Args:
+        model: Its tokenizer's padding token is used where it has one (masked out in any case).
+        encodings: All prompts of the caller.
+        indices: The prompts of this batch.
+        side: Where the padding goes.
+
+    Returns:
+        Tokens and attention mask, ``[batch, pos]``, on the CPU.
+    """
+    longest = max(len(encodings[index]) for index in indices)
+    tokens = torch.full((len(indices), longest), _padding_id(model), dtype=torch.long)
+    attention_mask = torch.zeros_like(tokens)
+    offsets = []
+    for row, index in enumerate(indices):
+        length = len(encodings[index])
+        offset = longest - length if side == "left" else 0
+        tokens[row, offset : offset + length] = torch.tensor(encodings[index].tokens)
+        attention_mask[row, offset : offset + length] = 1
+        offsets.append(offset)
+    return Batch(tuple(indices), tokens, attention_mask, tuple(offsets))
+
+
+def _ids(prompt: object) -> tuple[int, ...] | None:
+    if not isinstance(prompt, Sequence) or not all(isinstance(i, Integral) for i in prompt):
+        return None
+    return tuple(int(token) for token in prompt)
+
+
+def _encode_one(model: HookedModel, prompt: Prompt) -> Encoding:
+    if prompt.tokens is not None:
+        return Encoding(prompt.tokens, slice(0, len(prompt.tokens)))
+    tokens = model.to_tokens(prompt.text, truncate=False, move_to_device=False)[0].tolist()
+    own = model.tokenizer(prompt.text, add_special_tokens=False)["input_ids"]
+    if tokens[:1] == tokens[1:2] == own[:1] and tokens[0] in _bos_ids(model):
+        tokens, own = tokens[1:], own[1:]
+    return Encoding(tuple(tokens), _find(own, tokens))
+
+
+def _bos_ids(model: HookedModel) -> set[int | None]:
+    return {model.tokenizer.bos_token_id, model.tokenizer.cls_token_id}
+
+
+def _find(own: list[int], tokens: list[int]) -> slice:
+    """Where a text's own tokens are among all of its tokens; the added ones are around them."""
+    for start in range(len(tokens) - len(own) + 1):
+        if tokens[start : start + len(own)] == own:
+            return slice(start, start + len(own))
+    return slice(0, len(tokens))
+
+
+def _check_encoding(model: HookedModel, index: int, encoding: Encoding) -> None:
+    if len(encoding.own_positions) == 0:
+        raise SemanticHubError(
+            "tokenize",
+            got=f"prompt {index}, which has no tokens of its own",
+            expected="at least one token",
+            fix="Leave the prompt out, or give it content.",
+        )
+    if len(encoding) > model.cfg.n_ctx:
+        raise SemanticHubError(
+            "tokenize",
+            got=f"prompt {index} of {len(encoding)} tokens",
+            expected=f"at most {model.cfg.n_ctx}, the model's context",
+            fix="Shorten the prompt.",
+        )
+    if not 0 <= min(encoding.tokens) <= max(encoding.tokens) < model.cfg.d_vocab:
+        raise SemanticHubError(
+            "tokenize",
+            got=f"prompt {index} with ids {min(encoding.tokens)} to {max(encoding.tokens)}",
+            expected=f"ids 0 to {model.cfg.d_vocab - 1}, the model's vocabulary",
+            fix="Make the ids with this model's tokenizer.",
+        )
+
+
+def _padding_id(model: HookedModel) -> int:
+    padding = getattr(model.tokenizer, "pad_token_id", None)
+    return padding if padding is not None and 0 <= padding < model.cfg.d_vocab else 0

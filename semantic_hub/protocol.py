@@ -1,0 +1,32 @@
+"""What this package asks of a model: the surface that both TransformerLens classes share."""
+
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class HookedModel(Protocol):
+    """A ``HookedTransformer`` (TransformerLens 3.9) or ``TransformerBridge`` (3.9 and 4.x).
+
+    The check at run time is for the presence of these names alone.
+
+    Example:
+        >>> from semantic_hub.models import HookedModel
+        >>> isinstance("gpt2", HookedModel)
+        False
+    """
+
+    cfg: Any
+    tokenizer: Any
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def to_tokens(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def hooks(self, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]: ...
+
+    def run_with_hooks(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def run_with_cache(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def generate(self, *args: Any, **kwargs: Any) -> Any: ...

@@ -1,0 +1,224 @@
+"""What every result shares: named axes, units, a manifest, and files that can be read back."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from jaxtyping import AbstractArray
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models import HookedModel, describe
+from semantic_hub.storage import read_record, to_json, write_record
+
+ResultType = TypeVar("ResultType", bound="Result")
+
+_LIBRARIES = ("semantic-hub", "transformer-lens", "transformers", "tokenizers", "torch", "numpy")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Result:
+    """The base of all results: a frozen dataclass of arrays with named axes.
+
+    A subclass declares its arrays as annotated fields, ``Float[Tensor, "layer target"]``: the
+    annotation names the axes, and arrays that share a name must share its length. A unit goes
+    into the field: ``field(metadata={"unit": "probability"})``. ``coordinates`` says which field
+    labels an axis. All other fields hold plain JSON values (text, numbers, tuples, mappings), or
+    a mapping from names to results of the same class.
+
+    Args:
+        manifest: Where the numbers come from, as `manifest` builds it.
+
+    Raises:
+        SemanticHubError: An array lacks an axis, or two fields disagree about an axis' length.
+
+    Example:
+        >>> from dataclasses import dataclass, field
+        >>> import torch
+        >>> from jaxtyping import Float
+        >>> @dataclass(frozen=True, eq=False, kw_only=True)
+        ... class Norms(Result):
+        ...     coordinates = {"layer": "layers"}
+        ...     layers: tuple[int, ...]
+        ...     norm: Float[torch.Tensor, " layer"] = field(metadata={"unit": "residual norm"})
+        >>> norms = Norms(layers=(0, 1), norm=torch.ones(2), manifest={})
+        >>> norms.axes, norms.units
+        ({'norm': ('layer',)}, {'norm': 'residual norm'})
+    """
+
+    coordinates: ClassVar[Mapping[str, str]] = {}
+    manifest: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        _check_axes(self)
+
+    @property
+    def axes(self) -> dict[str, tuple[str, ...]]:
+        """Array name to the names of its axes, in order."""
+        return {name: tuple(kind.dim_str.split()) for name, kind in _array_types(self).items()}
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Array name to its unit."""
+        units = {field.name: field.metadata.get("unit", "") for field in fields(self)}
+        return {name: units[name] for name in self.axes}
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the result into a directory: ``result.json`` and one safetensors file of arrays.
+
+        Args:
+            directory: Made if it does not exist. A result that is there is replaced in one step.
+
+        Returns:
+            The directory.
+
+        Raises:
+            SemanticHubError: A field or the manifest holds something that JSON cannot.
+        """
+        directory = Path(directory)
+        write_record(directory, _record(self), _arrays(self), f"{type(self).__name__}.save")
+        return directory
+
+    @classmethod
+    def load(cls: type[ResultType], directory: str | Path) -> ResultType:
+        """Read back what `save` wrote, in the same numbers.
+
+        Args:
+            directory: The directory that was given to `save`.
+
+        Raises:
+            SemanticHubError: No result there, a result of another class or format, or arrays
+                that are missing or damaged.
+        """
+        return _build(cls, *read_record(Path(directory), cls.__name__))
+
+
+def manifest(model: HookedModel, **extra: Any) -> dict[str, Any]:
+    """Where a result's numbers come from: the model, the library versions and the settings.
+
+    It holds no time, so that equal runs give equal manifests. ``padding_side`` is the one that
+    `residual_stream` uses unless told otherwise, whatever the tokenizer's own.
+
+    Args:
+        model: The model that was measured.
+        extra: What the caller adds: ``seed``, ``dropped``, ``parameters``, …; JSON values.
+
+    Returns:
+        ``{"model": …, "python": …, "libraries": …, "prepend_bos": …, "padding_side": …, **extra}``
+        in plain JSON values, so that `Result.save` and `Result.load` keep it as it is. A library
+        that is not installed has the version None.
+
+    Raises:
+        SemanticHubError: An extra that JSON cannot hold.
+    """
+    description = describe(model)
+    content = {
+        "model": description,
+        "python": platform.python_version(),
+        "libraries": {name: _version(name) for name in _LIBRARIES},
+        "prepend_bos": description.get("default_prepend_bos"),
+        "padding_side": "right",
+        **extra,
+    }
+    return json.loads(to_json(content, "manifest"))
+
+
+def _version(library: str) -> str | None:
+    try:
+        return metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _array_types(result: Result) -> dict[str, type[AbstractArray]]:
+    kinds: dict[str, Any] = {field.name: field.type for field in fields(result)}
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if isinstance(kind, type) and issubclass(kind, AbstractArray)
+    }
+
+
+def _check_axes(result: Result) -> None:
+    lengths = {
+        axis: (name, len(getattr(result, name))) for axis, name in result.coordinates.items()
+    }
+    for name, axes in result.axes.items():
+        array = getattr(result, name)
+        if not isinstance(array, Tensor) or array.ndim != len(axes):
+            kind = type(array).__name__
+            got = f"{name}, a {kind} of shape {tuple(getattr(array, 'shape', ()))}"
+            raise _axis_error(result, got, f"a Tensor with axes {axes}")
+        for axis, length in zip(axes, array.shape, strict=True):
+            other, expected = lengths.setdefault(axis, (name, length))
+            if length != expected:
+                wanted = f"{expected} along {axis!r}, as in {other}"
+                raise _axis_error(result, f"{name} with {length} along {axis!r}", wanted)
+
+
+def _axis_error(result: Result, got: str, expected: str) -> SemanticHubError:
+    fix = "Give fields that agree about their axes."
+    return SemanticHubError(type(result).__name__, got=got, expected=expected, fix=fix)
+
+
+def _nested(result: Result) -> dict[str, Mapping[str, Result]]:
+    """The fields that hold results by name."""
+    values = {field.name: getattr(result, field.name) for field in fields(result)}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, Mapping) and any(isinstance(item, Result) for item in value.values())
+    }
+
+
+def _arrays(result: Result, prefix: str = "") -> dict[str, Tensor]:
+    arrays = {f"{prefix}{name}": getattr(result, name).cpu() for name in result.axes}
+    for name, rows in _nested(result).items():
+        for row, value in rows.items():
+            arrays |= _arrays(value, f"{prefix}{name}/{row}/")
+    return arrays
+
+
+def _record(result: Result) -> dict[str, Any]:
+    nested = _nested(result)
+    apart = {"manifest", *nested, *result.axes}
+    return {
+        "kind": type(result).__name__,
+        "axes": result.axes,
+        "units": result.units,
+        "fields": {
+            field.name: getattr(result, field.name)
+            for field in fields(result)
+            if field.name not in apart
+        },
+        "nested": {
+            name: {row: _record(value) for row, value in rows.items()}
+            for name, rows in nested.items()
+        },
+        "manifest": result.manifest,
+    }
+
+
+def _build(
+    cls: type[ResultType], record: dict[str, Any], arrays: dict[str, Tensor], prefix: str = ""
+) -> ResultType:
+    values: dict[str, Any] = {name: _frozen(value) for name, value in record["fields"].items()}
+    values |= {name: arrays[f"{prefix}{name}"] for name in record["axes"]}
+    for name, rows in record["nested"].items():
+        values[name] = {
+            row: _build(cls, value, arrays, f"{prefix}{name}/{row}/") for row, value in rows.items()
+        }
+    return cls(manifest=record["manifest"], **values)
+
+
+def _frozen(value: Any) -> Any:
+    """JSON's lists as the tuples that they were."""
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
+    return value

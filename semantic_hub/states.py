@@ -1,0 +1,111 @@
+"""Two sides of states, [pair, layer, d_model], checked and summed in one pass.
+
+Notation: x̂ = x / |x| is a state scaled to length 1.
+"""
+
+import warnings
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+
+States = Float[Tensor, "pair layer d_model"] | Float[np.ndarray, "pair layer d_model"]
+"""States from anywhere; they are read on the CPU and never written."""
+
+_BLOCK = 2**16  # entries of a float64 block: in the processor's cache, where it is fastest
+
+
+class PairedStates(NamedTuple):
+    """States, with what one pass over them gives.
+
+    ``x`` and ``y`` are the states as they came, at least float32; ``scale_x`` and ``scale_y``
+    their inverse lengths, so that x̂ = x · scale_x needs no copy of all states; ``cosine`` is
+    x̂_i · ŷ_i, and ``sum_x`` and ``sum_y`` are Σ x̂ and Σ ŷ over pairs, all float64.
+    """
+
+    x: Float[Tensor, "pair layer d_model"]
+    y: Float[Tensor, "pair layer d_model"]
+    scale_x: Float[Tensor, "pair layer"]
+    scale_y: Float[Tensor, "pair layer"]
+    cosine: Float[Tensor, "pair layer"]
+    sum_x: Float[Tensor, "layer d_model"]
+    sum_y: Float[Tensor, "layer d_model"]
+
+
+def paired_states(x: States, y: States, operation: str) -> PairedStates:
+    """Check two sides of states and pass over them once, in blocks of bounded memory.
+
+    Args:
+        x: States of one side, torch or numpy.
+        y: States of the other side.
+        operation: The user's call, for the error.
+
+    Raises:
+        SemanticHubError: Shapes that differ or are not ``[pair, layer, d_model]``, fewer than 2
+            pairs, NaN, infinity, or a state of length 0; names the pair and the layer.
+    """
+    x, y = _tensor(x), _tensor(y)
+    _check_shapes(x, y, operation)
+    scale_x, scale_y, cosine = torch.empty(3, *x.shape[:2], dtype=torch.float64)
+    sum_x, sum_y = torch.zeros(2, *x.shape[1:], dtype=torch.float64)
+    for rows in row_blocks(len(x), x[0].numel(), _BLOCK):
+        scale_x[rows] = _inverse_lengths(x[rows], "x", rows.start, operation)
+        scale_y[rows] = _inverse_lengths(y[rows], "y", rows.start, operation)
+        unit_x = x[rows] * scale_x[rows, :, None]
+        unit_y = y[rows] * scale_y[rows, :, None]
+        sum_x += unit_x.sum(dim=0)
+        sum_y += unit_y.sum(dim=0)
+        cosine[rows] = torch.linalg.vecdot(unit_x, unit_y)
+    return PairedStates(x, y, scale_x, scale_y, cosine, sum_x, sum_y)
+
+
+def row_blocks(rows: int, columns: int, entries: int) -> Iterator[slice]:
+    """Split rows into blocks of at most that many entries, but at least one row.
+
+    Example:
+        >>> list(row_blocks(5, columns=10, entries=20))
+        [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
+    block = max(1, entries // columns)
+    for start in range(0, rows, block):
+        yield slice(start, min(start + block, rows))
+
+
+def _tensor(states: Any) -> Tensor:
+    """A CPU tensor of at least float32; numpy arrays are shared, not copied."""
+    if not isinstance(states, Tensor):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # read-only arrays: nothing writes here
+            states = torch.as_tensor(np.asarray(states))
+    return states.detach().cpu().to(torch.promote_types(states.dtype, torch.float32))
+
+
+def _check_shapes(x: Tensor, y: Tensor, operation: str) -> None:
+    if x.shape != y.shape or x.ndim != 3 or len(x) < 2 or not x.numel():
+        raise SemanticHubError(
+            operation,
+            got=f"x of shape {tuple(x.shape)} and y of shape {tuple(y.shape)}",
+            expected="two arrays [pair, layer, d_model] of equal shape, with at least 2 pairs",
+            fix="Pass x[:, None] if there is no layer axis, and more pairs if there are too few.",
+        )
+
+
+def _inverse_lengths(
+    states: Tensor, name: str, first: int, operation: str
+) -> Float[Tensor, "pair layer"]:
+    lengths = torch.linalg.vector_norm(states, dim=-1, dtype=torch.float64)
+    usable = lengths.isfinite() & (lengths > 0)
+    if not usable.all():
+        layer, pair = (~usable).T.nonzero()[0].tolist()
+        raise SemanticHubError(
+            operation,
+            got=f"length {lengths[pair, layer]:g} of {name}, pair {first + pair}, layer {layer}",
+            expected="finite states that are not zero",
+            fix="A zero state has no direction: drop its pair, or read at another position.",
+        )
+    return 1 / lengths

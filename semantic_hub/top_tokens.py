@@ -1,0 +1,133 @@
+"""The likeliest next tokens at every layer, over the whole vocabulary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.legible import token_text
+from semantic_hub.lens import Norm, check_lens, lens_logits, lens_name
+from semantic_hub.models import HookedModel, check_layers
+from semantic_hub.prompts import PromptLike
+from semantic_hub.residuals import residual_stream
+from semantic_hub.results import Result, manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TopTokens(Result):
+    """The k likeliest tokens for each prompt and layer, the likeliest first.
+
+    Args:
+        layers: The layers; 0 is the embedding, k the stream after block k.
+        tokens: Token ids.
+        log_prob: Their log-probabilities, natural log.
+        texts: Token id, as text, to what the token adds to a text.
+        manifest: Where the numbers come from.
+    """
+
+    coordinates = {"layer": "layers"}
+
+    layers: tuple[int, ...]
+    tokens: Int[Tensor, "prompt layer top"]
+    log_prob: Float[Tensor, "prompt layer top"] = field(metadata={"unit": "nat"})
+    texts: Mapping[str, str]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A tidy frame.
+
+        Returns:
+            Columns ``prompt layer rank token text probability``; rank 1 is the top.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "prompt": prompt,
+                "layer": self.layers[layer],
+                "rank": rank + 1,
+                "token": token,
+                "text": self.texts[str(token)],
+                "probability": self.log_prob[prompt, layer, rank].exp().item(),
+            }
+            for prompt, layers in enumerate(self.tokens.tolist())
+            for layer, top in enumerate(layers)
+            for rank, token in enumerate(top)
+        )
+
+
+def top_tokens(
+    model: HookedModel,
+    prompts: Sequence[PromptLike],
+    k: int = 10,
+    *,
+    norm: Norm = "final",
+    layers: Sequence[int] | None = None,
+    batch_size: int | Literal["auto"] = "auto",
+) -> TopTokens:
+    """The k likeliest next tokens at every layer, through the lens of `semantic_hub.lens`.
+
+    Args:
+        model: A decoder.
+        prompts: Each is read at its own ``position``, the last one by default.
+        k: How many tokens.
+        norm: As in `semantic_hub.lens.logit_lens`.
+        layers: Which layers, 0..n_layers; None for all.
+        batch_size: Prompts per forward pass.
+
+    Returns:
+        Token ids, texts and log-probabilities.
+
+    Raises:
+        SemanticHubError: A model without a tokenizer or an unembedding, k out of range, or as
+            `semantic_hub.residuals.residual_stream`.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> from semantic_hub.top_tokens import top_tokens
+        >>> top = top_tokens(sh.load_model("hub-mini"), ["the dog is"], k=3, layers=[4])
+        >>> tuple(top.tokens.shape)
+        (1, 1, 3)
+    """
+    check_lens(model, "top_tokens")
+    wanted = check_layers(model, layers)
+    _check_k(k, model.cfg.d_vocab)
+    states = residual_stream(model, prompts, layers=wanted, batch_size=batch_size)
+    tokens, log_prob = _top(model, states, wanted, norm, k)
+    texts = {str(token): token_text(model.tokenizer, token) for token in tokens.unique().tolist()}
+    about = manifest(model, measure="top_tokens", norm=lens_name(norm))
+    return TopTokens(
+        layers=tuple(wanted), tokens=tokens, log_prob=log_prob, texts=texts, manifest=about
+    )
+
+
+def _check_k(k: int, d_vocab: int) -> None:
+    if not 1 <= k <= d_vocab:
+        raise SemanticHubError(
+            "top_tokens",
+            got=f"k={k}",
+            expected=f"1 to {d_vocab}, the size of the vocabulary",
+            fix="Ask for fewer tokens." if k > d_vocab else "Ask for at least one token.",
+        )
+
+
+@torch.inference_mode()
+def _top(
+    model: HookedModel,
+    states: Float[Tensor, "prompt layer d_model"],
+    layers: Sequence[int],
+    norm: Norm,
+    k: int,
+) -> tuple[Int[Tensor, "prompt layer top"], Float[Tensor, "prompt layer top"]]:
+    shape = (len(states), len(layers), k)
+    tokens, log_prob = torch.empty(shape, dtype=torch.long), torch.empty(shape)
+    for index, block, logits in lens_logits(model, states, layers, norm):
+        top = logits.log_softmax(dim=-1).topk(k, dim=-1)
+        tokens[block, index], log_prob[block, index] = top.indices.cpu(), top.values.cpu()
+    return tokens, log_prob

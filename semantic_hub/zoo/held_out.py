@@ -1,0 +1,106 @@
+"""The spokes of a model that was trained on a `World`: the items that its training held out.
+
+Everything here was told to the model in English alone, so whatever another language or the digits
+know of it came through what they share with English.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from semantic_hub.pairs import Pairs
+from semantic_hub.prompts import Prompt, Readout
+from semantic_hub.spokes.arithmetic import ArithmeticSpoke, Problem
+from semantic_hub.zoo.world import DOMINANT, LANGUAGES, Fact, Voice, World
+
+ATTRIBUTES = ("color", "place", "material", "friend")
+
+
+@dataclass(frozen=True)
+class WorldLanguageSpoke:
+    """Held-out facts of a world, asked in each language: ``perro: color`` and ``dog: colour``.
+
+    Args:
+        world: The world that the model was trained on.
+        languages: Languages to set against English.
+        held_out: Whether to ask for what was held out of them, or for what they were told.
+    """
+
+    world: World
+    languages: tuple[str, ...] = LANGUAGES[1:]
+    held_out: bool = True
+    name: str = "language"
+
+    @property
+    def facts(self) -> list[Fact]:
+        """The facts that are asked for, the same in every language."""
+        return [
+            fact
+            for fact in self.world.facts
+            if (fact.key in self.world.held_out) == self.held_out and fact.attribute in ATTRIBUTES
+        ]
+
+    def pairs(self) -> Mapping[str, Pairs]:
+        """Each question in English and in another language."""
+        return {f"facts, {code}": self._pairs(code, Fact.question) for code in self.languages}
+
+    def readouts(self) -> Mapping[str, Sequence[Readout]]:
+        """At the value of each fact: the language's word, the English one, a third language's."""
+        return {f"facts, {code}": self._readouts(code) for code in self.languages}
+
+    def _pairs(self, code: str, say: Callable[[Fact, Voice], str]) -> Pairs:
+        english, other = Voice(DOMINANT), Voice(code)
+        return Pairs.from_prompts(
+            [say(fact, english) for fact in self.facts],
+            [say(fact, other) for fact in self.facts],
+            x_name=DOMINANT,
+            y_name=code,
+            labels=[fact.key for fact in self.facts],
+        )
+
+    def _readouts(self, code: str) -> list[Readout]:
+        control = next(other for other in self.languages if other != code)
+        return [
+            Readout(
+                Prompt(fact.question(Voice(code))),
+                {
+                    "surface": (fact.value.forms[code],),
+                    "hub": (fact.value.forms[DOMINANT],),
+                    "control": (fact.value.forms[control],),
+                    "unrelated": (self._unrelated(fact),),
+                },
+            )
+            for fact in self.facts
+        ]
+
+    def _unrelated(self, fact: Fact) -> str:
+        """The English word for the value that another thing has of the same attribute."""
+        others = [f.value.forms[DOMINANT] for f in self.facts if f.attribute == fact.attribute]
+        start = others.index(fact.value.forms[DOMINANT])
+        rotated = others[start:] + others[:start]
+        return next(word for word in rotated if word != fact.value.forms[DOMINANT])
+
+
+def held_out_spokes(world: World) -> tuple[WorldLanguageSpoke, ArithmeticSpoke]:
+    """The language and the arithmetic spoke on what a world's training text held out.
+
+    Example:
+        >>> [spoke.name for spoke in held_out_spokes(World(seed=0))]
+        ['language', 'arithmetic']
+    """
+    items = tuple(
+        Problem(item.left, item.operator, item.right)
+        for item in world.sums
+        if item.key in world.held_out
+    )
+    return WorldLanguageSpoke(world), ArithmeticSpoke(DOMINANT, LANGUAGES[1:], items)
+
+
+def spokes_of(model: object) -> tuple[WorldLanguageSpoke, ArithmeticSpoke] | None:
+    """The held-out spokes of a model whose tokenizer names the world that it was trained on.
+
+    Returns:
+        None for any other model.
+    """
+    settings = getattr(getattr(model, "tokenizer", None), "init_kwargs", {})
+    seed = settings.get("world_seed")
+    return None if seed is None else held_out_spokes(World(int(seed)))

@@ -1,0 +1,112 @@
+"""The directions that a planted world is made of, and how much of each the stream holds at a layer.
+
+All directions but the idiosyncratic ones are orthonormal. So at the last position of a prompt that
+says concept c in language l, the residual stream after block k is, exactly,
+
+    h_k(l, c) = Σ_j a_jk v_j(l, c)
+
+with the amplitudes a of `AMPLITUDES` and five directions of length 1: the token that was read, the
+concept, the language to answer in, the surface word to answer with, and a part of its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+COMPONENTS = ("token", "concept", "language", "surface", "own")
+
+AMPLITUDES: Float[np.ndarray, "component layer"] = np.array(
+    [
+        [1.5, 1.5, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 1.0, 2.0, 2.0, 2.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 2.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 0.0, 3.0],
+        [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+    ]
+)
+"""How much of each component the stream holds at layers 0..5. Blocks 1 and 2 read the word, block 3
+does nothing, block 4 brings the language from the marker, block 5 says the answer."""
+
+N_LAYERS = AMPLITUDES.shape[1] - 1
+LANGUAGE_LAYER = 4
+"""The first layer at which the last position knows the language to answer in."""
+
+OWN_DIMENSIONS = 32
+"""Dimension of the subspace that holds all idiosyncratic parts, of states and of read-outs."""
+
+EPS = 1e-6
+"""Of the RMS norms."""
+
+
+@dataclass(frozen=True, eq=False)
+class Codes:
+    """The directions of one world, each of length 1.
+
+    Args:
+        token: What the embedding of a word is recognised by.
+        concept: Its meaning; in a world with a hub the same in every language.
+        language: The language to answer in, the same for all concepts.
+        surface: The word as an output.
+        own: The word's idiosyncratic part, random in a subspace that all words have in common.
+        readout: The same for its unembedding.
+        start: The embedding of special tokens.
+    """
+
+    token: Float[np.ndarray, "language concept d_model"]
+    concept: Float[np.ndarray, "language concept d_model"]
+    language: Float[np.ndarray, "language concept d_model"]
+    surface: Float[np.ndarray, "language concept d_model"]
+    own: Float[np.ndarray, "language concept d_model"]
+    readout: Float[np.ndarray, "language concept d_model"]
+    start: Float[np.ndarray, " d_model"]
+
+    @property
+    def d_model(self) -> int:
+        """Width of the stream: as many dimensions as there are directions, and no more."""
+        return len(self.start)
+
+    @property
+    def components(self) -> Float[np.ndarray, "component language concept d_model"]:
+        """The directions in the order of `COMPONENTS`."""
+        return np.stack([getattr(self, name) for name in COMPONENTS])
+
+
+def draw_codes(seed: int, n_languages: int, n_concepts: int, shared: bool) -> Codes:
+    """The codes of a world, in a random basis.
+
+    Args:
+        seed: Of the basis and of the idiosyncratic parts.
+        n_languages: Number of languages.
+        n_concepts: Number of concepts.
+        shared: Whether all languages have the first one's concept codes, or each its own, which
+            are orthogonal to all others. Nothing else depends on it.
+    """
+    rng = np.random.default_rng(seed)
+    words = (n_languages, n_concepts)
+    sizes = [n_languages * n_concepts] * 3 + [n_languages, 1, OWN_DIMENSIONS]
+    d_model = sum(sizes)
+    basis, _ = np.linalg.qr(rng.standard_normal((d_model, d_model)))
+    token, concept, surface, language, start, subspace = np.split(basis, np.cumsum(sizes)[:-1])
+    concept = concept.reshape(*words, d_model)
+    return Codes(
+        token=token.reshape(*words, d_model),
+        concept=np.broadcast_to(concept[:1], concept.shape) if shared else concept,
+        language=np.repeat(language[:, None], n_concepts, axis=1),
+        surface=surface.reshape(*words, d_model),
+        own=_random_directions(rng, words, subspace),
+        readout=_random_directions(rng, words, subspace),
+        start=start[0],
+    )
+
+
+def root_mean_square(squared_length: float | np.ndarray, d_model: int) -> np.ndarray:
+    """What an RMS norm divides by, for a state of this squared length."""
+    return np.sqrt(np.asarray(squared_length) / d_model + EPS)
+
+
+def _random_directions(
+    rng: np.random.Generator, words: tuple[int, int], subspace: Float[np.ndarray, "basis d_model"]
+) -> Float[np.ndarray, "language concept d_model"]:
+    drawn = rng.standard_normal((*words, len(subspace)))
+    return drawn / np.linalg.norm(drawn, axis=-1, keepdims=True) @ subspace

@@ -1,0 +1,138 @@
+"""Prompts, tokens and batches."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models import load_model
+from semantic_hub.prompts import (
+    AUTO_BATCH_TOKENS,
+    Encoding,
+    Prompt,
+    as_prompt,
+    batch_indices,
+    encode,
+    pad,
+    special_token_ids,
+    tokenize,
+)
+
+BOS = 0
+
+
+@pytest.mark.parametrize("given", ["a dog", Prompt("a dog"), [3, 4], (3, 4)])
+def test_as_prompt(given: Any) -> None:
+    prompt = as_prompt(given)
+    assert (prompt.text == "a dog") != (prompt.tokens == (3, 4))
+
+
+@pytest.mark.parametrize("given", [3, None, ["a", "b"], [1.5], {"text": "a"}])
+def test_as_prompt_refuses(given: Any) -> None:
+    with pytest.raises(Exception, match=r"as_prompt"):
+        as_prompt(given)
+
+
+def test_prompt_needs_exactly_one_of_text_and_tokens() -> None:
+    with pytest.raises(SemanticHubError, match="got both text and tokens"):
+        Prompt("a", tokens=(1,))
+    with pytest.raises(SemanticHubError, match="got neither text nor tokens"):
+        Prompt()
+
+
+@pytest.mark.parametrize("fields", [{"text": ""}, {"tokens": ()}])
+def test_empty_prompt(fields: Any) -> None:
+    with pytest.raises(SemanticHubError, match="got an empty prompt; expected at least one token"):
+        Prompt(**fields)
+
+
+def test_text_gets_one_bos_and_ids_none(model: Any) -> None:
+    [text, doubled, ids] = tokenize(model, ["a dog", "<s>a dog", [7, 8]])
+    assert text[0] == BOS
+    assert BOS not in text[1:]
+    assert doubled == text
+    assert ids == [7, 8]
+
+
+def test_tokens_follow_the_models_convention(model: Any) -> None:
+    model.cfg.default_prepend_bos = False
+    try:
+        [encoding] = encode(model, ["a dog"])
+    finally:
+        model.cfg.default_prepend_bos = True
+    assert BOS not in encoding.tokens
+    assert encoding.own_positions == range(len(encoding))
+
+
+def test_own_tokens_leave_out_what_the_tokenizer_adds(model: Any, bert_folder: Path) -> None:
+    [decoder] = encode(model, ["a dog"])
+    assert decoder.own_positions == range(1, len(decoder))
+    [encoder] = encode(load_model(bert_folder, device="cpu"), ["a dog"])
+    assert encoder.own_positions == range(1, len(encoder) - 1)
+    [ids] = encode(model, [[BOS, 5]])
+    assert ids.own_positions == range(2)
+
+
+def test_special_token_ids(model: Any) -> None:
+    assert special_token_ids(model) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("prompts", [[], "a dog"])
+def test_tokenize_needs_a_list(model: Any, prompts: Any) -> None:
+    with pytest.raises(SemanticHubError, match="expected a list of at least one prompt"):
+        tokenize(model, prompts)
+
+
+def test_prompt_longer_than_the_context(model: Any) -> None:
+    with pytest.raises(SemanticHubError, match="got prompt 1 of 65 tokens; expected at most 64"):
+        tokenize(model, [[1], [1] * 65])
+
+
+def test_ids_outside_the_vocabulary(model: Any) -> None:
+    with pytest.raises(SemanticHubError, match="got prompt 0 with ids 1 to 300; expected ids 0 to"):
+        tokenize(model, [[1, 300]])
+
+
+def test_prompt_of_nothing_but_a_bos(model: Any) -> None:
+    with pytest.raises(SemanticHubError, match="prompt 0, which has no tokens of its own"):
+        tokenize(model, ["<s>"])
+
+
+def test_text_without_a_tokenizer(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(model), "tokenizer", None, raising=False)
+    monkeypatch.setitem(model.__dict__, "tokenizer", None)
+    assert tokenize(model, [[3, 4]]) == [[3, 4]]
+    with pytest.raises(SemanticHubError, match="text, and a model without a tokenizer"):
+        tokenize(model, ["a dog"])
+
+
+def test_batches_are_sorted_by_length_and_complete() -> None:
+    lengths = [3, 9, 1, 4, 9, 2]
+    batches = list(batch_indices(lengths, 4))
+    assert [len(batch) for batch in batches] == [4, 2]
+    flat = [index for batch in batches for index in batch]
+    assert sorted(flat) == list(range(6))
+    assert [lengths[index] for index in flat] == sorted(lengths, reverse=True)
+
+
+def test_automatic_batches_fill_a_token_budget() -> None:
+    lengths = [100] * 100 + [1] * 5000 + [AUTO_BATCH_TOKENS + 1]
+    for batch in batch_indices(lengths):
+        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= AUTO_BATCH_TOKENS
+
+
+def test_batch_size_must_be_positive() -> None:
+    with pytest.raises(SemanticHubError, match="batch_size: got 0"):
+        list(batch_indices([1], 0))
+
+
+@pytest.mark.parametrize(("side", "columns"), [("right", [0, 1]), ("left", [2, 3])])
+def test_padding(model: Any, side: Any, columns: list[int]) -> None:
+    encodings = [Encoding((5, 6), slice(0, 2)), Encoding((7, 8, 9, 4), slice(0, 4))]
+    batch = pad(model, encodings, [1, 0], side)
+    assert batch.tokens[0].tolist() == [7, 8, 9, 4]
+    assert batch.tokens[1, columns].tolist() == [5, 6]
+    assert batch.attention_mask[1].nonzero()[:, 0].tolist() == columns
+    assert batch.offsets == (0, columns[0])
+    assert batch.prompts == (1, 0)
