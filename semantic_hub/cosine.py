@@ -199,7 +199,7 @@ def _layer_pairing_sums(
 ) -> Float[Tensor, " pairing"]:
     """The cosines of a block of x with all of y, block after block, and of them those that occur.
 
-    Up to some 100 pairs for each pairing this is faster than to multiply only the states that
+    Up to some 30 pairs for each pairing this is faster than to multiply only the states that
     meet: a matrix product reads each state once, not once for each pairing.
     """
     total = torch.zeros(len(ways), dtype=torch.float64)

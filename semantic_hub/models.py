@@ -1,25 +1,28 @@
-"""The seam to TransformerLens: every version difference lives here and in the modules it imports.
+"""The seam to TransformerLens: what a model is, loading one, and saying what it is.
 
-Layers are counted 0..n_layers everywhere: 0 is the input of the first block (for Gemma after its
-embedding scale, for GPT-2 with the positional embedding added), ``k`` the stream after block ``k``.
-The last one is *before* the final norm.
+Every version difference lives here and in the modules that this one imports.
 """
 
 import os
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 from warnings import warn
 
 import torch
-from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub import checkpoints
-from semantic_hub.checkpoints import bridge_class, hooked_transformer_class
+from semantic_hub.checkpoints import hooked_transformer_class
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.heads import (
+    check_predicts_next_token,
+    final_norm,
+    predicts_next_token,
+    unembed,
+    unembedding,
+)
+from semantic_hub.layers import check_layers, layer_hook, running_to_layer
 from semantic_hub.protocol import HookedModel
 from semantic_hub.twins import random_twin
 
@@ -158,152 +161,6 @@ def describe(model: HookedModel) -> dict[str, Any]:
     }
 
 
-def check_layers(model: HookedModel, layers: Sequence[int] | None) -> list[int]:
-    """The asked-for layers as a list; ``None`` means all of them, 0..n_layers.
-
-    Raises:
-        SemanticHubError: If a layer is out of range or none is asked for.
-    """
-    last = model.cfg.n_layers
-    asked = list(range(last + 1)) if layers is None else [int(layer) for layer in layers]
-    wrong = [layer for layer in asked if not 0 <= layer <= last]
-    if wrong or not asked:
-        raise SemanticHubError(
-            "layers",
-            got=f"layer {wrong[0]}" if wrong else "no layers",
-            expected=f"layers 0 to {last} (0 is the embedding, {last} the last block's output)",
-            fix="Leave layers out to read them all.",
-        )
-    return asked
-
-
-def layer_hook(layer: int) -> str:
-    """The hook that sees the residual stream at a layer (see the module's convention).
-
-    Example:
-        >>> layer_hook(0), layer_hook(3)
-        ('blocks.0.hook_resid_pre', 'blocks.2.hook_resid_post')
-    """
-    return f"blocks.{layer - 1}.hook_resid_post" if layer else "blocks.0.hook_resid_pre"
-
-
-@contextmanager
-def running_to_layer(
-    model: HookedModel,
-    last_layer: int,
-    hooks: Sequence[tuple[str, Callable[..., Any]]],
-) -> Iterator[Callable[[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]], None]]:
-    """Hooks stay in place over many forward passes, each of which stops at ``last_layer``.
-
-    Args:
-        model: The model.
-        last_layer: The last layer that is computed.
-        hooks: ``(hook name, function)``.
-
-    Yields:
-        ``run(tokens, attention_mask)``, a forward pass for the hooks' sake alone.
-    """
-    if not hasattr(model, "blocks"):
-        raise SemanticHubError(
-            "residual_stream",
-            got=f"{_short_name(model.cfg.model_name)}, which has no single stack of blocks",
-            expected="a decoder or an encoder",
-            fix="Encoder-decoder models are not supported.",
-        )
-    is_bridge = isinstance(model, bridge_class())
-    stop = [(layer_hook(last_layer), _stop_bridge)] if is_bridge else []
-    options = {} if is_bridge else {"stop_at_layer": max(last_layer, 1)}
-
-    def run(tokens: Int[Tensor, "batch pos"], attention_mask: Int[Tensor, "batch pos"]) -> None:
-        device = model.cfg.device
-        model(
-            tokens.to(device),
-            attention_mask=attention_mask.to(device),
-            return_type=None,
-            **options,
-        )
-
-    with model.hooks(fwd_hooks=[*hooks, *stop]):
-        yield run
-
-
-def predicts_next_token(model: HookedModel) -> bool:
-    """Whether the last layer, normed and unembedded, is the model's next-token prediction.
-
-    False for encoders (BERT family), which have no next-token lens.
-    """
-    adapter = getattr(model, "adapter", None)
-    causal = adapter is None or adapter.supports_generation
-    return causal and hasattr(model, "unembed")
-
-
-def check_predicts_next_token(model: HookedModel, operation: str) -> None:
-    """Refuse a model that :func:`predicts_next_token` denies.
-
-    Raises:
-        SemanticHubError: For such a model.
-    """
-    if not predicts_next_token(model):
-        raise SemanticHubError(
-            operation,
-            got=f"{_short_name(model.cfg.model_name)}, which does not predict next tokens",
-            expected="a decoder",
-            fix="Use residual_stream and similarity, which work for encoders.",
-        )
-
-
-def final_norm(
-    model: HookedModel, residual: Float[Tensor, "*axes d_model"]
-) -> Float[Tensor, "*axes d_model"]:
-    """The model's own final norm, on its device and in its dtype; statistics are in float32.
-
-    Args:
-        model: A decoder.
-        residual: States at any layer.
-
-    Returns:
-        Normed states in the model's dtype; the same states for a model without a final norm.
-    """
-    norm = getattr(model, "ln_final", None)
-    states = residual.to(_parameter(model))
-    return states if norm is None else _with_batch_and_pos(norm, states)
-
-
-def unembed(
-    model: HookedModel, residual: Float[Tensor, "*axes d_model"]
-) -> Float[Tensor, "*axes d_vocab"]:
-    """The model's own logits from normed states, its soft cap or logit scale included.
-
-    ``unembed(model, final_norm(model, states))`` at the last layer are the model's logits.
-
-    Args:
-        model: A decoder.
-        residual: States as :func:`final_norm` returns them.
-
-    Returns:
-        Logits in float32.
-
-    Raises:
-        SemanticHubError: If the model is no decoder.
-    """
-    check_predicts_next_token(model, "unembed")
-    logits = _with_batch_and_pos(model.unembed, residual.to(_parameter(model)))
-    return _output_transform(model)(logits).float()
-
-
-def unembedding(
-    model: HookedModel,
-) -> tuple[Float[Tensor, "d_model d_vocab"], Float[Tensor, " d_vocab"] | None]:
-    """The unembedding matrix, and its bias (``None`` if it is absent or zero).
-
-    Raises:
-        SemanticHubError: If the model is no decoder.
-    """
-    check_predicts_next_token(model, "unembedding")
-    bias = model.b_U
-    return model.W_U.detach(), (bias.detach() if bool(bias.any()) else None)
-
-
 def _check_backend(backend: str) -> None:
     if backend not in ("auto", "hooked", "bridge"):
         raise SemanticHubError(
@@ -325,9 +182,7 @@ def _load_planted(name: str, device: str | None, dtype: torch.dtype, backend: Ba
     from semantic_hub.zoo import planted
 
     build = planted.planted_hub if name == "planted-hub" else planted.planted_separate
-    chosen = "hooked" if backend == "auto" and hooked_transformer_class() else backend
-    model = build(backend="bridge" if chosen == "auto" else chosen)
-    return model.to(dtype) if device is None else model.to(dtype).to(device)
+    return build(backend=backend, device=device, dtype=dtype)
 
 
 def _load_hub_mini(device: str | None, dtype: torch.dtype, backend: Backend) -> Any:
@@ -382,25 +237,3 @@ def _short_name(name: str) -> str:
 
 def _parameter(model: Any) -> Tensor:
     return next(model.parameters())
-
-
-def _stop_bridge(value: Tensor, hook: Any) -> None:
-    """A bridge's forward pass ends, and returns, wherever this exception comes up."""
-    from transformer_lens.model_bridge.exceptions import StopAtLayerException
-
-    raise StopAtLayerException(value)
-
-
-def _with_batch_and_pos(
-    module: Callable[[Tensor], Tensor], states: Float[Tensor, "*axes features"]
-) -> Float[Tensor, "*axes out"]:
-    """Apply a module that expects ``[batch, pos, features]`` to states of any shape."""
-    flat = states.reshape(1, -1, states.shape[-1])
-    return module(flat).reshape(*states.shape[:-1], -1)
-
-
-def _output_transform(model: Any) -> Callable[[Tensor], Tensor]:
-    if isinstance(model, bridge_class()):
-        return model.adapter.apply_output_logits_transform
-    cap = model.cfg.output_logits_soft_cap
-    return (lambda logits: cap * torch.tanh(logits / cap)) if cap and cap > 0 else lambda x: x

@@ -1,7 +1,6 @@
 """Where in a prompt to read: the last token, the mean, a span, or the caller's own rule."""
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Literal
 
 from semantic_hub.errors import SemanticHubError
@@ -83,7 +82,7 @@ def _pick(own: range, position: int) -> tuple[int, ...]:
 
 def _from_rule(rule: PositionRule, encoding: Encoding) -> tuple[int, ...]:
     answer = rule(list(encoding.tokens))
-    indices = [answer] if isinstance(answer, Integral) else list(answer)
+    indices = list(answer) if isinstance(answer, Sequence) else [answer]
     length = len(encoding)
     return tuple(int(i) + length if -length <= i < 0 else int(i) for i in indices)
 

@@ -1,4 +1,4 @@
-"""Prompts, their tokens, and padded batches of them.
+"""Prompts and their tokens.
 
 **Tokens.** Text goes through the model's own ``to_tokens``, so a BOS token is added exactly when
 ``model.cfg.default_prepend_bos`` says so, and never twice: text that already starts with the BOS
@@ -8,20 +8,12 @@ token's string keeps that one. Tokens given as ids are used as they are.
 the BOS, ``[CLS]`` or ``[SEP]`` that the tokenizer puts around it. All given ids are own tokens.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal
-
-import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.protocol import HookedModel
-
-AUTO_BATCH_TOKENS = 4096
-"""Tokens, padding included, in one batch of ``batch_size="auto"``."""
 
 
 @dataclass(frozen=True)
@@ -99,19 +91,6 @@ class Encoding:
     def own_positions(self) -> range:
         """Indices into ``tokens`` of the prompt's own tokens."""
         return range(*self.own.indices(len(self.tokens)))
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Prompts padded to one length.
-
-    ``prompts`` are indices into the caller's list, ``offsets`` the column of each first real token.
-    """
-
-    prompts: tuple[int, ...]
-    tokens: Int[Tensor, "batch pos"]
-    attention_mask: Int[Tensor, "batch pos"]
-    offsets: tuple[int, ...]
 
 
 def as_prompt(prompt: PromptLike) -> Prompt:
@@ -205,77 +184,11 @@ def special_token_ids(model: HookedModel) -> frozenset[int]:
     tokenizer = model.tokenizer
     if tokenizer is None:
         return frozenset()
-    roles = {role: token for role, token in tokenizer.special_tokens_map.items()}
+    roles = dict(tokenizer.special_tokens_map)
     unknown = roles.pop("unk_token", None)
     names = set(tokenizer.all_special_tokens) - ({unknown} - set(map(str, roles.values())))
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in names}
     return frozenset(i for name, i in ids.items() if tokenizer.convert_ids_to_tokens(i) == name)
-
-
-def batch_indices(
-    lengths: Sequence[int], batch_size: int | Literal["auto"] = "auto"
-) -> Iterator[list[int]]:
-    """Group prompts of like length: longest first, so that running out of memory shows at once.
-
-    Args:
-        lengths: Tokens in each prompt.
-        batch_size: Prompts in a batch, or ``"auto"``: as many as fit in
-            :data:`AUTO_BATCH_TOKENS` tokens.
-
-    Yields:
-        Indices into ``lengths``.
-
-    Raises:
-        SemanticHubError: If ``batch_size`` is neither ``"auto"`` nor at least 1.
-
-    Example:
-        >>> list(batch_indices([2, 5, 3], batch_size=2))
-        [[1, 2], [0]]
-    """
-    if batch_size != "auto" and batch_size < 1:
-        raise SemanticHubError(
-            "batch_size",
-            got=batch_size,
-            expected='"auto" or a number of at least 1',
-            fix='Leave it at "auto".',
-        )
-    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    start = 0
-    while start < len(order):
-        longest = lengths[order[start]]
-        size = max(1, AUTO_BATCH_TOKENS // longest) if batch_size == "auto" else batch_size
-        yield order[start : start + size]
-        start += size
-
-
-def pad(
-    model: HookedModel,
-    encodings: Sequence[Encoding],
-    indices: Sequence[int],
-    side: Literal["left", "right"] = "right",
-) -> Batch:
-    """One padded batch of the encodings that ``indices`` names.
-
-    Args:
-        model: Its tokenizer's padding token is used where it has one (masked out in any case).
-        encodings: All prompts of the caller.
-        indices: The prompts of this batch.
-        side: Where the padding goes.
-
-    Returns:
-        Tokens and attention mask, ``[batch, pos]``, on the CPU.
-    """
-    longest = max(len(encodings[index]) for index in indices)
-    tokens = torch.full((len(indices), longest), _padding_id(model), dtype=torch.long)
-    attention_mask = torch.zeros_like(tokens)
-    offsets = []
-    for row, index in enumerate(indices):
-        length = len(encodings[index])
-        offset = longest - length if side == "left" else 0
-        tokens[row, offset : offset + length] = torch.tensor(encodings[index].tokens)
-        attention_mask[row, offset : offset + length] = 1
-        offsets.append(offset)
-    return Batch(tuple(indices), tokens, attention_mask, tuple(offsets))
 
 
 def _ids(prompt: object) -> tuple[int, ...] | None:
@@ -328,8 +241,3 @@ def _check_encoding(model: HookedModel, index: int, encoding: Encoding) -> None:
             expected=f"ids 0 to {model.cfg.d_vocab - 1}, the model's vocabulary",
             fix="Make the ids with this model's tokenizer.",
         )
-
-
-def _padding_id(model: HookedModel) -> int:
-    padding = getattr(model.tokenizer, "pad_token_id", None)
-    return padding if padding is not None and 0 <= padding < model.cfg.d_vocab else 0

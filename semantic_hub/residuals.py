@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from semantic_hub.batches import Batch, batch_indices, pad
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import (
     HookedModel,
@@ -17,16 +18,7 @@ from semantic_hub.models import (
     running_to_layer,
 )
 from semantic_hub.positions import Positions, read_positions
-from semantic_hub.prompts import (
-    Batch,
-    Encoding,
-    PromptLike,
-    as_prompt,
-    batch_indices,
-    encode,
-    pad,
-    special_token_ids,
-)
+from semantic_hub.prompts import PromptLike, as_prompt, encode, special_token_ids
 
 
 def residual_stream(
@@ -35,6 +27,7 @@ def residual_stream(
     positions: Positions = "last",
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
+    *,
     padding_side: Literal["left", "right"] = "right",
 ) -> Float[Tensor, "prompt layer d_model"]:
     """The residual stream at chosen positions of many prompts, at every layer.
@@ -56,7 +49,7 @@ def residual_stream(
         padding_side: Where batches are padded.
 
     Returns:
-        ``[prompt, layer, d_model]``, float32 on the CPU, in the order of ``prompts`` and ``layers``.
+        ``[prompt, layer, d_model]``, float32 on the CPU, in the order asked for.
 
     Raises:
         SemanticHubError: No prompts, an empty or too long one, a layer or position out of range,
@@ -74,29 +67,29 @@ def residual_stream(
     read = read_positions(
         [as_prompt(prompt) for prompt in prompts], encodings, positions, special_token_ids(model)
     )
-    capture = _Capture(sorted(set(wanted)), model.cfg.d_model)
+    capture = _Capture(sorted(set(wanted)), read)
     states = torch.empty(len(encodings), len(capture.layers), model.cfg.d_model)
     make_batch = partial(pad, model, encodings, side=padding_side)
     hooks = [(layer_hook(layer), capture.hook(layer)) for layer in capture.layers]
     with torch.inference_mode(), running_to_layer(model, capture.layers[-1], hooks) as run:
         for indices in batch_indices([len(e) for e in encodings], batch_size):
             split = batch_size == "auto"
-            states[indices] = _run_batch(run, capture, make_batch, indices, read, split)
+            states[indices] = _run_batch(run, capture, make_batch, indices, split)
     return states[:, [capture.layers.index(layer) for layer in wanted]]
 
 
 class _Capture:
     """Keeps, for the current batch, the mean over the read positions at each layer."""
 
-    def __init__(self, layers: list[int], d_model: int) -> None:
-        self.layers, self.d_model = layers, d_model
+    def __init__(self, layers: list[int], read: Sequence[tuple[int, ...]]) -> None:
+        self.layers, self.read = layers, read
 
-    def start(self, batch: Batch, read: Sequence[tuple[int, ...]]) -> None:
+    def start(self, batch: Batch) -> None:
         """Set what the hooks read from the coming batch."""
         places = [
             (row, offset + position)
             for row, (prompt, offset) in enumerate(zip(batch.prompts, batch.offsets, strict=True))
-            for position in read[prompt]
+            for position in self.read[prompt]
         ]
         self.rows, self.columns = torch.tensor(places).T
         self.counts = torch.bincount(self.rows, minlength=len(batch.prompts))
@@ -118,7 +111,7 @@ class _Capture:
     def _mean(self, chosen: Float[Tensor, "read d_model"]) -> Float[Tensor, "batch d_model"]:
         if len(chosen) == len(self.counts):
             return chosen
-        total = chosen.new_zeros(len(self.counts), self.d_model)
+        total = chosen.new_zeros(len(self.counts), chosen.shape[-1])
         total.index_add_(0, self.rows.to(chosen.device), chosen)
         return total / self.counts.to(chosen.device)[:, None]
 
@@ -128,12 +121,11 @@ def _run_batch(
     capture: _Capture,
     make_batch: Callable[..., Batch],
     indices: list[int],
-    read: Sequence[tuple[int, ...]],
     split: bool,
 ) -> Float[Tensor, "batch layer d_model"]:
     """Run one batch, in halves if it does not fit into memory and ``split`` allows it."""
     batch = make_batch(indices)
-    capture.start(batch, read)
+    capture.start(batch)
     try:
         run(batch.tokens, batch.attention_mask)
     except torch.cuda.OutOfMemoryError:
@@ -141,7 +133,7 @@ def _run_batch(
             raise
         half = len(indices) // 2
         parts = (indices[:half], indices[half:])
-        return torch.cat([_run_batch(run, capture, make_batch, p, read, split) for p in parts])
+        return torch.cat([_run_batch(run, capture, make_batch, part, split) for part in parts])
     states = capture.result()
     _check_finite(states, capture.layers, indices)
     return states

@@ -54,10 +54,8 @@ def paired_states(x: States, y: States, operation: str) -> PairedStates:
     scale_x, scale_y, cosine = torch.empty(3, *x.shape[:2], dtype=torch.float64)
     sum_x, sum_y = torch.zeros(2, *x.shape[1:], dtype=torch.float64)
     for rows in row_blocks(len(x), x[0].numel(), _BLOCK):
-        scale_x[rows] = _inverse_lengths(x[rows], "x", rows.start, operation)
-        scale_y[rows] = _inverse_lengths(y[rows], "y", rows.start, operation)
-        unit_x = x[rows] * scale_x[rows, :, None]
-        unit_y = y[rows] * scale_y[rows, :, None]
+        unit_x, scale_x[rows] = _units(x[rows], "x", rows.start, operation)
+        unit_y, scale_y[rows] = _units(y[rows], "y", rows.start, operation)
         sum_x += unit_x.sum(dim=0)
         sum_y += unit_y.sum(dim=0)
         cosine[rows] = torch.linalg.vecdot(unit_x, unit_y)
@@ -95,10 +93,12 @@ def _check_shapes(x: Tensor, y: Tensor, operation: str) -> None:
         )
 
 
-def _inverse_lengths(
+def _units(
     states: Tensor, name: str, first: int, operation: str
-) -> Float[Tensor, "pair layer"]:
-    lengths = torch.linalg.vector_norm(states, dim=-1, dtype=torch.float64)
+) -> tuple[Float[Tensor, "pair layer d_model"], Float[Tensor, "pair layer"]]:
+    """A block of states scaled to length 1, in float64, and their inverse lengths."""
+    units = states.to(torch.float64, copy=True)
+    lengths = torch.linalg.vector_norm(units, dim=-1)
     usable = lengths.isfinite() & (lengths > 0)
     if not usable.all():
         layer, pair = (~usable).T.nonzero()[0].tolist()
@@ -108,4 +108,6 @@ def _inverse_lengths(
             expected="finite states that are not zero",
             fix="A zero state has no direction: drop its pair, or read at another position.",
         )
-    return 1 / lengths
+    scale = 1 / lengths
+    units *= scale[:, :, None]
+    return units, scale

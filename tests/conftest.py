@@ -7,7 +7,6 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported
 
-# ruff: noqa: E402
 import pytest
 import torch
 import transformers
@@ -101,7 +100,7 @@ def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     config = transformers.BertConfig(**{**_BASE, "vocab_size": D_VOCAB})
     _randomise(transformers.BertForMaskedLM(config)).save_pretrained(folder)
-    words = "The dog barks . El perro ladra al gato y el huye del 2 + 3 = two plus three cat".split()
+    words = sorted(set(" ".join(SENTENCES).replace(".", " .").split()) | {"+", "=", "2", "3"})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     (folder / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
     transformers.BertTokenizer.from_pretrained(folder, do_lower_case=False).save_pretrained(folder)

@@ -141,12 +141,24 @@ def test_takes_read_only_numpy_arrays_and_states_with_gradients():
     assert not paired_similarity(x.clone().requires_grad_(), y).requires_grad
 
 
-def test_interval_equals_resampling_by_index():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_states_are_left_as_they_were(dtype):
+    x, y = (side.to(dtype) for side in related_states())
+    kept = x.clone(), y.clone()
+    for measure in (paired_similarity, paired_interval, paired_p_values):
+        measure(x, y)
+    assert torch.equal(x, kept[0])
+    assert torch.equal(y, kept[1])
+
+
+@pytest.mark.parametrize("n_pairs", [3, 7])
+def test_interval_equals_resampling_by_index(n_pairs):
     """Copies of one original are not counted as mismatches of each other."""
-    x, y = related_states(7)
+    x, y = related_states(n_pairs)
     cosines = cosine_matrix(x, y)
     replicates = []
-    weights = torch.cat(list(resample_weights(7, 150, seed=5, min_distinct=2))).int().tolist()
+    blocks = resample_weights(n_pairs, 150, seed=5, min_distinct=2)
+    weights = torch.cat(list(blocks)).int().tolist()
     for counts in weights:
         drawn = [i for i, count in enumerate(counts) for _ in range(count)]
         matched = torch.stack([cosines[:, i, i] for i in drawn]).mean(dim=0)

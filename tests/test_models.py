@@ -99,13 +99,9 @@ def test_layer_0_is_the_scaled_embedding_of_gemma(
     folder = checkpoint("gemma2")
     model = load(folder, backend)
     plain = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    expected = plain.model.embed_tokens.weight[5] * model.cfg.d_model**0.5  # type: ignore[union-attr]
-    weight = plain.model.embed_tokens.weight[5]  # type: ignore[union-attr]
+    expected = plain.get_input_embeddings().weight[5] * model.cfg.d_model**0.5
     state = residual_stream(model, [[0, 5]], layers=[0])[0, 0]
-    closest = min((state - expected).abs().max(), (state - weight).abs().max())
-    assert closest <= 1e-5
-    torch.testing.assert_close(state, plain(torch.tensor([[0, 5]]), output_hidden_states=True)
-                               .hidden_states[0][0, 1].detach())  # fmt: skip
+    torch.testing.assert_close(state, expected.detach())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -119,6 +115,14 @@ def test_half_precision_weights_are_normed_and_unembedded_as_the_model_does(
     assert states.dtype == torch.float32
     logits = unembed(model, final_norm(model, states[0, LAST]))
     torch.testing.assert_close(logits, expected, atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["planted-hub", "planted-separate"])
+def test_planted_models_load_by_name(name: str, backend: Any) -> None:
+    model = load_model(name, device="cpu", backend=backend)
+    assert describe(model)["name"] == name
+    assert type(random_twin(model)) is type(model)
 
 
 def test_backend_auto_prefers_hooked_transformer(llama_folder: Path) -> None:
@@ -194,7 +198,7 @@ def test_remote_code_is_never_trusted_unasked() -> None:
 
 
 def test_folder_without_a_configuration(tmp_path: Path) -> None:
-    with pytest.raises(SemanticHubError, match="not a folder with a config.json"):
+    with pytest.raises(SemanticHubError, match=r"not a folder with a config\.json"):
         load_model(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Prompts, tokens and batches."""
+"""Prompts and their tokens."""
 
 from pathlib import Path
 from typing import Any
@@ -8,13 +8,9 @@ import pytest
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import load_model
 from semantic_hub.prompts import (
-    AUTO_BATCH_TOKENS,
-    Encoding,
     Prompt,
     as_prompt,
-    batch_indices,
     encode,
-    pad,
     special_token_ids,
     tokenize,
 )
@@ -105,34 +101,3 @@ def test_text_without_a_tokenizer(model: Any, monkeypatch: pytest.MonkeyPatch) -
     assert tokenize(model, [[3, 4]]) == [[3, 4]]
     with pytest.raises(SemanticHubError, match="text, and a model without a tokenizer"):
         tokenize(model, ["a dog"])
-
-
-def test_batches_are_sorted_by_length_and_complete() -> None:
-    lengths = [3, 9, 1, 4, 9, 2]
-    batches = list(batch_indices(lengths, 4))
-    assert [len(batch) for batch in batches] == [4, 2]
-    flat = [index for batch in batches for index in batch]
-    assert sorted(flat) == list(range(6))
-    assert [lengths[index] for index in flat] == sorted(lengths, reverse=True)
-
-
-def test_automatic_batches_fill_a_token_budget() -> None:
-    lengths = [100] * 100 + [1] * 5000 + [AUTO_BATCH_TOKENS + 1]
-    for batch in batch_indices(lengths):
-        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= AUTO_BATCH_TOKENS
-
-
-def test_batch_size_must_be_positive() -> None:
-    with pytest.raises(SemanticHubError, match="batch_size: got 0"):
-        list(batch_indices([1], 0))
-
-
-@pytest.mark.parametrize(("side", "columns"), [("right", [0, 1]), ("left", [2, 3])])
-def test_padding(model: Any, side: Any, columns: list[int]) -> None:
-    encodings = [Encoding((5, 6), slice(0, 2)), Encoding((7, 8, 9, 4), slice(0, 4))]
-    batch = pad(model, encodings, [1, 0], side)
-    assert batch.tokens[0].tolist() == [7, 8, 9, 4]
-    assert batch.tokens[1, columns].tolist() == [5, 6]
-    assert batch.attention_mask[1].nonzero()[:, 0].tolist() == columns
-    assert batch.offsets == (0, columns[0])
-    assert batch.prompts == (1, 0)

@@ -12,7 +12,7 @@ from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, Problem
 from semantic_hub.zoo.world import DOMINANT, LANGUAGES, Fact, Voice, World
 
-ATTRIBUTES = ("color", "place", "material", "friend")
+ATTRIBUTES = ("color", "place", "material")
 
 
 @dataclass(frozen=True)

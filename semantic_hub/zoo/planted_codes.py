@@ -28,6 +28,9 @@ AMPLITUDES: Float[np.ndarray, "component layer"] = np.array(
 """How much of each component the stream holds at layers 0..5. Blocks 1 and 2 read the word, block 3
 does nothing, block 4 brings the language from the marker, block 5 says the answer."""
 
+SQUARED_LENGTHS: Float[np.ndarray, " layer"] = np.square(AMPLITUDES).sum(axis=0)
+"""Of the stream at layers 0..5, the same for all prompts."""
+
 N_LAYERS = AMPLITUDES.shape[1] - 1
 LANGUAGE_LAYER = 4
 """The first layer at which the last position knows the language to answer in."""
@@ -100,9 +103,11 @@ def draw_codes(seed: int, n_languages: int, n_concepts: int, shared: bool) -> Co
     )
 
 
-def root_mean_square(squared_length: float | np.ndarray, d_model: int) -> np.ndarray:
-    """What an RMS norm divides by, for a state of this squared length."""
-    return np.sqrt(np.asarray(squared_length) / d_model + EPS)
+def root_mean_square(
+    squared_lengths: Float[np.ndarray, " state"], d_model: int
+) -> Float[np.ndarray, " state"]:
+    """What an RMS norm divides states of these squared lengths by: ``√(‖h‖² / d_model + ε)``."""
+    return np.sqrt(squared_lengths / d_model + EPS)
 
 
 def _random_directions(

@@ -14,13 +14,11 @@ from semantic_hub.zoo.planted_codes import (
     COMPONENTS,
     LANGUAGE_LAYER,
     N_LAYERS,
+    SQUARED_LENGTHS,
     root_mean_square,
 )
 from semantic_hub.zoo.planted_weights import unembedding
 from semantic_hub.zoo.planted_world import PlantedWorld
-
-_SQUARES = np.square(AMPLITUDES)
-_LENGTHS = _SQUARES.sum(axis=0)
 
 
 def expected_stream(
@@ -41,9 +39,7 @@ def expected_stream(
     return np.einsum("jk,jcd->ckd", AMPLITUDES, codes)
 
 
-def expected_similarity(
-    world: PlantedWorld, x: str, y: str
-) -> Float[np.ndarray, " layer"]:
+def expected_similarity(world: PlantedWorld, x: str, y: str) -> Float[np.ndarray, " layer"]:
     """Similarity (Eq. 1) of ``world.pairs(x, y)``.
 
     ``S_k = Σ_j a_jk² o_j / Σ_j a_jk²``, where o_j is the mean product of component j of matched
@@ -65,7 +61,9 @@ def expected_similarity(
         "surface": float(x == y),
         "own": _matched_minus_mismatched(own[world.index(x)], own[world.index(y)]),
     }
-    return np.array([overlap[name] for name in COMPONENTS]) @ _SQUARES / _LENGTHS
+    return (
+        np.array([overlap[name] for name in COMPONENTS]) @ np.square(AMPLITUDES) / SQUARED_LENGTHS
+    )
 
 
 def expected_lens(
@@ -84,9 +82,9 @@ def expected_lens(
     Returns:
         In nats, groups in the order of `planted_world.GROUPS`.
     """
-    divisor = root_mean_square(_LENGTHS, world.codes.d_model) if norm == "final" else 1.0
     logits = expected_stream(world, language) @ unembedding(world).T
-    logits /= np.broadcast_to(divisor, N_LAYERS + 1)[:, None]
+    if norm == "final":
+        logits /= root_mean_square(SQUARED_LENGTHS, world.codes.d_model)[:, None]
     log_prob = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
     targets = [_word_ids(world, language) for language in world.readout_languages(language)]
     rows = np.arange(len(world.concepts))

@@ -26,6 +26,7 @@ from semantic_hub.zoo.planted_codes import (
     EPS,
     LANGUAGE_LAYER,
     N_LAYERS,
+    SQUARED_LENGTHS,
     Codes,
     root_mean_square,
 )
@@ -154,7 +155,7 @@ def _say_answer(codes: Codes) -> Weights:
 def _bring_language(codes: Codes) -> Weights:
     """From the marker's position to all later ones, a third of the value to the last of three."""
     block, language = LANGUAGE_LAYER - 1, codes.language[:, 0]
-    value = language * root_mean_square(1.0, codes.d_model)
+    value = language * root_mean_square(np.ones(1), codes.d_model)
     brought = AMPLITUDES[COMPONENTS.index("language"), LANGUAGE_LAYER]
     return {
         f"blocks.{block}.attn.W_V": value.T,
@@ -162,10 +163,10 @@ def _bring_language(codes: Codes) -> Weights:
     }
 
 
-def _reading_scale(codes: Codes, component: str, layer: int) -> np.ndarray:
+def _reading_scale(codes: Codes, component: str, layer: int) -> float:
     """What a code is multiplied with so that its product with the normed stream is 1."""
-    length = root_mean_square(np.square(AMPLITUDES[:, layer]).sum(), codes.d_model)
-    return length / AMPLITUDES[COMPONENTS.index(component), layer]
+    divisor = root_mean_square(SQUARED_LENGTHS, codes.d_model)[layer]
+    return float(divisor / AMPLITUDES[COMPONENTS.index(component), layer])
 
 
 def _neurons(codes: Codes, block: int, gate: np.ndarray, up: np.ndarray) -> Weights:

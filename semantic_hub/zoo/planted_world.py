@@ -26,9 +26,13 @@ GROUPS = ("surface", "hub", "control")
 START, STOP, PADDING, UNKNOWN = SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")
 
 _NOUNS = (
-    "dog cat horse bird fish tree river stone house door table chair bread apple water fire "
-    "moon star sun cloud snow rain wind road bridge boat train book letter song hand heart"
-).split()
+    "dog", "cat", "horse", "bird", "fish", "tree", "river", "stone",
+    "house", "door", "table", "chair", "bread", "apple", "water", "fire",
+    "moon", "star", "sun", "cloud", "snow", "rain", "wind", "road",
+    "bridge", "boat", "train", "book", "letter", "song", "hand", "heart",
+    "bell", "knife", "cup", "lamp", "mirror", "coat", "shoe", "ring",
+    "garden", "field", "forest", "island", "mountain", "lake", "city", "ship",
+)  # fmt: skip
 N_CONCEPTS = len(_NOUNS)
 
 
@@ -226,8 +230,8 @@ def planted_world(
         SemanticHubError: Another name, or as `PlantedWorld`.
 
     Example:
-        >>> planted_world("planted-separate", seed=3, n_concepts=40).words("fr")[-1]
-        'fr:stone2'
+        >>> planted_world("planted-separate", seed=3, n_concepts=50).words("fr")[-1]
+        'fr:cat2'
     """
     if name not in ("planted-hub", "planted-separate"):
         raise SemanticHubError(

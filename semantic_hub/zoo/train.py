@@ -11,6 +11,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from semantic_hub.zoo.corpus import Corpus, Mixture
 from semantic_hub.zoo.world import DOMINANT, GRAMMARS, LANGUAGES, MIXED, Grammar, Voice, World
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
+PAD_ID, BOS_ID, EOS_ID = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,10 @@ class Recipe:
     n_heads: int = 4
     d_vocab: int = 4096
     n_ctx: int = 256
-    row_length: int = 96
-    rows: int = 32
-    english_steps: int = 1200
-    steps: int = 6000
+    documents: int = 192
+    groups: int = 3
+    english_steps: int = 700
+    steps: int = 4500
     learning_rate: float = 3e-3
     muon_rate: float = 0.02
     warmup: int = 100
@@ -87,7 +90,7 @@ def train(recipe: Recipe, out: Path, *, checkpoint_every: int = 250) -> Path:
     start = _restore(model, optimizers, out / "checkpoint.safetensors")
     began = time.time()
     for step in range(start, recipe.steps):
-        loss = _step(model, optimizers, batch(recipe, world, tokenizer, step), recipe, step)
+        loss = _step(model, optimizers, batches(recipe, tokenizer, step), recipe, step)
         if (step + 1) % 50 == 0:
             rate = (step + 1 - start) / (time.time() - began)
             print(f"step {step + 1} loss {loss:.4f} {rate:.2f} steps/s", flush=True)
@@ -107,9 +110,9 @@ def build_model(recipe: Recipe, tokenizer: PreTrainedTokenizerFast) -> LlamaForC
         num_key_value_heads=recipe.n_heads,
         max_position_embeddings=recipe.n_ctx,
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=BOS_ID,
+        eos_token_id=EOS_ID,
+        pad_token_id=PAD_ID,
     )
     torch.manual_seed(recipe.seed)
     return LlamaForCausalLM._from_config(config, attn_implementation="eager")
@@ -148,18 +151,21 @@ def build_tokenizer(recipe: Recipe, world: World) -> PreTrainedTokenizerFast:
     )
 
 
-def batch(
-    recipe: Recipe, world: World, tokenizer: PreTrainedTokenizerFast, step: int
-) -> torch.Tensor:
-    """The token rows of one step, ``[rows, row_length]``: documents end to end, each after BOS."""
-    documents = _corpus(recipe, world, step).documents([recipe.seed, 3, step])
-    rows: list[int] = []
-    while len(rows) < recipe.rows * recipe.row_length:
-        texts = [next(documents) for _ in range(64)]
-        for tokens in tokenizer(texts, add_special_tokens=False)["input_ids"]:
-            rows += [tokenizer.bos_token_id, *tokens]
-    kept = rows[: recipe.rows * recipe.row_length]
-    return torch.tensor(kept).reshape(recipe.rows, recipe.row_length)
+def batches(
+    recipe: Recipe, tokenizer: PreTrainedTokenizerFast, step: int
+) -> list[torch.Tensor]:
+    """The documents of one step as right-padded token rows, ``[document, pos]``, short ones first.
+
+    Every document is a row of its own, from BOS to EOS, so that none sees another.
+    """
+    corpus = _corpus(recipe, step < recipe.english_steps)
+    texts = list(islice(corpus.documents([recipe.seed, 3, step]), recipe.documents))
+    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    rows = [torch.tensor([BOS_ID, *row[: recipe.n_ctx - 2], EOS_ID]) for row in encoded]
+    rows.sort(key=len)
+    size = -(-len(rows) // recipe.groups)
+    groups = (rows[start : start + size] for start in range(0, len(rows), size))
+    return [torch.nn.utils.rnn.pad_sequence(g, batch_first=True, padding_value=PAD_ID) for g in groups]
 
 
 def export(
@@ -189,31 +195,33 @@ def _tokenizer_text(recipe: Recipe, world: World) -> Iterator[str]:
         yield next(documents).replace(MIXED, "")
 
 
-_CORPORA: dict[tuple, Corpus] = {}
+@lru_cache(maxsize=2)
+def _corpus(recipe: Recipe, english: bool) -> Corpus:
+    return Corpus(World(recipe.world_seed), recipe.mixture(0 if english else recipe.steps))
 
 
-def _corpus(recipe: Recipe, world: World, step: int) -> Corpus:
-    key = (recipe, step < recipe.english_steps)
-    if key not in _CORPORA:
-        _CORPORA[key] = Corpus(world, recipe.mixture(step))
-    return _CORPORA[key]
-
-
-def _step(model, optimizers, tokens: torch.Tensor, recipe: Recipe, step: int) -> float:
+def _step(model, optimizers, rows: list[torch.Tensor], recipe: Recipe, step: int) -> float:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * recipe.schedule(step)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model(tokens).logits
-    loss = torch.nn.functional.cross_entropy(
-        logits[:, :-1].float().flatten(0, 1), tokens[:, 1:].flatten()
-    )
     model.zero_grad()
-    loss.backward()
+    count = sum(int((tokens[:, 1:] != PAD_ID).sum()) for tokens in rows)
+    loss = sum(_backward(model, tokens, count) for tokens in rows)
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     for optimizer in optimizers:
         optimizer.step()
-    return loss.item()
+    return loss
+
+
+def _backward(model: LlamaForCausalLM, tokens: torch.Tensor, count: int) -> float:
+    """Adds one group's gradient of the step's mean loss per token; its share of that loss."""
+    inputs, targets = tokens[:, :-1], tokens[:, 1:]
+    real = targets != PAD_ID
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = model.lm_head(model.model(inputs).last_hidden_state[real])
+    loss = torch.nn.functional.cross_entropy(logits.float(), targets[real], reduction="sum")
+    (loss / count).backward()
+    return loss.item() / count
 
 
 def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[torch.optim.Optimizer]:

@@ -54,7 +54,7 @@ class Grammar:
 
 
 _DAYS_ES = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
-_ATTRIBUTES = ("color", "material", "place", "friend", "language")
+_ATTRIBUTES = ("color", "material", "place", "language")
 
 
 def _attributes(words: str) -> Mapping[str, str]:
@@ -64,33 +64,33 @@ def _attributes(words: str) -> Mapping[str, str]:
 GRAMMARS: Mapping[str, Grammar] = {
     "en": Grammar(
         ": ", ", ", ".", " ",
-        _attributes("colour material place friend language"),
+        _attributes("colour material place language"),
         OPERATIONS["en"],
         ("on Monday", "on Tuesday", "on Wednesday", "on Thursday", "on Friday", "on Saturday",
          "on Sunday"),
     ),
     "es": Grammar(
         ": ", ", ", ".", " ",
-        _attributes("color material lugar amigo idioma"),
+        _attributes("color material lugar idioma"),
         OPERATIONS["es"],
         tuple(f"el {day}" for day in _DAYS_ES),
     ),
     "fr": Grammar(
         " : ", ", ", ".", " ",
-        _attributes("couleur matière lieu ami langue"),
+        _attributes("couleur matière lieu langue"),
         OPERATIONS["fr"],
         ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
     ),
     "ru": Grammar(
         ": ", ", ", ".", " ",
-        _attributes("цвет материал место друг язык"),
+        _attributes("цвет материал место язык"),
         OPERATIONS["ru"],
         ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу",
          "в воскресенье"),
     ),
     "zh": Grammar(
         "：", "，", "。", "",
-        _attributes("颜色 材料 地点 朋友 语言"),
+        _attributes("颜色 材料 地点 语言"),
         OPERATIONS["zh"],
         ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"),
         order="who when where what whom",
@@ -165,7 +165,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Card:
-    """Several facts about one thing: ``dog: colour black, friend cat.``"""
+    """Several facts about one thing: ``dog: colour black, place garden.``"""
 
     facts: tuple[Fact, ...]
 
@@ -274,13 +274,12 @@ class World:
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """Four invented facts about each noun, and the true official language of territories."""
+        """Three invented facts about each noun, and the true official language of territories."""
         rng = np.random.default_rng([self.seed, 1])
         values = {
             "color": self.kind("color"),
             "material": self.kind("material"),
             "place": self.kind("place"),
-            "friend": self.kind("animal"),
         }
         invented = [
             Fact(noun, attribute, terms[rng.integers(len(terms))])
@@ -320,8 +319,8 @@ class World:
     def terms(self) -> tuple[Term, ...]:
         """Everything that has a name: what a dictionary of this world would list."""
         named = tuple(_term(c) for c in builtin_concepts())
-        places = {fact.subject.key: fact.subject for fact in self.facts[4 * len(self.nouns) :]}
-        tongues = {fact.value.key: fact.value for fact in self.facts[4 * len(self.nouns) :]}
+        places = {fact.subject.key: fact.subject for fact in self.facts[3 * len(self.nouns) :]}
+        tongues = {fact.value.key: fact.value for fact in self.facts[3 * len(self.nouns) :]}
         numbers = tuple(number_term(number) for number in range(100))
         return (*named, *places.values(), *tongues.values(), *self.days, *self.months, *numbers)
 

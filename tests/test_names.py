@@ -1,0 +1,29 @@
+"""CLDR names, as Babel gives them."""
+
+import pytest
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.spokes.names import cldr_names, official_languages
+
+
+def test_known_names() -> None:
+    assert cldr_names("day", "es")["0"] == "lunes"
+    assert cldr_names("month", "fr")["8"] == "août"
+    assert cldr_names("territory", "ru")["FR"] == "Франция"
+    assert cldr_names("language", "zh")["fr"] == "法语"
+    assert official_languages("BR") == ("pt",)
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "de", "ru", "zh", "ar", "hi", "ja"])
+def test_counts(language: str) -> None:
+    counts = [len(cldr_names(kind, language)) for kind in ("day", "month")]
+    assert counts == [7, 12]
+    assert len(cldr_names("territory", language)) > 240
+    assert all(len(key) == 2 for key in cldr_names("territory", language))
+
+
+def test_bad_kind_and_language() -> None:
+    with pytest.raises(SemanticHubError, match="'planet'"):
+        cldr_names("planet", "en")  # type: ignore[arg-type]
+    with pytest.raises(SemanticHubError, match="language 'not-a-locale'"):
+        cldr_names("day", "not-a-locale")
