@@ -53,8 +53,7 @@ def layer_curve(
         ['en - es', 'en - es']
     """
     figure = go.Figure(layout=layout(title, "layer", y_title))
-    for index, (name, rows) in enumerate(_groups(frame, group)):
-        rows = rows.sort_values("layer")
+    for index, (name, rows) in enumerate(_groups(frame.sort_values("layer", kind="stable"), group)):
         if {low, high} <= set(rows.columns) and len(rows.dropna(subset=[low, high])):
             figure.add_trace(_band(rows, low, high, name, index))
         figure.add_trace(_line(rows, value, low, high, name, index))

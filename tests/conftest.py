@@ -1,12 +1,13 @@
 """Fixtures that several test files share: tiny models of many architectures, and a tokenizer."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported
 
+import jaxtyping
 import pytest
 import torch
 import transformers
@@ -158,3 +159,11 @@ def _train_tokenizer() -> Any:
     return transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>"
     )
+
+
+@pytest.fixture
+def without_shape_checks() -> Iterator[None]:
+    """For wrong input that the tests' own type checker would catch before our error does."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -2,9 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -18,14 +16,6 @@ from semantic_hub.cosine import (
 )
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics import pairings, resample_weights
-
-
-@pytest.fixture
-def without_shape_checks() -> Iterator[None]:
-    """For wrong shapes that the tests' own type checker would catch before our error does."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def related_states(

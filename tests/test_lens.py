@@ -202,7 +202,7 @@ def test_unknown_groups_are_named():
 
 def test_an_encoder_has_no_lens(bert_folder):
     encoder = models.load_model(bert_folder, device="cpu")
-    with pytest.raises(SemanticHubError, match="logit_lens: .* does not predict next tokens"):
+    with pytest.raises(SemanticHubError, match=r"logit_lens: .* does not predict next tokens"):
         logit_lens(encoder, READOUTS)
 
 

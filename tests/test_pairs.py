@@ -1,11 +1,9 @@
 """Pairs from code and from files, and what the errors say."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
-import jaxtyping
 import pytest
 
 from semantic_hub.errors import SemanticHubError
@@ -16,14 +14,6 @@ ROWS = [
     {"id": "dog", "translation": {"en": "the dog", "es": "el perro"}},
     {"id": "cat", "translation": {"en": "the cat", "es": "el gato"}},
 ]
-
-
-@pytest.fixture
-def without_shape_checks() -> Iterator[None]:
-    """For wrong input that the tests' own type checker would catch before our error does."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def texts(pairs: Pairs) -> list[tuple[str | None, str | None]]:

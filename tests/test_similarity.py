@@ -1,9 +1,7 @@
 """Similarity of pairs in a model: the visible composition of its parts, and its result."""
 
 import itertools
-from collections.abc import Iterator
 
-import jaxtyping
 import pytest
 import torch
 
@@ -19,14 +17,6 @@ ENGLISH = ["the dog", "two plus three", "the cat runs", "five", "the dog barks a
 SPANISH = ["el perro", "2+3", "el gato huye", "5", "El perro ladra al gato", "b"]
 PAIRS = Pairs.from_prompts(ENGLISH, SPANISH, x_name="en", y_name="es")
 ARRAYS = ["similarity", "matched", "mismatched", "low", "high", "p", "p_corrected"]
-
-
-@pytest.fixture
-def without_shape_checks() -> Iterator[None]:
-    """For wrong input that the tests' own type checker would catch before our error does."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

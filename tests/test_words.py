@@ -15,7 +15,24 @@ from semantic_hub.words import (
     word_tokens,
 )
 
-MERGES = "d+o do+g Ġ+dog D+o Do+g Ġ+Dog p+e pe+r Ġ+per r+o g+a ga+s Ġ+gas Ġ+c Ġc+a Ġca+t".split()
+MERGES = [
+    "d+o",
+    "do+g",
+    "Ġ+dog",
+    "D+o",
+    "Do+g",
+    "Ġ+Dog",
+    "p+e",
+    "pe+r",
+    "Ġ+per",
+    "r+o",
+    "g+a",
+    "ga+s",
+    "Ġ+gas",
+    "Ġ+c",
+    "Ġc+a",
+    "Ġca+t",
+]
 
 
 def byte_level() -> PreTrainedTokenizerFast:

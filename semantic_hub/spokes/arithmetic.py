@@ -198,7 +198,7 @@ class ArithmeticSpoke:
         }
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """At ``c=a+``, in figures and in each language; the control is another language of these."""
+        """At ``c=a+``, in figures and in each language; the control is another one of these."""
         return {
             f"c=a+, {other}": readouts(
                 other, words=self.dominant, control=self._control(other), items=self.items

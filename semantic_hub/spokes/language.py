@@ -16,7 +16,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.lexicon import DATA, Lexicon, builtin_concepts
-from semantic_hub.spokes.names import NameKind, cldr_names
+from semantic_hub.spokes.names import cldr_names
 from semantic_hub.spokes.numbers import number_word
 from semantic_hub.tables import read_table
 
@@ -191,8 +191,8 @@ def cloze_readouts(
         control: Such a file in another language.
 
     Returns:
-        One read-out for each row whose prompt ends with the word in quotation marks, in
-        the order of the file; rows where it does not are left out.
+        One read-out for each row whose prompt ends with the word in quotation marks (an elided
+        article before it aside), in the order of the file; rows where it does not are left out.
 
     Raises:
         SemanticHubError: A file that is missing, empty, not UTF-8 or lacks a column, or in which
@@ -312,16 +312,14 @@ def _cloze_words(path: str | Path) -> Mapping[str, str]:
     return {row["word_original"]: row["word_translation"] for row in rows}
 
 
-def _cloze_readout(
-    row: Mapping[str, str], others: Mapping[str, str] | None
-) -> Iterator[Readout]:
+def _cloze_readout(row: Mapping[str, str], others: Mapping[str, str] | None) -> Iterator[Readout]:
     masked, word = row["blank_prompt_translation_masked"], row["word_translation"]
-    before, quote, after = masked.rpartition(f'"{word}"')
-    if not quote or len(after) > 2:
+    answer = re.search(rf'"(?:\w[’\'])?(?P<word>{re.escape(word)})"\W{{0,3}}$', masked)
+    if answer is None:
         return
     candidates = {"surface": (word,), "hub": (row["word_original"],)}
     if others is not None:
         if row["word_original"] not in others:
             return
         candidates["control"] = (others[row["word_original"]],)
-    yield Readout(Prompt(before + '"'), candidates)
+    yield Readout(Prompt(masked[: answer.start("word")]), candidates)

@@ -16,7 +16,9 @@ from semantic_hub.tables import read_lines, read_table
 
 DATA = Path(__file__).parent / "data"
 
-_CEDICT = re.compile(r"(?P<traditional>\S+) (?P<simplified>\S+) \[(?P<pinyin>[^]]*)\] /(?P<glosses>.*)/")
+_CEDICT = re.compile(
+    r"(?P<traditional>\S+) (?P<simplified>\S+) \[(?P<pinyin>[^]]*)\] /(?P<glosses>.*)/"
+)
 
 
 @dataclass(frozen=True)

@@ -12,21 +12,12 @@ from functools import cached_property
 import numpy as np
 
 from semantic_hub.spokes.numbers import DIGITS
-from semantic_hub.zoo.world import (
-    DOMINANT,
-    LANGUAGES,
-    MIXED,
-    Card,
-    Fact,
-    Meaning,
-    Sentence,
-    Series,
-    Sum,
-    Term,
-    Voice,
-    World,
-    number_term,
-)
+from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
+from semantic_hub.zoo.meanings import Card, Fact, Meaning, Sentence, Series, Sum, Term, number_term
+from semantic_hub.zoo.world import World
+
+MIXED = "<mix>"
+"""Opens a document whose content words are mostly English ones (code-switching)."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +56,7 @@ class Corpus:
         True
     """
 
-    def __init__(
-        self, world: World, mixture: Mixture, voice: Callable[..., Voice] = Voice
-    ) -> None:
+    def __init__(self, world: World, mixture: Mixture, voice: Callable[..., Voice] = Voice) -> None:
         self.world, self.mixture, self._voice = world, mixture, voice
         self._writers: Mapping[str, Callable[[Voice, np.random.Generator], str]] = {
             "cards": self._cards,

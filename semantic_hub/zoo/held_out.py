@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, Problem
-from semantic_hub.zoo.world import DOMINANT, LANGUAGES, Fact, Voice, World
+from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
+from semantic_hub.zoo.meanings import Fact
+from semantic_hub.zoo.world import World
 
 ATTRIBUTES = ("color", "place", "material")
 
@@ -80,19 +82,22 @@ class WorldLanguageSpoke:
         return next(word for word in rotated if word != fact.value.forms[DOMINANT])
 
 
-def held_out_spokes(world: World) -> tuple[WorldLanguageSpoke, ArithmeticSpoke]:
-    """The language and the arithmetic spoke on what a world's training text held out.
+def world_spokes(
+    world: World, *, held_out: bool = True
+) -> tuple[WorldLanguageSpoke, ArithmeticSpoke]:
+    """The language and the arithmetic spoke on what a world's training text held out, or told.
 
     Example:
-        >>> [spoke.name for spoke in held_out_spokes(World(seed=0))]
+        >>> [spoke.name for spoke in world_spokes(World(seed=0))]
         ['language', 'arithmetic']
     """
     items = tuple(
         Problem(item.left, item.operator, item.right)
         for item in world.sums
-        if item.key in world.held_out
+        if (item.key in world.held_out) == held_out
     )
-    return WorldLanguageSpoke(world), ArithmeticSpoke(DOMINANT, LANGUAGES[1:], items)
+    language = WorldLanguageSpoke(world, held_out=held_out)
+    return language, ArithmeticSpoke(DOMINANT, LANGUAGES[1:], items)
 
 
 def spokes_of(model: object) -> tuple[WorldLanguageSpoke, ArithmeticSpoke] | None:
@@ -103,4 +108,4 @@ def spokes_of(model: object) -> tuple[WorldLanguageSpoke, ArithmeticSpoke] | Non
     """
     settings = getattr(getattr(model, "tokenizer", None), "init_kwargs", {})
     seed = settings.get("world_seed")
-    return None if seed is None else held_out_spokes(World(int(seed)))
+    return None if seed is None else world_spokes(World(int(seed)))

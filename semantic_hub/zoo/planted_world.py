@@ -9,7 +9,6 @@ word for that concept in the marker's language. Both worlds answer a prompt in o
   of a hub must read null. (What mixes languages gets no answer here; the hub translates it.)
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,21 +18,10 @@ from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.zoo.planted_codes import Codes, draw_codes
 
-LANGUAGES = ("en", "es", "fr")
 GROUPS = ("surface", "hub", "control")
 """The groups of `PlantedWorld.readouts`, in this order."""
 
 START, STOP, PADDING, UNKNOWN = SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")
-
-_NOUNS = (
-    "dog", "cat", "horse", "bird", "fish", "tree", "river", "stone",
-    "house", "door", "table", "chair", "bread", "apple", "water", "fire",
-    "moon", "star", "sun", "cloud", "snow", "rain", "wind", "road",
-    "bridge", "boat", "train", "book", "letter", "song", "hand", "heart",
-    "bell", "knife", "cup", "lamp", "mirror", "coat", "shoe", "ring",
-    "garden", "field", "forest", "island", "mountain", "lake", "city", "ship",
-)  # fmt: skip
-N_CONCEPTS = len(_NOUNS)
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,7 @@ class PlantedWorld:
             empty, or contain spaces.
 
     Example:
-        >>> world = planted_world("planted-hub")
+        >>> world = PlantedWorld(True, ("en", "es"), ("dog", "cat", "horse"))
         >>> world.prompt("es", "dog").text
         '<es> es:dog'
     """
@@ -206,47 +194,6 @@ class PlantedWorld:
             references=own,
             targets=tuple(zip(said, _rolled(said, -1), strict=True)),
         )
-
-
-def planted_world(
-    name: str,
-    seed: int = 0,
-    *,
-    languages: Sequence[str] = LANGUAGES,
-    n_concepts: int = N_CONCEPTS,
-) -> PlantedWorld:
-    """The world of a planted model.
-
-    Args:
-        name: ``"planted-hub"`` or ``"planted-separate"``.
-        seed: Of its codes.
-        languages: Names of its languages, the dominant one first.
-        n_concepts: Number of its concepts, at least 3.
-
-    Returns:
-        With the defaults, the world of ``semantic_hub.load_model(name)``.
-
-    Raises:
-        SemanticHubError: Another name, or as `PlantedWorld`.
-
-    Example:
-        >>> planted_world("planted-separate", seed=3, n_concepts=50).words("fr")[-1]
-        'fr:cat2'
-    """
-    if name not in ("planted-hub", "planted-separate"):
-        raise SemanticHubError(
-            "planted_world",
-            got=repr(name),
-            expected='"planted-hub" or "planted-separate"',
-            fix="Choose one of the two.",
-        )
-    concepts = tuple(_concept(index) for index in range(n_concepts))
-    return PlantedWorld(name == "planted-hub", tuple(languages), concepts, seed)
-
-
-def _concept(index: int) -> str:
-    lap, place = divmod(index, len(_NOUNS))
-    return _NOUNS[place] + (str(lap + 1) if lap else "")
 
 
 def _rolled(items: tuple[Any, ...], by: int) -> tuple[Any, ...]:

@@ -1,9 +1,4 @@
-"""The world that hub-mini is trained on: meanings, and their texts in every language.
-
-A *meaning* (a fact, a sum, a sentence, …) is a small value that knows nothing of languages; a
-*voice* says it in one. So every meaning has a parallel text in every language, and what is held
-out is held out as a meaning. A new kind of meaning (a program, a logical form) is one more class
-with `say` (and one more kind of document in `corpus.py`).
+"""The world that hub-mini is trained on: what there is, and what is true of it.
 
 Held out: a quarter of the facts and of the sums and products are told in English alone. In no
 other language, nor in digits, nor in a translation does the training text contain them.
@@ -11,233 +6,25 @@ other language, nor in digits, nor in a translation does the training text conta
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Protocol
+from functools import cached_property
 
 import numpy as np
 
-from semantic_hub.spokes.arithmetic import OPERATIONS, problems
+from semantic_hub.spokes.arithmetic import problems
 from semantic_hub.spokes.lexicon import DATA, Concept, builtin_concepts
 from semantic_hub.spokes.names import NameKind, cldr_names, official_languages
-from semantic_hub.spokes.numbers import DIGITS, number_word
 from semantic_hub.tables import read_table
-
-DOMINANT = "en"
-LANGUAGES = ("en", "es", "fr", "ru", "zh")
-"""The dominant language first."""
-
-MIXED = "<mix>"
-"""Opens a document whose content words are mostly English ones (code-switching)."""
+from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES
+from semantic_hub.zoo.meanings import Fact, Sentence, Sum, Term, number_term
 
 HELD_OUT_SHARE = 0.25
 
 _TERRITORIES = (
-    "AL AR AU BG BR CL CN CU DE DK EG ES ET FR GE GR HU IR IS IT JP MN MX NL NO PL PT RO RU SE SY "
-    "TH TR UA VN"
-).split()
+    "AL", "AR", "AU", "BG", "BR", "CL", "CN", "CU", "DE", "DK", "EG", "ES", "ET", "FR", "GE", "GR",
+    "HU", "IR", "IS", "IT", "JP", "MN", "MX", "NL", "NO", "PL", "PT", "RO", "RU", "SE", "SY", "TH",
+    "TR", "UA", "VN",
+)  # fmt: skip
 _NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """The function words and marks of one language."""
-
-    colon: str
-    comma: str
-    stop: str
-    space: str
-    attributes: Mapping[str, str]
-    operations: Mapping[str, str]
-    days: tuple[str, ...]
-    order: str = "who what whom where when"
-
-
-_DAYS_ES = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
-_ATTRIBUTES = ("color", "material", "place", "language")
-
-
-def _attributes(words: str) -> Mapping[str, str]:
-    return dict(zip(_ATTRIBUTES, words.split(), strict=True))
-
-
-GRAMMARS: Mapping[str, Grammar] = {
-    "en": Grammar(
-        ": ", ", ", ".", " ",
-        _attributes("colour material place language"),
-        OPERATIONS["en"],
-        ("on Monday", "on Tuesday", "on Wednesday", "on Thursday", "on Friday", "on Saturday",
-         "on Sunday"),
-    ),
-    "es": Grammar(
-        ": ", ", ", ".", " ",
-        _attributes("color material lugar idioma"),
-        OPERATIONS["es"],
-        tuple(f"el {day}" for day in _DAYS_ES),
-    ),
-    "fr": Grammar(
-        " : ", ", ", ".", " ",
-        _attributes("couleur matière lieu langue"),
-        OPERATIONS["fr"],
-        ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
-    ),
-    "ru": Grammar(
-        ": ", ", ", ".", " ",
-        _attributes("цвет материал место язык"),
-        OPERATIONS["ru"],
-        ("в понедельник", "во вторник", "в среду", "в четверг", "в пятницу", "в субботу",
-         "в воскресенье"),
-    ),
-    "zh": Grammar(
-        "：", "，", "。", "",
-        _attributes("颜色 材料 地点 语言"),
-        OPERATIONS["zh"],
-        ("星期一", "星期二", "星期三", "星期四", "星期五", "星期六", "星期日"),
-        order="who when where what whom",
-    ),
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Voice:
-    """One language to say things in; `switch` is the share of content words said in English."""
-
-    language: str
-    switch: float = 0.0
-    rng: np.random.Generator | None = None
-
-    @property
-    def grammar(self) -> Grammar:
-        """Function words and marks; digits borrow those of English."""
-        return GRAMMARS.get(self.language, GRAMMARS[DOMINANT])
-
-    def choose(self, forms: Mapping[str, str]) -> str:
-        """One content word, in this language or, code-switched, in English."""
-        if self.language != DOMINANT and self.rng is not None and self.rng.random() < self.switch:
-            return forms[DOMINANT] if self.grammar.space else f" {forms[DOMINANT]}"
-        return forms[self.language]
-
-    def join(self, *parts: str) -> str:
-        """Parts of a sentence with the language's own spacing."""
-        return self.grammar.space.join(part for part in parts if part)
-
-
-class Meaning(Protocol):
-    """Something that can be said in every language."""
-
-    def say(self, voice: Voice) -> str:
-        """The text of this meaning in one voice."""
-        ...
-
-
-@dataclass(frozen=True)
-class Term:
-    """A thing with a name in every language: a concept, a territory, a person, a day."""
-
-    key: str
-    forms: Mapping[str, str]
-    phrases: Mapping[str, str]
-
-    def say(self, voice: Voice) -> str:
-        return voice.choose(self.forms)
-
-
-@dataclass(frozen=True)
-class Fact:
-    """``dog: colour black``."""
-
-    subject: Term
-    attribute: str
-    value: Term
-
-    @property
-    def key(self) -> str:
-        return f"{self.subject.key}.{self.attribute}"
-
-    def say(self, voice: Voice) -> str:
-        return Card((self,)).say(voice)
-
-    def question(self, voice: Voice) -> str:
-        """The text up to, and without, the value."""
-        grammar = voice.grammar
-        return self.subject.say(voice) + grammar.colon + grammar.attributes[self.attribute]
-
-
-@dataclass(frozen=True)
-class Card:
-    """Several facts about one thing: ``dog: colour black, place garden.``"""
-
-    facts: tuple[Fact, ...]
-
-    def say(self, voice: Voice) -> str:
-        grammar = voice.grammar
-        told = (
-            voice.join(grammar.attributes[fact.attribute], fact.value.say(voice))
-            for fact in self.facts
-        )
-        subject = self.facts[0].subject.say(voice)
-        return subject + grammar.colon + grammar.comma.join(told) + grammar.stop
-
-
-@dataclass(frozen=True)
-class Sum:
-    """``a + b = c`` or ``a * b = c``, result first (as read-outs want it) or last."""
-
-    left: int
-    operator: str
-    right: int
-    result_first: bool = True
-
-    @property
-    def result(self) -> int:
-        return self.left + self.right if self.operator == "+" else self.left * self.right
-
-    @property
-    def key(self) -> str:
-        return f"{self.left}{self.operator}{self.right}"
-
-    def say(self, voice: Voice) -> str:
-        numbers = [number_term(n) for n in (self.left, self.right, self.result)]
-        left, right, result = (number.say(voice) for number in numbers)
-        if voice.language == DIGITS:
-            terms = f"{left}{self.operator}{right}"
-            return f"{result}={terms}" if self.result_first else f"{terms}={result}"
-        grammar = voice.grammar
-        terms = voice.join(left, grammar.operations[self.operator], right)
-        sides = (result, terms) if self.result_first else (terms, result)
-        return voice.join(sides[0], grammar.operations["="], sides[1]) + grammar.stop
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """``Anna sees the dog in the garden on Monday.``; place and day may be missing."""
-
-    who: Term
-    what: Term
-    whom: Term
-    where: Term | None
-    when: int | None
-
-    def say(self, voice: Voice) -> str:
-        parts = {
-            "who": self.who.say(voice),
-            "what": self.what.say(voice),
-            "whom": voice.choose(self.whom.phrases),
-            "where": voice.choose(self.where.phrases) if self.where else "",
-            "when": _on_day(self.when).say(voice) if self.when is not None else "",
-        }
-        said = voice.join(*(parts[role] for role in voice.grammar.order.split()))
-        return said + voice.grammar.stop
-
-
-@dataclass(frozen=True)
-class Series:
-    """``Monday, Tuesday, Wednesday.``: a calendar, a count, or a mood (words of one sentiment)."""
-
-    terms: tuple[Term, ...]
-
-    def say(self, voice: Voice) -> str:
-        return voice.grammar.comma.join(t.say(voice) for t in self.terms) + voice.grammar.stop
 
 
 class World:
@@ -257,19 +44,23 @@ class World:
 
     @cached_property
     def nouns(self) -> tuple[Term, ...]:
+        """The 200 things that facts and sentences are about."""
         return tuple(_term(c) for c in builtin_concepts() if c.kind in _NOUNS)
 
     @cached_property
     def names(self) -> tuple[Term, ...]:
+        """The people of the sentences."""
         rows = read_table(DATA / "names.tsv", LANGUAGES, "World.names")
         return tuple(Term(f"name.{row['en']}", row, row) for row in rows)
 
     @cached_property
     def days(self) -> tuple[Term, ...]:
+        """Monday first."""
         return tuple(_cldr_term("day", str(day)) for day in range(7))
 
     @cached_property
     def months(self) -> tuple[Term, ...]:
+        """January first."""
         return tuple(_cldr_term("month", str(month)) for month in range(1, 13))
 
     @cached_property
@@ -337,19 +128,6 @@ class World:
     def known(self, meanings: Sequence, language: str) -> list:
         """The facts or sums that text in `language` may tell."""
         return [m for m in meanings if language == DOMINANT or m.key not in self.held_out]
-
-
-@lru_cache(maxsize=1000)
-def number_term(number: int) -> Term:
-    """A number, in the words of every language and in digits."""
-    forms = {code: number_word(number, code) for code in (*LANGUAGES, DIGITS)}
-    return Term(f"number.{number}", forms, forms)
-
-
-@lru_cache(maxsize=7)
-def _on_day(day: int) -> Term:
-    forms = {code: grammar.days[day] for code, grammar in GRAMMARS.items()}
-    return Term(f"on_day.{day}", forms, forms)
 
 
 def _term(concept: Concept) -> Term:

@@ -1,10 +1,10 @@
 """Time and memory of the similarity statistic against its brute-force form.
 
-``python benchmarks/bench_similarity.py`` prints them. Time is processor time on one thread, which
-other work on the machine disturbs less than the clock on the wall. Extra memory is
-measured in a process of its own: the highest resident set size that it ever had, less its resident
-set size just before the call, when the states already lie in memory and every code path has run
-once on tiny arrays.
+``python tests/benchmarks/bench_similarity.py`` prints them. Time is processor time on one thread,
+which other work on the machine disturbs less than the clock on the wall. Extra memory is measured
+in a process of its own: the highest resident set size that it ever had, less its resident set size
+just before the call, when the states already lie in memory and every code path has run once on
+tiny arrays.
 """
 
 import json

@@ -47,7 +47,7 @@ def test_cedict(tmp_path: Path) -> None:
     lexicon = Lexicon.from_cedict(path)
     assert lexicon["狗"] == ("dog",)
     assert lexicon["图书馆"] == ("library",)
-    assert lexicon["跑"] == ("run",)
+    assert lexicon["跑"] == ("run", "leak")
     assert lexicon["一"] == ("one", "single", "a")
     assert Lexicon.from_cedict(path, script="traditional")["圖書館"] == ("library",)
 

@@ -20,9 +20,9 @@ def read_chinese(word: str) -> int:
     return total + unit
 
 
-@pytest.mark.parametrize("number", [*range(1, 1200), *range(1200, 10_000, 37), 9_999])
-def test_chinese_words_read_back(number: int) -> None:
-    assert read_chinese(number_word(number, "zh")) == number
+def test_chinese_words_read_back() -> None:
+    numbers = [*range(1, 1200), *range(1200, 10_000, 37), 9_999]
+    assert [read_chinese(number_word(number, "zh")) for number in numbers] == numbers
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,14 @@ def test_chinese_words_as_written(number: int, word: str) -> None:
 
 def test_other_languages_come_from_num2words() -> None:
     words = [number_word(21, code) for code in ("en", "es", "fr", "de", "ru", "digits")]
-    assert words == ["twenty-one", "veintiuno", "vingt et un", "einundzwanzig", "двадцать один", "21"]
+    assert words == [
+        "twenty-one",
+        "veintiuno",
+        "vingt et un",
+        "einundzwanzig",
+        "двадцать один",
+        "21",
+    ]
 
 
 def test_every_listed_language_says_every_number_differently() -> None:

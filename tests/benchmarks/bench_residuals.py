@@ -1,0 +1,67 @@
+"""`residual_stream` against the bare forward pass on the same batches.
+
+``python tests/benchmarks/bench_residuals.py`` prints the ratio of their times, the median of
+several rounds in which the two take turns.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+import semantic_hub as sh
+from semantic_hub.batches import batch_indices, pad
+from semantic_hub.models import running_to_layer
+from semantic_hub.prompts import encode
+from semantic_hub.zoo.held_out import spokes_of
+
+TARGET, ROUNDS = 1.10, 15
+
+
+def prompts(model) -> list[str | None]:
+    _, arithmetic = spokes_of(model) or ()
+    return [p.text for pairs in arithmetic.pairs().values() for p in pairs.x]
+
+
+def bare_pass(model, texts) -> Callable[[], None]:
+    """Forward passes through every block, on the batches that `residual_stream` makes."""
+    encodings = encode(model, texts)
+    batches = [pad(model, encodings, rows) for rows in batch_indices([len(e) for e in encodings])]
+
+    @torch.inference_mode()
+    def run() -> None:
+        with running_to_layer(model, model.cfg.n_layers, []) as forward:
+            for batch in batches:
+                forward(batch.tokens, batch.attention_mask)
+
+    return run
+
+
+def seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    for backend in ("hooked", "bridge"):
+        model = sh.load_model("hub-mini", backend=backend)
+        texts = prompts(model)
+        bare = bare_pass(model, texts)
+        encode_time = statistics.median(seconds(lambda: encode(model, texts)) for _ in range(5))
+        rounds = [
+            (seconds(bare), seconds(lambda: sh.residual_stream(model, texts)))
+            for _ in range(ROUNDS)
+        ]
+        plain = statistics.median(a for a, _ in rounds)
+        ours = statistics.median(b for _, b in rounds)
+        print(
+            f"residual_stream, {backend}: {ours:.3f} s for {len(texts)} prompts at every layer, "
+            f"bare forward pass {plain:.3f} s, tokenizing {encode_time:.3f} s, ratio without "
+            f"tokenizing {(ours - encode_time) / plain:.2f} (target {TARGET:.2f})"
+        )
+
+
+if __name__ == "__main__":
+    main()

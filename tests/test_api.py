@@ -1,0 +1,42 @@
+"""The package at one glance, and that looking at it stays cheap."""
+
+import subprocess
+import sys
+
+import semantic_hub as sh
+
+NAMES = [
+    "Findings",
+    "Pairs",
+    "Prompt",
+    "Readout",
+    "SemanticHubError",
+    "SemanticHubWarning",
+    "Spoke",
+    "load_model",
+    "logit_lens",
+    "paired_similarity",
+    "random_twin",
+    "report",
+    "residual_stream",
+    "run",
+    "similarity",
+    "spokes",
+    "top_tokens",
+]
+
+
+def test_public_names() -> None:
+    assert sh.__all__ == NAMES == sorted(NAMES)
+    assert all(hasattr(sh, name) for name in NAMES)
+
+
+def test_heavy_libraries_are_imported_where_they_are_used() -> None:
+    heavy = ["plotly", "jinja2", "babel", "num2words", "circuitsvis", "typer"]
+    code = f"import sys, semantic_hub; print([m for m in {heavy} if m in sys.modules])"
+    known = f"import sys, transformer_lens; print([m for m in {heavy} if m in sys.modules])"
+    ours, theirs = (
+        subprocess.run([sys.executable, "-c", c], capture_output=True, text=True, check=True).stdout
+        for c in (code, known)
+    )
+    assert ours == theirs

@@ -1,0 +1,105 @@
+"""Training: it resumes to the same weights, and writes a folder that plain loaders read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import semantic_hub as sh
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.zoo.held_out import spokes_of
+from semantic_hub.zoo.recipe import BOS_ID, EOS_ID, PAD_ID, Recipe, batches, build_tokenizer
+from semantic_hub.zoo.train import main, train
+
+TINY = Recipe(
+    d_model=16, d_mlp=32, n_layers=2, n_heads=2, d_vocab=600, documents=12, groups=2,
+    english_steps=2, steps=6, warmup=2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    train(TINY, folder)
+    return folder
+
+
+def test_a_stopped_run_goes_on_to_the_same_weights(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    def stop_at_fifth_step(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KeyboardInterrupt
+        return batches(*arguments)
+
+    monkeypatch.setattr("semantic_hub.zoo.train.batches", stop_at_fifth_step)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, tmp_path, checkpoint_every=2)
+    monkeypatch.undo()
+    train(TINY, tmp_path, checkpoint_every=2)
+    expected = load_file(whole / "checkpoint.safetensors")
+    found = load_file(tmp_path / "checkpoint.safetensors")
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_another_recipe_is_refused(whole: Path) -> None:
+    with pytest.raises(SemanticHubError, match=r"recipe\.json: another recipe"):
+        train(replace(TINY, steps=7), whole)
+
+
+def test_the_folder_is_plain_hugging_face(whole: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(whole / "model")
+    tokenizer = AutoTokenizer.from_pretrained(whole / "model")
+    tokens = tokenizer("el perro", return_tensors="pt")
+    assert tokens["input_ids"][0, 0] == BOS_ID
+    hooked = sh.load_model(whole / "model", device="cpu")
+    logits = hooked(hooked.to_tokens("el perro"))
+    assert torch.allclose(logits, model(**tokens).logits, atol=1e-4)
+
+
+def test_the_tokenizer_names_the_world(whole: Path, model) -> None:
+    language, arithmetic = spokes_of(sh.load_model(whole / "model", device="cpu")) or ()
+    assert language.world.seed == TINY.world_seed
+    assert arithmetic.items
+    assert spokes_of(model) is None
+
+
+def test_rows_hold_whole_documents() -> None:
+    tokenizer = build_tokenizer(TINY)
+    rows = batches(TINY, tokenizer, 5)
+    assert sum(len(group) for group in rows) == TINY.documents
+    for group in rows:
+        assert (group[:, 0] == BOS_ID).all()
+        for row in group.tolist():
+            end = row.index(EOS_ID)
+            assert BOS_ID not in row[1:]
+            assert set(row[end + 1 :]) <= {PAD_ID}
+
+
+def test_stages() -> None:
+    assert dict(TINY.mixture(1).languages) == {"en": 1.0}
+    assert sum(TINY.mixture(2).languages.values()) == pytest.approx(1)
+    assert [round(TINY.schedule(step), 2) for step in (0, 1, 2, 6)] == [0.5, 1.0, 1.0, 0.05]
+
+
+def test_tokenizer_reads_every_text_back() -> None:
+    tokenizer = build_tokenizer(TINY)
+    for text in ("chien : couleur noir", "狗：颜色黑色", "собака: цвет", "🙂 42=37+5\tž"):
+        assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
+    assert tokenizer.tokenize("42") == ["4", "2"]
+
+
+def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--out", str(tmp_path), "--steps", "1", "--d-model", "8", "--n-heads", "2",
+          "--n-layers", "1", "--d-vocab", "400", "--documents", "4", "--groups", "1"])  # fmt: skip
+    assert capsys.readouterr().out.strip().endswith("model")
+    assert (tmp_path / "model" / "config.json").is_file()
