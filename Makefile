@@ -1,7 +1,6 @@
 # Everything runs in the checkout's own environment, which the first target that needs it makes.
 PYTHON ?= python3
 PIP = -m pip install --quiet --disable-pip-version-check
-export HF_HUB_OFFLINE ?= 0
 
 .PHONY: report test test-tl4 bench check lint types lock clean
 

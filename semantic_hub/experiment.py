@@ -39,7 +39,10 @@ class Spoke(Protocol):
         True
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the spoke is called in results; a plain attribute will do."""
+        ...
 
     def pairs(self) -> Mapping[str, Pairs]:
         """Set name to pairs with the same meaning, for the similarity."""

@@ -6,7 +6,7 @@ Source: Wu et al. 2025, arXiv 2411.04986, section 3 (languages).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -225,10 +225,15 @@ class LanguageSpoke:
     name: str = "language"
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Parallel sentences, and number words, of each language and the dominant one."""
-        sets = {f"sentences, {code}": pairs(self.dominant, code) for code in self.languages}
-        numbers = {f"numbers, {code}": word_pairs(self.dominant, code) for code in self.languages}
-        return sets | numbers
+        """Parallel sentences, number words and territories, each against the dominant language."""
+        kinds: Mapping[str, Callable[[str], Pairs]] = {
+            "sentences": lambda code: pairs(self.dominant, code),
+            "numbers": lambda code: word_pairs(self.dominant, code, "number"),
+            "territories": lambda code: word_pairs(self.dominant, code, "territory"),
+        }
+        return {
+            f"{kind}, {code}": make(code) for kind, make in kinds.items() for code in self.languages
+        }
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
         """Before each word of the authored sentences that the built-in lexicon knows."""

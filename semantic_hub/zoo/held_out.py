@@ -4,8 +4,10 @@ Everything here was told to the model in English alone, so whatever another lang
 know of it came through what they share with English.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
@@ -19,7 +21,7 @@ ATTRIBUTES = ("color", "place", "material")
 
 @dataclass(frozen=True)
 class WorldLanguageSpoke:
-    """Held-out facts of a world, asked in each language: ``perro: color`` and ``dog: colour``.
+    """Held-out facts of a world, asked in each language (``perro: color``), and sentences.
 
     Args:
         world: The world that the model was trained on.
@@ -42,22 +44,24 @@ class WorldLanguageSpoke:
         ]
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Each question in English and in another language."""
-        return {f"facts, {code}": self._pairs(code, Fact.question) for code in self.languages}
+        """Questions, and sentences that training never drew, in English and another language."""
+        sets = {f"facts, {code}": self._questions(code) for code in self.languages}
+        return sets | {f"sentences, {code}": self._sentences(code) for code in self.languages}
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
         """At the value of each fact: the language's word, the English one, a third language's."""
         return {f"facts, {code}": self._readouts(code) for code in self.languages}
 
-    def _pairs(self, code: str, say: Callable[[Fact, Voice], str]) -> Pairs:
-        english, other = Voice(DOMINANT), Voice(code)
-        return Pairs.from_prompts(
-            [say(fact, english) for fact in self.facts],
-            [say(fact, other) for fact in self.facts],
-            x_name=DOMINANT,
-            y_name=code,
-            labels=[fact.key for fact in self.facts],
-        )
+    def _questions(self, code: str) -> Pairs:
+        sides = [[fact.question(Voice(side)) for fact in self.facts] for side in (DOMINANT, code)]
+        labels = [fact.key for fact in self.facts]
+        return Pairs.from_prompts(*sides, x_name=DOMINANT, y_name=code, labels=labels)
+
+    def _sentences(self, code: str) -> Pairs:
+        rng = np.random.default_rng([self.world.seed, 5])
+        drawn = [self.world.sentence(rng) for _ in range(200)]
+        sides = [[sentence.say(Voice(side)) for sentence in drawn] for side in (DOMINANT, code)]
+        return Pairs.from_prompts(*sides, x_name=DOMINANT, y_name=code)
 
     def _readouts(self, code: str) -> list[Readout]:
         control = next(other for other in self.languages if other != code)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
+from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -125,7 +126,8 @@ def build_model(recipe: Recipe) -> LlamaForCausalLM:
 
 def late_blocks(recipe: Recipe, model: LlamaForCausalLM) -> list[LlamaDecoderLayer]:
     """The last blocks, which add nothing to the stream until the second stage."""
-    return list(model.model.layers)[recipe.n_layers - recipe.late_blocks :]
+    blocks: Any = model.model.layers
+    return list(blocks)[recipe.n_layers - recipe.late_blocks :]
 
 
 def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:

@@ -129,7 +129,7 @@ def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[Optimizer]:
 def _checkpoint(
     model: LlamaForCausalLM, optimizers: Sequence[Optimizer], step: int, path: Path
 ) -> None:
-    tensors = {f"model.{name}": value for name, value in model.named_parameters()}
+    tensors: dict[str, Tensor] = {f"model.{n}": value for n, value in model.named_parameters()}
     for number, optimizer in enumerate(optimizers):
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {

@@ -44,23 +44,29 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def line(backend: str) -> str:
+    model = sh.load_model("hub-mini", backend=backend)
+    texts = prompts(model)
+    bare = bare_pass(model, texts)
+    rounds = [
+        (
+            seconds(bare),
+            seconds(lambda: encode(model, texts)),
+            seconds(lambda: sh.residual_stream(model, texts)),
+        )
+        for _ in range(ROUNDS)
+    ]
+    plain, encoding, ours = (statistics.median(column) for column in zip(*rounds, strict=True))
+    return (
+        f"residual_stream, {backend}: {ours:.3f} s for {len(texts)} prompts at every layer, "
+        f"bare forward pass {plain:.3f} s, tokenizing {encoding:.3f} s; ratio without "
+        f"tokenizing {(ours - encoding) / plain:.2f} (target {TARGET:.2f})"
+    )
+
+
 def main() -> None:
     for backend in ("hooked", "bridge"):
-        model = sh.load_model("hub-mini", backend=backend)
-        texts = prompts(model)
-        bare = bare_pass(model, texts)
-        encode_time = statistics.median(seconds(lambda: encode(model, texts)) for _ in range(5))
-        rounds = [
-            (seconds(bare), seconds(lambda: sh.residual_stream(model, texts)))
-            for _ in range(ROUNDS)
-        ]
-        plain = statistics.median(a for a, _ in rounds)
-        ours = statistics.median(b for _, b in rounds)
-        print(
-            f"residual_stream, {backend}: {ours:.3f} s for {len(texts)} prompts at every layer, "
-            f"bare forward pass {plain:.3f} s, tokenizing {encode_time:.3f} s, ratio without "
-            f"tokenizing {(ours - encode_time) / plain:.2f} (target {TARGET:.2f})"
-        )
+        print(line(backend))
 
 
 if __name__ == "__main__":
