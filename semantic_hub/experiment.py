@@ -148,9 +148,10 @@ def run(
     Example:
         >>> import semantic_hub as sh
         >>> model = sh.load_model("hub-mini")
-        >>> findings = sh.run(model, sh.spokes.arithmetic.ArithmeticSpoke())
-        >>> findings.spoke
-        'arithmetic'
+        >>> problems = sh.spokes.arithmetic.problems("+")[::40]
+        >>> findings = sh.run(model, sh.spokes.arithmetic.ArithmeticSpoke(items=problems))
+        >>> findings.spoke, "c=a+, digits" in findings.lens
+        ('arithmetic', True)
     """
     check_model(model)
     if not isinstance(spoke, Spoke):

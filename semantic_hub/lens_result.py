@@ -97,8 +97,9 @@ class LensResult(Result):
             SemanticHubError: No group of that name.
 
         Example:
-            >>> lens.share("hub", "surface").value  # doctest: +SKIP
-            tensor([0.00, 0.11, 0.64, 0.02])
+            >>> lens = sh.logit_lens(model, sh.spokes.arithmetic.readouts()[:20])
+            >>> lens.share("hub", "surface").value.shape
+            torch.Size([9])
         """
         ahead = self.log_prob[..., self._index(group)] > self.log_prob[..., self._index(against)]
         return self._summary(ahead.double())

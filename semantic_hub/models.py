@@ -110,7 +110,8 @@ def check_model(model: object) -> HookedModel:
         SemanticHubError: If it is neither.
 
     Example:
-        >>> check_model(sh.load_model("hub-mini")).cfg.n_layers  # doctest: +SKIP
+        >>> import semantic_hub as sh
+        >>> check_model(sh.load_model("hub-mini")).cfg.n_layers
         8
     """
     if not isinstance(model, HookedModel):
@@ -142,7 +143,8 @@ def describe(model: HookedModel) -> dict[str, Any]:
         tokenizer``; ``processed`` lists what was done to the weights, and is empty for none.
 
     Example:
-        >>> describe(sh.load_model("hub-mini"))["processed"]  # doctest: +SKIP
+        >>> import semantic_hub as sh
+        >>> describe(sh.load_model("hub-mini"))["processed"]
         []
     """
     source = getattr(getattr(model, "original_model", None), "config", None)

@@ -92,7 +92,10 @@ def report(
 
     Example:
         >>> import semantic_hub as sh
-        >>> sh.report(sh.load_model("hub-mini")).save("report.html")  # doctest: +SKIP
+        >>> problems = sh.spokes.arithmetic.problems("+")[::40]
+        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems)
+        >>> sh.report(sh.load_model("hub-mini"), [spoke]).save("report.html").name
+        'report.html'
     """
     settings: dict[str, Any] = {
         "resamples": resamples,

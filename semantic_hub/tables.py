@@ -12,6 +12,8 @@ from semantic_hub.errors import SemanticHubError
 def read_lines(path: str | Path, operation: str) -> list[str]:
     """The lines of a UTF-8 file, without their ends; a byte order mark is dropped.
 
+    A line ends where an editor counts one: other separators of Unicode stay in their cells.
+
     Raises:
         SemanticHubError: The file is missing, empty, or not UTF-8 (names the line).
     """
@@ -22,7 +24,7 @@ def read_lines(path: str | Path, operation: str) -> list[str]:
         )
     data = path.read_bytes()
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise SemanticHubError(
@@ -31,11 +33,11 @@ def read_lines(path: str | Path, operation: str) -> list[str]:
             expected="UTF-8 text",
             fix="Convert the file to UTF-8.",
         ) from None
-    if not any(line.strip() for line in lines):
+    if not text.strip():
         raise SemanticHubError(
             operation, got=f"{path}: an empty file", expected="at least one line", fix="Fill it."
         )
-    return lines
+    return text.removesuffix("\n").split("\n")
 
 
 def read_table(

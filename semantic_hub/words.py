@@ -81,8 +81,8 @@ def continuation(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ..
         Token ids, without special tokens and without a prefix space that `text` does not have.
 
     Example:
-        >>> continuation(model.tokenizer, " dog")  # doctest: +SKIP
-        (3290,)
+        >>> decode(model.tokenizer, continuation(model.tokenizer, " dog"))
+        ' dog'
     """
     before = encode(tokenizer, ANCHOR)
     both = encode(tokenizer, ANCHOR + text)
@@ -118,8 +118,8 @@ def word_tokens(
         The tokens, or the problem why there are none.
 
     Example:
-        >>> word_tokens(model.tokenizer, "dog").tokens  # doctest: +SKIP
-        (9703, 3290)
+        >>> [decode(model.tokenizer, [token]) for token in word_tokens(model.tokenizer, "dog").tokens]
+        ['dog', ' dog']
     """
     word = word.strip()
     found = [continuation(tokenizer, spelling) for spelling in _spellings(word, cases)]

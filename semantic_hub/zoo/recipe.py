@@ -16,7 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from semantic_hub.spokes.numbers import DIGITS
-from semantic_hub.zoo.corpus import MIXED, Corpus, Mixture
+from semantic_hub.zoo.corpus import Corpus, Mixture
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Grammar, Voice
 from semantic_hub.zoo.world import World
 
@@ -39,7 +39,7 @@ class Recipe:
             identity, so that English is said from the block below them when the other languages
             come.
         n_heads: Attention heads in each.
-        d_vocab: Tokens, the four special ones included.
+        d_vocab: Tokens, the three special ones included.
         n_ctx: Longest input.
         documents: Documents of one step.
         groups: Into how many rows of like length they are sorted, to save padding.
@@ -53,7 +53,6 @@ class Recipe:
         dominant_share: Share of English documents in the second stage.
         digits_share: Share of documents in digits in the second stage; the other languages
             divide what is left.
-        mixed: See `Mixture`.
         switch: See `Mixture`.
     """
 
@@ -68,8 +67,8 @@ class Recipe:
     n_ctx: int = 256
     documents: int = 192
     groups: int = 3
-    english_steps: int = 700
-    steps: int = 4500
+    english_steps: int = 600
+    steps: int = 3200
     learning_rate: float = 3e-3
     muon_rate: float = 0.02
     warmup: int = 100
@@ -77,8 +76,7 @@ class Recipe:
     clip: float = 1.0
     dominant_share: float = 0.65
     digits_share: float = 0.08
-    mixed: float = 0.6
-    switch: float = 0.8
+    switch: float = 0.35
 
     def mixture(self, step: int) -> Mixture:
         """The languages of the text at one step: English first, then all."""
@@ -87,7 +85,7 @@ class Recipe:
         others = (1 - self.dominant_share - self.digits_share) / (len(LANGUAGES) - 1)
         shares = dict.fromkeys(LANGUAGES[1:], others)
         weights = {DOMINANT: self.dominant_share, **shares, DIGITS: self.digits_share}
-        return Mixture(weights, self.mixed, self.switch)
+        return Mixture(weights, self.switch)
 
     def schedule(self, step: int) -> float:
         """The share of the peak learning rate: a linear warm-up, then half a cosine to 1/20."""
@@ -146,7 +144,7 @@ def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=recipe.d_vocab,
-        special_tokens=[PAD, BOS, EOS, MIXED],
+        special_tokens=[PAD, BOS, EOS],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -159,7 +157,6 @@ def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
         bos_token=BOS,
         eos_token=EOS,
         pad_token=PAD,
-        additional_special_tokens=[MIXED],
         model_max_length=recipe.n_ctx,
         world_seed=recipe.world_seed,
         clean_up_tokenization_spaces=False,
@@ -196,8 +193,7 @@ def _tokenizer_text(recipe: Recipe) -> Iterator[str]:
     world = World(recipe.world_seed)
     corpus = Corpus(world, recipe.mixture(recipe.steps), voice=_Segmented)
     documents = corpus.documents([recipe.world_seed, 4])
-    for _ in range(40_000):
-        yield next(documents).replace(MIXED, "")
+    yield from islice(documents, 40_000)
 
 
 @lru_cache(maxsize=2)

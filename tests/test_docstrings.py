@@ -1,0 +1,40 @@
+"""Every example in a docstring runs and prints what it says."""
+
+import doctest
+import importlib
+import pkgutil
+from types import ModuleType
+
+import pytest
+
+import semantic_hub as sh
+
+MODULES = [
+    importlib.import_module(found.name)
+    for found in pkgutil.walk_packages(sh.__path__, "semantic_hub.")
+]
+
+
+@pytest.fixture(scope="module")
+def hub_mini():
+    return sh.load_model("hub-mini", device="cpu")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_examples(module: ModuleType, hub_mini, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {**vars(module), "sh": sh, "model": hub_mini}
+    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+    runner = doctest.DocTestRunner(optionflags=flags)
+    for found in doctest.DocTestFinder().find(module, globs=names):
+        runner.run(found)
+    assert runner.failures == 0
+
+
+def test_most_public_names_have_one() -> None:
+    documented = [
+        name
+        for name in sh.__all__
+        if callable(value := getattr(sh, name)) and ">>>" in (value.__doc__ or "")
+    ]
+    assert len(documented) >= len(sh.__all__) - 4
