@@ -14,6 +14,7 @@ from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Readout
 from semantic_hub.similarity import SimilarityResult, similarity
 from semantic_hub.storage import to_json, write_atomically
+from semantic_hub.top_tokens import TopTokens, top_tokens
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,11 +62,13 @@ class Findings:
         spoke: The spoke's name.
         similarity: Set name to result.
         lens: Set name to result; empty for a model that predicts no next token.
+        says: Set name to the top token of each layer at its first few scored read-outs.
     """
 
     spoke: str
     similarity: Mapping[str, SimilarityResult]
     lens: Mapping[str, LensResult]
+    says: Mapping[str, TopTokens]
 
     def to_frame(self) -> "pd.DataFrame":
         """Every number as a tidy frame: ``spoke evidence set`` and the results' own columns."""
@@ -114,11 +117,13 @@ class Findings:
             index["spoke"],
             {n: SimilarityResult.load(directory / p) for n, p in index["similarity"].items()},
             {n: LensResult.load(directory / p) for n, p in index["lens"].items()},
+            {n: TopTokens.load(directory / p) for n, p in index["says"].items()},
         )
 
     def _evidence(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield "similarity", self.similarity
         yield "lens", self.lens
+        yield "says", self.says
 
 
 def run(
@@ -132,6 +137,8 @@ def run(
     progress: Progress | None = None,
 ) -> Findings:
     """Measure a spoke on a model: `similarity` (with a random twin) and `logit_lens`, set by set.
+
+    Of each set of read-outs the first few are also shown word for word (`top_tokens`).
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``; an encoder gets no lens.
@@ -164,7 +171,7 @@ def run(
     say = progress or (lambda line: None)
     settings: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
     controls = {RANDOM_TWIN: random_twin(model, seed)}
-    alike, read = {}, {}
+    alike, read, says = {}, {}, {}
     for name, pairs in spoke.pairs().items():
         say(f"{spoke.name}: similarity, {name}")
         alike[name] = similarity(
@@ -173,7 +180,10 @@ def run(
     for name, readouts in spoke.readouts().items() if predicts_next_token(model) else ():
         say(f"{spoke.name}: lens, {name}")
         read[name] = logit_lens(model, readouts, **settings)
-    return Findings(spoke.name, alike, read)
+        shown = read[name].kept[:_SHOWN]
+        says[name] = top_tokens(model, [readouts[index].prompt for index in shown], k=1)
+    return Findings(spoke.name, alike, read, says)
 
 
 _INDEX = "findings.json"
+_SHOWN = 3

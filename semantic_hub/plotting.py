@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.legible import escaped, legible
+from semantic_hub.legible import escaped
 from semantic_hub.plot_style import DASHES, INK, PALETTE, SYMBOLS, cycle, layout
 
 _TICKS = 13
@@ -107,37 +107,6 @@ _LENS_MEASURES: dict[str, tuple[str, dict[str, float], dict[str, object]]] = {
 }
 
 
-def trajectory(
-    points: pd.DataFrame,
-    anchors: pd.DataFrame | None = None,
-    *,
-    title: str = "",
-    x_title: str = "first principal component",
-    y_title: str = "second principal component",
-) -> go.Figure:
-    """Paths of states through a plane, layer by layer, among fixed anchors.
-
-    Args:
-        points: One row for each state: ``layer``, ``x``, ``y`` and the ``label`` of its path.
-        anchors: One row for each fixed point, such as an unembedding column: ``x``, ``y``,
-            ``label``.
-        title: Title of the figure.
-        x_title: What the x axis shows.
-        y_title: What the y axis shows.
-
-    Returns:
-        One trace for each path, in layer order, and one for the anchors. Markers grow with the
-        layer, and the first and the last of a path are labelled.
-    """
-    figure = go.Figure(layout=layout(title, x_title, y_title))
-    last = max(points["layer"].tolist())
-    for index, (name, rows) in enumerate(_groups(points, "label")):
-        figure.add_trace(_path(rows.sort_values("layer"), name, index, last))
-    if anchors is not None:
-        figure.add_trace(_anchors(anchors))
-    return figure
-
-
 def _groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
     for name, rows in frame.groupby(column, sort=False):
         yield escaped(name), rows
@@ -213,37 +182,3 @@ def _with_references(figure: go.Figure, references: Mapping[str, float]) -> go.F
             annotation_position="top right",
         )
     return figure
-
-
-def _path(rows: pd.DataFrame, name: str, index: int, last: int) -> go.Scatter:
-    layers = rows["layer"].tolist()
-    names = [_layer_name(layer) for layer in layers]
-    return go.Scatter(
-        x=rows["x"].tolist(),
-        y=rows["y"].tolist(),
-        name=name,
-        mode="lines+markers+text",
-        line={"color": cycle(PALETTE, index), "dash": cycle(DASHES, index // len(PALETTE))},
-        marker={
-            "symbol": cycle(SYMBOLS, index),
-            "size": [5 + 7 * x / (last or 1) for x in layers],
-        },
-        text=[label if step in (0, len(names) - 1) else "" for step, label in enumerate(names)],
-        textposition="top center",
-        customdata=names,
-        hovertemplate="layer %{customdata}<extra>%{fullData.name}</extra>",
-    )
-
-
-def _anchors(anchors: pd.DataFrame) -> go.Scatter:
-    labels = [legible(str(label)) for label in anchors["label"]]
-    return go.Scatter(
-        x=anchors["x"].tolist(),
-        y=anchors["y"].tolist(),
-        name="anchors",
-        mode="markers+text",
-        marker={"color": INK, "symbol": "x-thin-open", "size": 9},
-        text=labels,
-        textposition="bottom center",
-        hovertemplate="%{text}<extra>anchor</extra>",
-    )

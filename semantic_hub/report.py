@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import RANDOM_TWIN, Findings, Progress, Spoke, run
+from semantic_hub.legible import legible
 from semantic_hub.lens_result import LensResult
 from semantic_hub.models import HookedModel
 from semantic_hub.results import manifest
@@ -16,6 +17,7 @@ from semantic_hub.similarity import SimilarityResult
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke
 from semantic_hub.spokes.language import LanguageSpoke
 from semantic_hub.storage import write_atomically
+from semantic_hub.top_tokens import TopTokens
 from semantic_hub.zoo.held_out import spokes_of
 
 if TYPE_CHECKING:
@@ -135,10 +137,22 @@ def _section(findings: Findings) -> dict[str, Any]:
             for name, result in alike.items()
         ],
         "lens": [
-            {"name": name, **_lens_row(result), "figures": _figures(_lens_figures(result))}
+            {
+                "name": name,
+                **_lens_row(result),
+                "figures": _figures(_lens_figures(result)),
+                "layers": list(map(_layer, findings.says[name].layers)),
+                "says": list(_said(findings.says[name])),
+            }
             for name, result in read.items()
         ],
     }
+
+
+def _said(top: TopTokens) -> Iterator[tuple[str, list[str]]]:
+    """Each prompt with the token that is on top at each layer."""
+    for prompt, layers in zip(top.prompts, top.tokens[..., 0].tolist(), strict=True):
+        yield prompt, [legible(top.texts[str(token)]) for token in layers]
 
 
 def _lens_figures(result: LensResult) -> Iterator["go.Figure"]:

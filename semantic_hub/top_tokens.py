@@ -1,6 +1,6 @@
 """The likeliest next tokens at every layer, over the whole vocabulary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -12,9 +12,11 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.legible import token_text
 from semantic_hub.lens import Norm, check_lens, lens_logits, lens_name
 from semantic_hub.models import HookedModel, check_layers
-from semantic_hub.prompts import PromptLike
+from semantic_hub.positions import read_positions
+from semantic_hub.prompts import PromptLike, as_prompt, encode
 from semantic_hub.residuals import residual_stream
 from semantic_hub.results import Result, manifest
+from semantic_hub.words import decode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +27,7 @@ class TopTokens(Result):
     """The k likeliest tokens for each prompt and layer, the likeliest first.
 
     Args:
+        prompts: The prompts as text, up to the token that was read.
         layers: The layers; 0 is the embedding, k the stream after block k.
         tokens: Token ids.
         log_prob: Their log-probabilities, natural log.
@@ -32,8 +35,9 @@ class TopTokens(Result):
         manifest: Where the numbers come from.
     """
 
-    coordinates = {"layer": "layers"}
+    coordinates = {"prompt": "prompts", "layer": "layers"}
 
+    prompts: tuple[str, ...]
     layers: tuple[int, ...]
     tokens: Int[Tensor, "prompt layer top"]
     log_prob: Float[Tensor, "prompt layer top"] = field(metadata={"unit": "nat"})
@@ -103,8 +107,20 @@ def top_tokens(
     texts = {str(token): token_text(model.tokenizer, token) for token in tokens.unique().tolist()}
     about = manifest(model, measure="top_tokens", norm=lens_name(norm))
     return TopTokens(
-        layers=tuple(wanted), tokens=tokens, log_prob=log_prob, texts=texts, manifest=about
+        prompts=tuple(_read_text(model, prompts)),
+        layers=tuple(wanted),
+        tokens=tokens,
+        log_prob=log_prob,
+        texts=texts,
+        manifest=about,
     )
+
+
+def _read_text(model: HookedModel, prompts: Sequence[PromptLike]) -> Iterator[str]:
+    encodings = encode(model, prompts)
+    read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
+    for encoding, (position,) in zip(encodings, read, strict=True):
+        yield decode(model.tokenizer, encoding.tokens[encoding.own_positions.start : position + 1])
 
 
 def _check_k(k: int, d_vocab: int) -> None:

@@ -118,7 +118,8 @@ def word_tokens(
         The tokens, or the problem why there are none.
 
     Example:
-        >>> [decode(model.tokenizer, [token]) for token in word_tokens(model.tokenizer, "dog").tokens]
+        >>> found = word_tokens(model.tokenizer, "dog")
+        >>> [decode(model.tokenizer, [token]) for token in found.tokens]
         ['dog', ' dog']
     """
     word = word.strip()

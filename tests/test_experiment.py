@@ -45,6 +45,9 @@ def test_run_is_the_single_calls(model, findings: Findings) -> None:
     )
     lens = sh.logit_lens(model, Words().readouts()["after the"], resamples=50, seed=3)
     assert torch.equal(findings.lens["after the"].log_prob, lens.log_prob)
+    says = findings.says["after the"]
+    assert says.prompts == ("the", "a dog and")
+    assert torch.equal(says.tokens, sh.top_tokens(model, ["the", "a dog and"], k=1).tokens)
 
 
 def test_frame_names_spoke_evidence_and_set(findings: Findings) -> None:
@@ -53,6 +56,7 @@ def test_frame_names_spoke_evidence_and_set(findings: Findings) -> None:
     assert set(zip(frame["evidence"], frame["set"], strict=True)) == {
         ("similarity", "set <a>"),
         ("lens", "after the"),
+        ("says", "after the"),
     }
 
 
@@ -71,7 +75,7 @@ def test_an_encoder_gets_similarity_alone(bert_folder) -> None:
     encoder = load_model(bert_folder, device="cpu")
     found = run(encoder, Words(), **SETTINGS)
     assert found.similarity
-    assert found.lens == {}
+    assert found.lens == found.says == {}
 
 
 def test_something_else_is_no_spoke(model, without_shape_checks) -> None:

@@ -4,7 +4,7 @@ import pytest
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.legible import legible
 from semantic_hub.plot_style import PALETTE
-from semantic_hub.plotting import layer_curve, lens_curves, trajectory
+from semantic_hub.plotting import layer_curve, lens_curves
 
 
 @pytest.fixture
@@ -114,17 +114,6 @@ def test_lens_curves_take_one_measure(lens_frame):
     assert lens_curves(lens_frame, "rank").layout.yaxis.type == "log"
     with pytest.raises(SemanticHubError, match="got measure='entropy'"):
         lens_curves(lens_frame, "entropy")
-
-
-def test_trajectory_runs_in_layer_order_between_anchors():
-    points = pd.DataFrame(
-        {"layer": [1, 0, 2], "x": [1.0, 0.0, 2.0], "y": [1.0, 0.0, 4.0], "label": "3+"}
-    )
-    anchors = pd.DataFrame({"x": [2.0], "y": [4.0], "label": [" <three>"]})
-    path, fixed = trajectory(points, anchors, title="sums").data
-    assert list(path.x) == [0.0, 1.0, 2.0] and list(path.text) == ["emb", "", "2"]
-    assert list(fixed.text) == ["␣&lt;three&gt;"]
-    assert len(trajectory(points).data) == 1
 
 
 def test_figures_are_transparent_so_that_they_take_the_pages_ground(frame):

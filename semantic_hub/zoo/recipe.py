@@ -40,6 +40,7 @@ class Recipe:
             come.
         n_heads: Attention heads in each.
         d_vocab: Tokens, the three special ones included.
+        tokenizer_documents: Documents that the tokenizer is trained on.
         n_ctx: Longest input.
         documents: Documents of one step.
         groups: Into how many rows of like length they are sorted, to save padding.
@@ -64,6 +65,7 @@ class Recipe:
     late_blocks: int = 2
     n_heads: int = 4
     d_vocab: int = 4096
+    tokenizer_documents: int = 40_000
     n_ctx: int = 256
     documents: int = 192
     groups: int = 3
@@ -193,7 +195,7 @@ def _tokenizer_text(recipe: Recipe) -> Iterator[str]:
     world = World(recipe.world_seed)
     corpus = Corpus(world, recipe.mixture(recipe.steps), voice=_Segmented)
     documents = corpus.documents([recipe.world_seed, 4])
-    yield from islice(documents, 40_000)
+    yield from islice(documents, recipe.tokenizer_documents)
 
 
 @lru_cache(maxsize=2)

@@ -15,7 +15,7 @@ from semantic_hub.zoo.recipe import BOS_ID, EOS_ID, PAD_ID, Recipe, batches, bui
 from semantic_hub.zoo.train import main, train
 
 TINY = Recipe(
-    d_model=16, d_mlp=32, n_layers=2, n_heads=2, d_vocab=600, documents=12, groups=2,
+    d_model=16, d_mlp=32, n_layers=2, n_heads=2, d_vocab=600, tokenizer_documents=500, documents=12, groups=2,
     english_steps=2, steps=6, warmup=2,
 )  # fmt: skip
 
@@ -100,6 +100,6 @@ def test_tokenizer_reads_every_text_back() -> None:
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--out", str(tmp_path), "--steps", "1", "--d-model", "8", "--n-heads", "2",
-          "--n-layers", "1", "--d-vocab", "400", "--documents", "4", "--groups", "1"])  # fmt: skip
+          "--n-layers", "1", "--d-vocab", "400", "--tokenizer-documents", "100", "--documents", "4", "--groups", "1"])  # fmt: skip
     assert capsys.readouterr().out.strip().endswith("model")
     assert (tmp_path / "model" / "config.json").is_file()
