@@ -1,12 +1,14 @@
 """The command line: a thin layer over `load_model` and `report`."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.markup import escape
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _console = Console(stderr=True)
@@ -42,10 +44,12 @@ def report(
 
     import semantic_hub
     from semantic_hub.errors import SemanticHubError
+    from semantic_hub.report import check_page_path
 
     try:
-        with _progress() as progress:
-            task = progress.add_task(f"loading {model}")
+        check_page_path(out)
+        with _told() as tell:
+            tell(f"loading {model}")
             loaded = semantic_hub.load_model(
                 model, device=device, dtype=getattr(torch, dtype.value)
             )
@@ -54,15 +58,20 @@ def report(
                 resamples=resamples,
                 permutations=permutations,
                 seed=seed,
-                progress=lambda line: progress.update(task, description=line),
+                progress=tell,
             )
             place = page.save(out)
     except SemanticHubError as error:
-        _console.print(f"[red]error[/red] {error}", highlight=False, markup=True)
+        _console.print(f"[red]error[/red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from None
     _console.print(f"wrote {place}")
 
 
-def _progress() -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    return Progress(*columns, console=_console, transient=not _console.is_terminal)
+@contextmanager
+def _told() -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being done: a live line, or plain lines outside a terminal."""
+    if not _console.is_terminal:
+        yield lambda line: _console.print(line, markup=False, highlight=False)
+        return
+    with _console.status("") as status:
+        yield lambda line: status.update(escape(line))

@@ -57,18 +57,28 @@ class Report:
         """Write the page; a page that is there is replaced in one step.
 
         Raises:
-            SemanticHubError: The folder does not exist.
+            SemanticHubError: As `check_page_path`.
         """
-        path = Path(path)
-        if not path.parent.is_dir():
-            raise SemanticHubError(
-                "Report.save",
-                got=f"{path}",
-                expected="a file in a folder that exists",
-                fix=f"Make {path.parent} first.",
-            )
+        path = check_page_path(path)
         write_atomically(path, self.to_html().encode())
         return path
+
+
+def check_page_path(path: str | Path) -> Path:
+    """Where a page can be written; worth asking before hours of measuring.
+
+    Raises:
+        SemanticHubError: The folder does not exist, or the path is itself a folder.
+    """
+    path = Path(path)
+    if path.parent.is_dir() and not path.is_dir():
+        return path
+    raise SemanticHubError(
+        "Report.save",
+        got=f"{path}",
+        expected="a file in a folder that exists",
+        fix="Name a file." if path.is_dir() else f"Make {path.parent} first.",
+    )
 
 
 def report(

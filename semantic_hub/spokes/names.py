@@ -60,9 +60,19 @@ def _locale(language: str) -> Any:
         ) from None
 
 
+_NO_TERRITORIES = {"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"}  # groups, and codes for tests
+_NO_LANGUAGES = {"mis", "mul", "und", "zxx"}
 _READERS: Mapping[str, Callable[[Any], Mapping[Any, Any]]] = {
     "day": lambda locale: locale.days["stand-alone"]["wide"],
     "month": lambda locale: locale.months["stand-alone"]["wide"],
-    "territory": lambda locale: {k: v for k, v in locale.territories.items() if k.isalpha()},
-    "language": lambda locale: {k: v for k, v in locale.languages.items() if len(k) <= 3},
+    "territory": lambda locale: {
+        key: name
+        for key, name in locale.territories.items()
+        if key.isalpha() and key not in _NO_TERRITORIES
+    },
+    "language": lambda locale: {
+        key: name
+        for key, name in locale.languages.items()
+        if len(key) <= 3 and key not in _NO_LANGUAGES
+    },
 }

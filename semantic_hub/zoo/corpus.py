@@ -16,6 +16,9 @@ from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
 from semantic_hub.zoo.meanings import Card, Fact, Meaning, Sentence, Series, Sum, Term, number_term
 from semantic_hub.zoo.world import World
 
+MIXED = "<mix>"
+"""Opens a document whose content words are mostly English ones (code-switching)."""
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -23,13 +26,15 @@ class Mixture:
 
     Attributes:
         languages: Weight of each language, and of ``"digits"``.
-        switch: Share of the content words that a document in another language than English says in
-            English (code-switching). Each word is drawn by itself, so nothing tells beforehand.
+        mixed: Share of the documents that are not in English (nor in digits) in which content
+            words are code-switched; such a document opens with a marker token.
+        switch: Share of the content words that a code-switched document says in English.
         kinds: Weight of each kind of document.
     """
 
     languages: Mapping[str, float]
-    switch: float = 0.35
+    mixed: float = 0.5
+    switch: float = 0.8
     kinds: Mapping[str, float] = field(
         default_factory=lambda: {
             "cards": 0.44, "sums": 0.24, "sentences": 0.10, "series": 0.06, "translation": 0.16,
@@ -74,7 +79,9 @@ class Corpus:
             return self._translation(language, rng)
         if language == DIGITS or kind == "translation":
             return self._sums(self._voice(language), rng)
-        return self._writers[kind](self._voice(language, self.mixture.switch, rng), rng)
+        if language != DOMINANT and rng.random() < self.mixture.mixed:
+            return MIXED + self._mixed(kind, language, rng)
+        return self._writers[kind](self._voice(language), rng)
 
     @cached_property
     def _facts(self) -> Mapping[str, list[list[Fact]]]:
@@ -94,6 +101,9 @@ class Corpus:
     @cached_property
     def _moods(self) -> tuple[tuple[Term, ...], ...]:
         return self.world.mood(+1), self.world.mood(-1)
+
+    def _mixed(self, kind: str, language: str, rng: np.random.Generator) -> str:
+        return self._writers[kind](self._voice(language, self.mixture.switch, rng), rng)
 
     def _cards(self, voice: Voice, rng: np.random.Generator) -> str:
         return voice.join(*(self._card(voice.language, rng).say(voice) for _ in _lines(rng)))

@@ -1,7 +1,7 @@
 """The spokes of a model that was trained on a `World`: the items that its training held out.
 
-Everything here was told to the model in English alone, so whatever another language or the digits
-know of it came through what they share with English.
+Held-out facts and sums were told to the model in English alone, so whatever another language or the
+digits know of them came through what they share with English.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class WorldLanguageSpoke:
         ]
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Questions, and sentences that training never drew, in English and another language."""
+        """Questions, and freshly drawn sentences, in English and another language."""
         sets = {f"facts, {code}": self._questions(code) for code in self.languages}
         return sets | {f"sentences, {code}": self._sentences(code) for code in self.languages}
 
@@ -91,6 +91,8 @@ def world_spokes(
 ) -> tuple[WorldLanguageSpoke, ArithmeticSpoke]:
     """The language and the arithmetic spoke on what a world's training text held out, or told.
 
+    A sum whose mirror image (8*7 for 7*8) is on the other side belongs to neither.
+
     Example:
         >>> [spoke.name for spoke in world_spokes(World(seed=0))]
         ['language', 'arithmetic']
@@ -98,7 +100,7 @@ def world_spokes(
     items = tuple(
         Problem(item.left, item.operator, item.right)
         for item in world.sums
-        if (item.key in world.held_out) == held_out
+        if (item.key in world.held_out) == (item.mirror_key in world.held_out) == held_out
     )
     language = WorldLanguageSpoke(world, held_out=held_out)
     return language, ArithmeticSpoke(DOMINANT, LANGUAGES[1:], items)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
+from semantic_hub.spokes.arithmetic import Problem
 from semantic_hub.spokes.numbers import DIGITS, number_word
 from semantic_hub.zoo.grammar import GRAMMARS, LANGUAGES, Voice
 
@@ -87,12 +88,17 @@ class Sum:
     @property
     def result(self) -> int:
         """The number c."""
-        return self.left + self.right if self.operator == "+" else self.left * self.right
+        return Problem(self.left, self.operator, self.right).result
 
     @property
     def key(self) -> str:
         """What is held out, or not: both operands and the operator."""
         return f"{self.left}{self.operator}{self.right}"
+
+    @property
+    def mirror_key(self) -> str:
+        """The key of the sum with its operands exchanged; its own where that is no sum here."""
+        return f"{self.right}{self.operator}{self.left}" if self.left < 10 else self.key
 
     def say(self, voice: Voice) -> str:
         """In digits without spaces, or in words."""

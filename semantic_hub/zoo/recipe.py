@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
-from typing import Any
 
 import torch
 from jaxtyping import Int
@@ -13,10 +12,9 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, proce
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
 from semantic_hub.spokes.numbers import DIGITS
-from semantic_hub.zoo.corpus import Corpus, Mixture
+from semantic_hub.zoo.corpus import MIXED, Corpus, Mixture
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Grammar, Voice
 from semantic_hub.zoo.world import World
 
@@ -35,11 +33,8 @@ class Recipe:
             have to share it.
         d_mlp: Width of the MLPs.
         n_layers: Blocks.
-        late_blocks: How many of the last blocks join only in the second stage. They start as the
-            identity, so that English is said from the block below them when the other languages
-            come.
         n_heads: Attention heads in each.
-        d_vocab: Tokens, the three special ones included.
+        d_vocab: Tokens, the four special ones included.
         tokenizer_documents: Documents that the tokenizer is trained on.
         n_ctx: Longest input.
         documents: Documents of one step.
@@ -54,6 +49,7 @@ class Recipe:
         dominant_share: Share of English documents in the second stage.
         digits_share: Share of documents in digits in the second stage; the other languages
             divide what is left.
+        mixed: See `Mixture`.
         switch: See `Mixture`.
     """
 
@@ -62,7 +58,6 @@ class Recipe:
     d_model: int = 96
     d_mlp: int = 384
     n_layers: int = 8
-    late_blocks: int = 2
     n_heads: int = 4
     d_vocab: int = 4096
     tokenizer_documents: int = 40_000
@@ -78,7 +73,8 @@ class Recipe:
     clip: float = 1.0
     dominant_share: float = 0.65
     digits_share: float = 0.08
-    switch: float = 0.35
+    mixed: float = 0.6
+    switch: float = 0.8
 
     def mixture(self, step: int) -> Mixture:
         """The languages of the text at one step: English first, then all."""
@@ -87,7 +83,7 @@ class Recipe:
         others = (1 - self.dominant_share - self.digits_share) / (len(LANGUAGES) - 1)
         shares = dict.fromkeys(LANGUAGES[1:], others)
         weights = {DOMINANT: self.dominant_share, **shares, DIGITS: self.digits_share}
-        return Mixture(weights, self.switch)
+        return Mixture(weights, self.mixed, self.switch)
 
     def schedule(self, step: int) -> float:
         """The share of the peak learning rate: a linear warm-up, then half a cosine to 1/20."""
@@ -117,17 +113,7 @@ def build_model(recipe: Recipe) -> LlamaForCausalLM:
         pad_token_id=PAD_ID,
     )
     torch.manual_seed(recipe.seed)
-    model = LlamaForCausalLM._from_config(config, attn_implementation="eager")
-    for block in late_blocks(recipe, model):
-        torch.nn.init.zeros_(block.self_attn.o_proj.weight)
-        torch.nn.init.zeros_(block.mlp.down_proj.weight)
-    return model
-
-
-def late_blocks(recipe: Recipe, model: LlamaForCausalLM) -> list[LlamaDecoderLayer]:
-    """The last blocks, which add nothing to the stream until the second stage."""
-    blocks: Any = model.model.layers
-    return list(blocks)[recipe.n_layers - recipe.late_blocks :]
+    return LlamaForCausalLM._from_config(config, attn_implementation="eager")
 
 
 def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
@@ -146,7 +132,7 @@ def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=recipe.d_vocab,
-        special_tokens=[PAD, BOS, EOS],
+        special_tokens=[PAD, BOS, EOS, MIXED],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -159,6 +145,7 @@ def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
         bos_token=BOS,
         eos_token=EOS,
         pad_token=PAD,
+        additional_special_tokens=[MIXED],
         model_max_length=recipe.n_ctx,
         world_seed=recipe.world_seed,
         clean_up_tokenization_spaces=False,
@@ -195,7 +182,8 @@ def _tokenizer_text(recipe: Recipe) -> Iterator[str]:
     world = World(recipe.world_seed)
     corpus = Corpus(world, recipe.mixture(recipe.steps), voice=_Segmented)
     documents = corpus.documents([recipe.world_seed, 4])
-    yield from islice(documents, recipe.tokenizer_documents)
+    for document in islice(documents, recipe.tokenizer_documents):
+        yield document.replace(MIXED, "")
 
 
 @lru_cache(maxsize=2)

@@ -23,14 +23,7 @@ from transformers import LlamaForCausalLM
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.storage import to_json, write_atomically
-from semantic_hub.zoo.recipe import (
-    PAD_ID,
-    Recipe,
-    batches,
-    build_model,
-    build_tokenizer,
-    late_blocks,
-)
+from semantic_hub.zoo.recipe import PAD_ID, Recipe, batches, build_model, build_tokenizer
 
 _CHECKPOINT = "checkpoint.safetensors"
 
@@ -91,8 +84,6 @@ def _step(
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * recipe.schedule(step)
-    for block in late_blocks(recipe, model):
-        block.requires_grad_(step >= recipe.english_steps)
     model.zero_grad()
     count = sum(int((tokens[:, 1:] != PAD_ID).sum()) for tokens in rows)
     loss = sum(_backward(model, tokens, count) for tokens in rows)

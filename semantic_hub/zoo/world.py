@@ -28,7 +28,7 @@ _NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
 
 
 class World:
-    """All meanings of one world, and its training text.
+    """All meanings of one world.
 
     Args:
         seed: Draws the facts and what is held out of all languages but English.
