@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result
-from semantic_hub.statistics import bootstrap_interval
+from semantic_hub.statistics import bootstrap_interval, proportion_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
-    """A mean over read-outs at every layer, with a bootstrap interval.
+    """A mean over read-outs at every layer, with its interval: Wilson's for shares, else bootstrap.
 
     Args:
         value: The mean.
@@ -102,7 +102,9 @@ class LensResult(Result):
             torch.Size([9])
         """
         ahead = self.log_prob[..., self._index(group)] > self.log_prob[..., self._index(against)]
-        return self._summary(ahead.double())
+        wins, n = ahead.double().sum(dim=0), len(self.kept)
+        low, high = proportion_interval(wins, n, self.confidence)
+        return Summary(value=wins / n, low=low, high=high)
 
     def to_frame(self) -> "pd.DataFrame":
         """All summaries as a tidy frame.

@@ -41,7 +41,7 @@ def similarity(
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
         pairs: At least 2 pairs of prompts.
-        positions: Where to read, as in `residual_stream`; a prompt's own position goes first.
+        positions: Where to read, as in `residual_stream`.
         layers: Which layers, 0..n_layers; None for all.
         batch_size: Prompts in a forward pass, or ``"auto"``.
         resamples: Number of bootstrap resamples.

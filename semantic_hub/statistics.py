@@ -6,6 +6,7 @@ Everything here is seeded, works in blocks of bounded memory, and knows nothing 
 import itertools
 from collections.abc import Callable, Iterator
 from math import factorial
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +108,31 @@ def bootstrap_interval(
     values = values.detach().cpu().double()
     blocks = resample_weights(len(values), resamples, seed=seed)
     return percentile_interval(torch.cat([statistic(w, values) for w in blocks]), confidence)
+
+
+def proportion_interval(wins: Float[Tensor, "..."], n: int, confidence: float = 0.95) -> Interval:
+    """Wilson's score interval of a proportion: it keeps a width where all or none of n win.
+
+    With p = wins / n and z the normal quantile, the ends are
+    ``(p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)``.
+
+    Args:
+        wins: How many of the n items win, 0 to n.
+        n: Number of items.
+        confidence: Coverage.
+
+    Example:
+        >>> [round(end.item(), 3) for end in proportion_interval(torch.tensor([10.0]), 10)]
+        [0.722, 1.0]
+
+    Source:
+        Wilson 1927, Probable inference, the law of succession, and statistical inference.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    p, scale = wins.double() / n, 1 + z * z / n
+    middle = (p + z * z / (2 * n)) / scale
+    half = z * (p * (1 - p) / n + (z / (2 * n)) ** 2).sqrt() / scale
+    return Interval((middle - half).clamp(min=0), (middle + half).clamp(max=1))
 
 
 def percentile_interval(

@@ -14,6 +14,7 @@ from semantic_hub.statistics import (
     pairings,
     percentile_interval,
     permutation_p_values,
+    proportion_interval,
     resample_weights,
     weighted_mean,
 )
@@ -187,3 +188,18 @@ def test_corrected_p_values_are_uniform_under_the_null():
 def test_errors_say_what_came_and_what_was_expected(call, text):
     with pytest.raises(SemanticHubError, match=text):
         call()
+
+
+@pytest.mark.parametrize(
+    ("wins", "n", "low", "high"),
+    [(0, 10, 0, 0.2775), (5, 10, 0.2366, 0.7634), (10, 10, 0.7225, 1), (81, 263, 0.2553, 0.3662)],
+)  # the last is in Newcombe 1998, table I, method 3
+def test_wilson_interval(wins, n, low, high):
+    found = proportion_interval(torch.tensor([float(wins)]), n)
+    assert [end.item() for end in found] == pytest.approx([low, high], abs=1e-4)
+
+
+def test_wilson_ends_are_where_the_score_test_rejects():
+    low, high = (end.item() for end in proportion_interval(torch.tensor([7.0]), 40))
+    for end in (low, high):
+        assert abs(7 / 40 - end) / (end * (1 - end) / 40) ** 0.5 == pytest.approx(1.95996, abs=1e-4)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
+from semantic_hub.spokes.language_codes import check_languages, control_for, is_unspaced
 from semantic_hub.spokes.numbers import DIGITS, number_word
 
 OPERATIONS: Mapping[str, Mapping[str, str]] = {
@@ -28,8 +29,6 @@ OPERATIONS: Mapping[str, Mapping[str, str]] = {
     "zh": {"=": "等于", "+": "加", "*": "乘以"},
 }
 """How a language says the signs; a language that is not listed writes them as signs."""
-
-_UNSPACED = ("zh", "ja", "th")
 
 
 @dataclass(frozen=True)
@@ -181,12 +180,18 @@ class ArithmeticSpoke:
         dominant: The language whose words the hub is read in.
         languages: Further languages to write the problems in.
         items: Which problems; None for all 1,123.
+
+    Raises:
+        SemanticHubError: Fewer than two further languages, or the dominant one among them.
     """
 
     dominant: str = "en"
     languages: tuple[str, ...] = ("es", "fr")
     items: tuple[Problem, ...] | None = None
     name: str = "arithmetic"
+
+    def __post_init__(self) -> None:
+        check_languages("ArithmeticSpoke", self.dominant, self.languages)
 
     def pairs(self) -> Mapping[str, Pairs]:
         """Expressions (as in the paper) and questions, each against the dominant language."""
@@ -201,18 +206,18 @@ class ArithmeticSpoke:
         """At ``c=a+``, in figures and in each language; the control is another one of these."""
         return {
             f"c=a+, {other}": readouts(
-                other, words=self.dominant, control=self._control(other), items=self.items
+                other,
+                words=self.dominant,
+                control=control_for(other, self.languages),
+                items=self.items,
             )
             for other in (DIGITS, *self.languages)
         }
 
-    def _control(self, other: str) -> str:
-        return next(code for code in self.languages if code != other)
-
 
 def _written(notation: str, *parts: int | str) -> str:
     said = [number_word(p, notation) if isinstance(p, int) else _sign(p, notation) for p in parts]
-    unspaced = notation == DIGITS or notation.partition("_")[0] in _UNSPACED
+    unspaced = notation == DIGITS or is_unspaced(notation)
     return ("" if unspaced else " ").join(said)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, Problem
+from semantic_hub.spokes.language_codes import control_for
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
 from semantic_hub.zoo.meanings import Fact
 from semantic_hub.zoo.world import World
@@ -64,7 +65,7 @@ class WorldLanguageSpoke:
         return Pairs.from_prompts(*sides, x_name=DOMINANT, y_name=code)
 
     def _readouts(self, code: str) -> list[Readout]:
-        control = next(other for other in self.languages if other != code)
+        control = control_for(code, self.languages)
         return [
             Readout(
                 Prompt(fact.question(Voice(code))),

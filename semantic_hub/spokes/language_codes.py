@@ -1,0 +1,40 @@
+"""What several spokes ask of a set of languages: how they space words, and who is whose control."""
+
+from collections.abc import Sequence
+
+from semantic_hub.errors import SemanticHubError
+
+
+def is_unspaced(language: str) -> bool:
+    """Whether a language is written without spaces between words.
+
+    Example:
+        >>> is_unspaced("zh"), is_unspaced("zh_TW"), is_unspaced("en")
+        (True, True, False)
+    """
+    return language.partition("_")[0] in ("zh", "ja", "th")
+
+
+def check_languages(operation: str, dominant: str, languages: Sequence[str]) -> None:
+    """Refuse a spoke's languages where one has no control.
+
+    Raises:
+        SemanticHubError: Fewer than two, repeated ones, or the dominant language among them.
+    """
+    if len(set(languages)) < len(languages) or dominant in languages or len(languages) < 2:
+        raise SemanticHubError(
+            operation,
+            got=f"languages {', '.join(languages) or 'none'} beside the dominant {dominant}",
+            expected="at least two different languages, the dominant one not among them",
+            fix="Each language's control is another one of these: name two or more.",
+        )
+
+
+def control_for(language: str, languages: Sequence[str]) -> str:
+    """The first of the other languages: whose word is neither the text's nor the hub's.
+
+    Example:
+        >>> control_for("es", ("es", "fr", "ru")), control_for("fr", ("es", "fr", "ru"))
+        ('fr', 'es')
+    """
+    return next(other for other in languages if other != language)
