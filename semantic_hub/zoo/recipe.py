@@ -64,8 +64,8 @@ class Recipe:
     n_ctx: int = 256
     documents: int = 192
     groups: int = 3
-    english_steps: int = 600
-    steps: int = 3200
+    english_steps: int = 700
+    steps: int = 4500
     learning_rate: float = 3e-3
     muon_rate: float = 0.02
     warmup: int = 100
