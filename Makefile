@@ -25,15 +25,14 @@ lint: .venv/ready
 types: .venv/ready
 	.venv/bin/pyright
 
-.venv/ready: pyproject.toml requirements/lock.txt
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.12 ..." if sys.version_info < (3, 10) else 0)'
-	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP) -c requirements/lock.txt -e '.[dev]'
-	touch $@
-
-.venv-tl4/ready: pyproject.toml requirements/lock-tl4.txt
-	$(PYTHON) -m venv .venv-tl4
-	.venv-tl4/bin/python $(PIP) -c requirements/lock-tl4.txt -e '.[dev]'
+.venv/ready: LOCK = requirements/lock.txt
+.venv-tl4/ready: LOCK = requirements/lock-tl4.txt
+.venv/ready: requirements/lock.txt
+.venv-tl4/ready: requirements/lock-tl4.txt
+%/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python $(PIP) -c $(LOCK) -e '.[dev]'
 	touch $@
 
 # The locks pin every package for every supported Python; uv (from PyPI) resolves them.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -49,11 +50,11 @@ def batch_indices(
         >>> list(batch_indices([2, 5, 3], batch_size=2))
         [[1, 2], [0]]
     """
-    if batch_size != "auto" and batch_size < 1:
+    if batch_size != "auto" and not (isinstance(batch_size, Integral) and batch_size >= 1):
         raise SemanticHubError(
             "batch_size",
-            got=batch_size,
-            expected='"auto" or a number of at least 1',
+            got=repr(batch_size),
+            expected='"auto" or a whole number of at least 1',
             fix='Leave it at "auto".',
         )
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
@@ -81,7 +82,17 @@ def pad(
 
     Returns:
         Tokens and attention mask, ``[batch, pos]``, on the CPU.
+
+    Raises:
+        SemanticHubError: If ``side`` is neither ``"left"`` nor ``"right"``.
     """
+    if side not in ("left", "right"):
+        raise SemanticHubError(
+            "padding_side",
+            got=repr(side),
+            expected='"left" or "right"',
+            fix='Leave it at "right".',
+        )
     longest = max(len(encodings[index]) for index in indices)
     tokens = torch.full((len(indices), longest), _padding_id(model), dtype=torch.long)
     attention_mask = torch.zeros_like(tokens)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from semantic_hub.errors import SemanticHubError
 
@@ -57,7 +58,17 @@ def is_checkpoint_folder(path: Path) -> bool:
 
 def hooked_knows_name(name: str, trust_remote_code: bool) -> bool:
     """Whether ``HookedTransformer.from_pretrained`` knows the name and needs no remote code."""
-    return _official_name(name) is not None and (trust_remote_code or not _needs_remote_code(name))
+    from transformer_lens import loading_from_pretrained as loading
+
+    known, coded = official_name(name), loading.NEED_REMOTE_CODE_MODELS
+    return known is not None and (trust_remote_code or not known.startswith(coded))
+
+
+def official_name(name: str) -> str | None:
+    """The hub repository of a name that ``HookedTransformer`` knows, or ``None``."""
+    from transformer_lens import loading_from_pretrained as loading
+
+    return loading.make_model_alias_map().get(name.lower())
 
 
 def convert_folder(
@@ -70,19 +81,20 @@ def convert_folder(
         that does not reproduce the logits of this checkpoint (such as for an unusual rope scaling).
 
     Raises:
-        SemanticHubError: If ``config.json`` cannot be read.
+        SemanticHubError: If ``config.json``, the weights or the tokenizer cannot be read.
     """
     from transformers import AutoModelForCausalLM
 
-    config = _folder_config(folder, device, dtype) if _is_decoder(folder) else None
-    if config is None:
+    if not _is_decoder(folder) or (config := _folder_config(folder, device, dtype)) is None:
         return None
-    source = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=dtype, trust_remote_code=trust_remote_code, local_files_only=True
-    ).eval()
-    model = build_hooked_transformer(
-        config, _folder_tokenizer(folder, trust_remote_code), move_to_device=False
-    )
+    try:
+        source = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, trust_remote_code=trust_remote_code, local_files_only=True
+        ).eval()
+        tokenizer = _folder_tokenizer(folder, trust_remote_code)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(folder) from error
+    model = build_hooked_transformer(config, tokenizer, move_to_device=False)
     if not _take_weights(model, source, folder, dtype):
         return None
     model.move_model_modules_to_device()
@@ -97,7 +109,7 @@ def load_hooked_name(
     Raises:
         SemanticHubError: If the name is unknown, needs remote code, or cannot be fetched.
     """
-    if _official_name(name) is None:
+    if official_name(name) is None:
         raise unknown_name(name)
     if not hooked_knows_name(name, trust_remote_code):
         raise SemanticHubError(
@@ -122,14 +134,15 @@ def load_bridge(
     """A ``TransformerBridge`` by name or from a local folder.
 
     Raises:
-        SemanticHubError: If the architecture is unsupported or the files cannot be fetched.
+        SemanticHubError: If the architecture is unsupported, or files cannot be fetched or read.
     """
     try:
         return bridge_class().boot_transformers(
             name_or_folder, device=device, dtype=dtype, trust_remote_code=trust_remote_code
         )
-    except OSError as error:
-        raise _not_fetched(name_or_folder) from error
+    except (OSError, SafetensorError) as error:
+        local = Path(name_or_folder).is_dir()
+        raise (_unreadable if local else _not_fetched)(name_or_folder) from error
     except ValueError as error:
         raise SemanticHubError(
             "load_model",
@@ -200,8 +213,7 @@ def _take_weights(model: Any, source: Any, folder: Path, dtype: torch.dtype) -> 
 @torch.inference_mode()
 def _same_logits(model: Any, source: Any, dtype: torch.dtype) -> bool:
     """Whether the converted model's logits on a fixed probe are those of its source."""
-    length = min(64, model.cfg.n_ctx)
-    probe = torch.arange(length)[None] * 7 % model.cfg.d_vocab
+    probe = torch.arange(min(64, model.cfg.n_ctx))[None] * 7 % model.cfg.d_vocab
     expected = source(probe).logits.float()
     got = model(probe.to(model.cfg.device)).cpu().float()
     tolerance = 1e-3 if dtype in (torch.float32, torch.float64) else 0.1
@@ -223,7 +235,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))
         fields["architectures"][0]
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise SemanticHubError(
             "load_model",
             got=f"{file}, without a readable list of architectures",
@@ -233,26 +245,19 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return fields
 
 
-def _architecture(folder: Path) -> str:
-    return _read_config(folder)["architectures"][0]
-
-
 def _is_decoder(folder: Path) -> bool:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    return _architecture(folder) in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
+    return _read_config(folder)["architectures"][0] in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
 
 
-def _official_name(name: str) -> str | None:
-    from transformer_lens import loading_from_pretrained as loading
-
-    return loading.make_model_alias_map().get(name.lower())
-
-
-def _needs_remote_code(name: str) -> bool:
-    from transformer_lens import loading_from_pretrained as loading
-
-    return (_official_name(name) or name).startswith(loading.NEED_REMOTE_CODE_MODELS)
+def _unreadable(folder: str | Path) -> SemanticHubError:
+    return SemanticHubError(
+        "load_model",
+        got=f"{folder}, whose weights or other files are missing or broken",
+        expected="a complete folder in Hugging Face layout",
+        fix="Save the model again with save_pretrained.",
+    )
 
 
 def _not_fetched(name: str) -> SemanticHubError:

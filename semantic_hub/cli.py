@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-_console = Console(stderr=True)
+_console = Console(stderr=True, emoji=False, soft_wrap=True)
 
 
 class Dtype(str, Enum):
@@ -64,7 +64,7 @@ def report(
     except SemanticHubError as error:
         _console.print(f"[red]error[/red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from None
-    _console.print(f"wrote {place}")
+    _console.print(f"wrote {place}", markup=False, highlight=False)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """One spoke measured on one model: every evidence on every named set of its data."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -12,6 +14,7 @@ from semantic_hub.lens_result import LensResult
 from semantic_hub.models import HookedModel, check_model, predicts_next_token, random_twin
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Readout
+from semantic_hub.results import Result
 from semantic_hub.similarity import SimilarityResult, similarity
 from semantic_hub.storage import to_json, write_atomically
 from semantic_hub.top_tokens import TopTokens, top_tokens
@@ -71,29 +74,43 @@ class Findings:
     says: Mapping[str, TopTokens]
 
     def to_frame(self) -> "pd.DataFrame":
-        """Every number as a tidy frame: ``spoke evidence set`` and the results' own columns."""
+        """Every number as a tidy frame; the top tokens of `says` have frames of their own.
+
+        Returns:
+            Columns ``spoke evidence set``, then those of `SimilarityResult.to_frame` and
+            `LensResult.to_frame`; NaN in the columns that belong to the other evidence alone.
+        """
         import pandas as pd
 
-        return pd.concat(
-            [
-                result.to_frame().assign(spoke=self.spoke, evidence=evidence, set=name)
-                for evidence, results in self._evidence()
-                for name, result in results.items()
-            ],
-            ignore_index=True,
-        )
+        frames = [
+            result.to_frame().assign(spoke=self.spoke, evidence=evidence, set=name)
+            for evidence, results in (("similarity", self.similarity), ("lens", self.lens))
+            for name, result in results.items()
+        ]
+        if not frames:
+            return pd.DataFrame(columns=_COLUMNS)
+        return pd.concat(frames, ignore_index=True).reindex(columns=_COLUMNS)
 
     def save(self, directory: str | Path) -> Path:
-        """Write every result into a folder of its own below `directory`; an index goes last."""
+        """Write every result into a folder of its own below `directory`; an index goes last.
+
+        Findings that are there are replaced in one step: new folders are written beside the old
+        ones, then the index is moved into place, then the old folders go. Killed before that
+        step, the directory still holds the old findings.
+
+        Raises:
+            SemanticHubError: A result holds something that JSON cannot.
+        """
         directory = Path(directory)
-        index: dict[str, dict[str, str]] = {}
-        for evidence, results in self._evidence():
-            places = {name: f"{evidence}-{place}" for place, name in enumerate(results)}
-            for name, result in results.items():
-                result.save(directory / places[name])
-            index[evidence] = places
-        content = to_json({"spoke": self.spoke, **index}, "Findings.save")
-        write_atomically(directory / _INDEX, content.encode())
+        directory.mkdir(parents=True, exist_ok=True)
+        old = _old_places(directory)
+        names = {evidence: list(getattr(self, evidence)) for evidence in _EVIDENCE}
+        index = {"spoke": self.spoke, "generation": _fresh_generation(directory), **names}
+        for evidence, name, place in _places(index):
+            getattr(self, evidence)[name].save(directory / place)
+        write_atomically(directory / _INDEX, to_json(index, "Findings.save").encode())
+        for place in old:
+            shutil.rmtree(directory / place, ignore_errors=True)
         return directory
 
     @classmethod
@@ -101,29 +118,14 @@ class Findings:
         """Read back what `save` wrote.
 
         Raises:
-            SemanticHubError: No findings there, or results that are damaged.
+            SemanticHubError: No findings there, an index or results that are damaged.
         """
         directory = Path(directory)
-        try:
-            index = json.loads((directory / _INDEX).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise SemanticHubError(
-                "Findings.load",
-                got=f"{directory / _INDEX}: {type(error).__name__}",
-                expected="the directory that Findings.save wrote",
-                fix="Give the whole directory.",
-            ) from None
-        return cls(
-            index["spoke"],
-            {n: SimilarityResult.load(directory / p) for n, p in index["similarity"].items()},
-            {n: LensResult.load(directory / p) for n, p in index["lens"].items()},
-            {n: TopTokens.load(directory / p) for n, p in index["says"].items()},
-        )
-
-    def _evidence(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        yield "similarity", self.similarity
-        yield "lens", self.lens
-        yield "says", self.says
+        index = _read_index(directory)
+        found: dict[str, Any] = {evidence: {} for evidence in _EVIDENCE}
+        for evidence, name, place in _places(index):
+            found[evidence][name] = _EVIDENCE[evidence].load(directory / place)
+        return cls(index["spoke"], **found)
 
 
 def run(
@@ -187,3 +189,62 @@ def run(
 
 _INDEX = "findings.json"
 _SHOWN = 3
+_EVIDENCE: Mapping[str, type[Result]] = {
+    "similarity": SimilarityResult,
+    "lens": LensResult,
+    "says": TopTokens,
+}
+_COLUMNS = (
+    "spoke", "evidence", "set", "row", "measure", "layer", "group", "against", "value", "low",
+    "high", "p", "p_corrected", "n",
+)  # fmt: skip
+
+
+def _places(index: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Evidence, set name and folder of every result."""
+    for evidence in _EVIDENCE:
+        for number, name in enumerate(index[evidence]):
+            yield evidence, name, f"{evidence}-{index['generation']}-{number}"
+
+
+def _fresh_generation(directory: Path) -> int:
+    """The first number that no result's folder bears, whether the index names it or not."""
+    return next(number for number in count() if not any(directory.glob(f"*-{number}-*")))
+
+
+def _old_places(directory: Path) -> list[str]:
+    """The folders that the index names; none where there is no sound index."""
+    try:
+        return [place for _, _, place in _places(_read_index(directory))]
+    except SemanticHubError:
+        return []
+
+
+def _read_index(directory: Path) -> dict[str, Any]:
+    path = directory / _INDEX
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        problem = "" if _is_index(index) else "an index that Findings.save did not write"
+    except (OSError, ValueError) as error:
+        index, problem = {}, type(error).__name__
+    if not problem:
+        return index
+    raise SemanticHubError(
+        "Findings.load",
+        got=f"{path}: {problem}",
+        expected="the directory that Findings.save wrote",
+        fix="Give the whole directory.",
+    )
+
+
+def _is_index(index: Any) -> bool:
+    """Whether it holds the spoke's name, the generation, and each evidence's set names."""
+    if not isinstance(index, dict):
+        return False
+    names = [index.get(evidence) for evidence in _EVIDENCE]
+    return (
+        isinstance(index.get("spoke"), str)
+        and isinstance(index.get("generation"), int)
+        and all(isinstance(some, list) for some in names)
+        and all(isinstance(name, str) for some in names for name in some or ())
+    )

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semantic_hub.checkpoints import bridge_class
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.protocol import HookedModel
+from semantic_hub.protocol import HookedModel, first_parameter
 
 
 def predicts_next_token(model: HookedModel) -> bool:
@@ -51,7 +51,7 @@ def final_norm(
         Normed states in the model's dtype; the same states for a model without a final norm.
     """
     norm = getattr(model, "ln_final", None)
-    states = residual.to(_parameter(model))
+    states = residual.to(first_parameter(model))
     return states if norm is None else _with_batch_and_pos(norm, states)
 
 
@@ -74,7 +74,7 @@ def unembed(
     """
     check_predicts_next_token(model, "unembed")
     decoder: Any = model
-    logits = _with_batch_and_pos(decoder.unembed, residual.to(_parameter(model)))
+    logits = _with_batch_and_pos(decoder.unembed, residual.to(first_parameter(model)))
     return _output_transform(model)(logits).float()
 
 
@@ -90,10 +90,6 @@ def unembedding(
     decoder: Any = model
     bias = decoder.b_U
     return decoder.W_U.detach(), (bias.detach() if bool(bias.any()) else None)
-
-
-def _parameter(model: Any) -> Tensor:
-    return next(model.parameters())
 
 
 def _with_batch_and_pos(

@@ -47,6 +47,16 @@ def layer_hook(layer: int) -> str:
     return f"blocks.{layer - 1}.hook_resid_post" if layer else "blocks.0.hook_resid_pre"
 
 
+def layer_name(layer: int) -> str:
+    """What figures and tables call a layer.
+
+    Example:
+        >>> layer_name(0), layer_name(3)
+        ('emb', '3')
+    """
+    return "emb" if layer == 0 else str(layer)
+
+
 @contextmanager
 def running_to_layer(
     model: HookedModel,

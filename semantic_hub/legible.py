@@ -7,7 +7,7 @@ from html import escape
 
 from transformers import PreTrainedTokenizerBase
 
-from semantic_hub.words import ANCHOR, decode, encode
+from semantic_hub.words import ANCHOR, decode, token_ids
 
 _BYTES = re.compile(r"(?:<0x[0-9A-Fa-f]{2}>)+")
 _BYTE = re.compile(r"<0x(..)>")
@@ -33,7 +33,7 @@ def token_text(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     Returns:
         The text; pass it through `legible` before it enters a figure.
     """
-    before = encode(tokenizer, ANCHOR)
+    before = token_ids(tokenizer, ANCHOR)
     start, both = decode(tokenizer, before), decode(tokenizer, [*before, token])
     text = both.removeprefix(start) if both.startswith(start) else decode(tokenizer, [token])
     piece = str(tokenizer.convert_ids_to_tokens(token))

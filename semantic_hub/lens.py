@@ -92,7 +92,7 @@ def logit_lens(
         >>> lens.groups, lens.log_prob.shape[0]
         (('en', 'es'), 1)
     """
-    check_lens(model, "logit_lens")
+    check_lens(model, norm, "logit_lens")
     wanted = check_layers(model, layers)
     candidates = candidate_tokens(model.tokenizer, readouts, cases=cases)
     prompts = [readouts[index].prompt for index in candidates.kept]
@@ -144,6 +144,7 @@ def lens_logits(
     Raises:
         SemanticHubError: A norm that is none of the three kinds, or that changes the shape.
     """
+    _check_norm(norm, "lens_logits")
     normed = _normed(model, norm)
     rows = max(1, _BLOCK // model.cfg.d_vocab)
     for index, layer in enumerate(layers):
@@ -152,12 +153,14 @@ def lens_logits(
             yield index, block, unembed(model, normed(layer, states[block, index]))
 
 
-def check_lens(model: HookedModel, operation: str) -> None:
-    """Refuse a model whose states cannot be read as words.
+def check_lens(model: HookedModel, norm: Norm, operation: str) -> None:
+    """Refuse a model whose states cannot be read as words, and a norm that is none.
 
     Raises:
-        SemanticHubError: No unembedding (an encoder), or no tokenizer.
+        SemanticHubError: No unembedding (an encoder), no tokenizer, or a norm that is neither
+            ``"final"``, ``"none"`` nor a callable.
     """
+    _check_norm(norm, operation)
     check_predicts_next_token(check_model(model), operation)
     if model.tokenizer is None:
         raise SemanticHubError(
@@ -173,19 +176,22 @@ def lens_name(norm: object) -> str:
     return norm if isinstance(norm, str) else getattr(norm, "__name__", type(norm).__name__)
 
 
+def _check_norm(norm: Norm, operation: str) -> None:
+    if norm not in ("final", "none") and not callable(norm):
+        raise SemanticHubError(
+            operation,
+            got=f"norm={norm!r}",
+            expected='"final", "none" or a callable (layer, residual) -> residual',
+            fix='Leave norm out for "final".',
+        )
+
+
 def _normed(model: HookedModel, norm: Norm) -> Translator:
     if norm == "final":
         return lambda layer, residual: final_norm(model, residual)
-    if norm == "none":
+    if isinstance(norm, str):
         return lambda layer, residual: residual
-    if callable(norm):
-        return lambda layer, residual: final_norm(model, _translated(norm, layer, residual))
-    raise SemanticHubError(
-        "logit_lens",
-        got=f"norm={norm!r}",
-        expected='"final", "none" or a callable (layer, residual) -> residual',
-        fix='Leave norm out for "final".',
-    )
+    return lambda layer, residual: final_norm(model, _translated(norm, layer, residual))
 
 
 def _translated(translator: Translator, layer: int, residual: Tensor) -> Tensor:

@@ -10,9 +10,8 @@ from typing import Any, Literal
 from warnings import warn
 
 import torch
-from torch import Tensor
 
-from semantic_hub import checkpoints
+from semantic_hub import checkpoints, provenance
 from semantic_hub.checkpoints import hooked_transformer_class
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
 from semantic_hub.heads import (
@@ -23,7 +22,7 @@ from semantic_hub.heads import (
     unembedding,
 )
 from semantic_hub.layers import check_layers, layer_hook, running_to_layer
-from semantic_hub.protocol import HookedModel
+from semantic_hub.protocol import HookedModel, first_parameter
 from semantic_hub.twins import random_twin
 
 __all__ = [
@@ -121,13 +120,13 @@ def check_model(model: object) -> HookedModel:
             expected="a HookedTransformer or a TransformerBridge",
             fix="Load it with semantic_hub.load_model, or wrap it in a TransformerBridge.",
         )
-    changes = _processed(model)
+    changes = provenance.processed(model)
     if changes and model not in _warned:
         _warned.add(model)
         warn(
             f"The weights of this {type(model).__name__} were processed on loading "
-            f"({', '.join(changes)}): residual streams are centred and norms have no gain of their "
-            "own, so cosines and raw-stream lenses differ from those of the model as trained. "
+            f"({', '.join(changes)}): {provenance.effects(changes)}, so measures such as cosines "
+            "and raw-stream lenses may differ from those of the model as trained. "
             "semantic_hub.load_model loads it unprocessed.",
             SemanticHubWarning,
             stacklevel=3,
@@ -140,24 +139,24 @@ def describe(model: HookedModel) -> dict[str, Any]:
 
     Returns:
         ``class name revision n_layers d_model d_vocab dtype device processed default_prepend_bos
-        tokenizer``; ``processed`` lists what was done to the weights, and is empty for none.
+        tokenizer``; ``processed`` lists what was done to the weights, and is empty for none;
+        ``revision`` is the commit of files from the Hugging Face hub, where it is known.
 
     Example:
         >>> import semantic_hub as sh
         >>> describe(sh.load_model("hub-mini"))["processed"]
         []
     """
-    source = getattr(getattr(model, "original_model", None), "config", None)
     return {
         "class": type(model).__name__,
         "name": _short_name(model.cfg.model_name),
-        "revision": getattr(source, "_commit_hash", None),
+        "revision": provenance.commit(model),
         "n_layers": model.cfg.n_layers,
         "d_model": model.cfg.d_model,
         "d_vocab": model.cfg.d_vocab,
-        "dtype": str(_parameter(model).dtype).removeprefix("torch."),
-        "device": str(_parameter(model).device),
-        "processed": _processed(model),
+        "dtype": str(first_parameter(model).dtype).removeprefix("torch."),
+        "device": str(first_parameter(model).device),
+        "processed": provenance.processed(model),
         "default_prepend_bos": bool(model.cfg.default_prepend_bos),
         "tokenizer": None if model.tokenizer is None else type(model.tokenizer).__name__,
     }
@@ -221,21 +220,15 @@ def _load_name(
         and checkpoints.hooked_knows_name(name, trust)
     )
     if hooked:
-        return checkpoints.load_hooked_name(name, device, dtype, trust)
-    return checkpoints.load_bridge(name, device, dtype, trust)
-
-
-def _processed(model: Any) -> list[str]:
-    """``LNPre`` and ``RMSPre`` mark folded norms; a bridge keeps a flag of its own."""
-    folded = str(getattr(model.cfg, "normalization_type", None)).endswith("Pre")
-    rewritten = getattr(model, "_weights_processed", False)
-    return ["folded layer norms"] * folded + ["processed bridge weights"] * rewritten
+        model = checkpoints.load_hooked_name(name, device, dtype, trust)
+        repository = checkpoints.official_name(name)
+    else:
+        model = checkpoints.load_bridge(name, device, dtype, trust)
+        repository = model.cfg.model_name
+    provenance.remember_commit(model, str(repository))
+    return model
 
 
 def _short_name(name: str) -> str:
     """A folder's own name without the machine's path to it; other names as they are."""
     return Path(name).name if Path(name).is_absolute() else name
-
-
-def _parameter(model: Any) -> Tensor:
-    return next(model.parameters())

@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.layers import layer_name
 from semantic_hub.legible import escaped
 from semantic_hub.plot_style import DASHES, INK, PALETTE, SYMBOLS, cycle, layout
 
@@ -145,7 +146,7 @@ def _line(rows: pd.DataFrame, value: str, low: str, high: str, name: str, index:
 
 
 def _hover(row: Mapping[Hashable, object], value: str, low: str, high: str) -> str:
-    text = f"layer {_layer_name(row['layer'])}: {_number(row[value])}"
+    text = f"layer {layer_name(row['layer'])}: {_number(row[value])}"
     if _is_number(row.get(low)) and _is_number(row.get(high)):
         text += f" [{_number(row[low])}, {_number(row[high])}]"
     return f"{text}, n = {row['n']}" if "n" in row else text
@@ -159,10 +160,6 @@ def _number(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else escaped(value)
 
 
-def _layer_name(layer: object) -> str:
-    return "emb" if layer == 0 else str(layer)
-
-
 def _layer_ticks(layers: Sequence[int]) -> dict[str, object]:
     """At most about a dozen ticks, the last layer always among them, layer 0 named ``emb``."""
     present = sorted(set(layers))
@@ -170,7 +167,7 @@ def _layer_ticks(layers: Sequence[int]) -> dict[str, object]:
     ticks = present[::-1][::step][::-1]
     if present and ticks[0] != present[0]:
         ticks = [present[0], *ticks[1:]]
-    return {"tickvals": ticks, "ticktext": [_layer_name(layer) for layer in ticks]}
+    return {"tickvals": ticks, "ticktext": [layer_name(layer) for layer in ticks]}
 
 
 def _with_references(figure: go.Figure, references: Mapping[str, float]) -> go.Figure:

@@ -6,6 +6,7 @@ token's string keeps that one. Tokens given as ids are used as they are.
 
 **Own tokens.** Positions are counted among the prompt's *own* tokens: those of the text, without
 the BOS, ``[CLS]`` or ``[SEP]`` that the tokenizer puts around it. All given ids are own tokens.
+Where a text is split differently behind a BOS, all but the special tokens at both ends are own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -204,19 +205,26 @@ def _encode_one(model: HookedModel, prompt: Prompt) -> Encoding:
     own = model.tokenizer(prompt.text, add_special_tokens=False)["input_ids"]
     if tokens[:1] == tokens[1:2] == own[:1] and tokens[0] in _bos_ids(model):
         tokens, own = tokens[1:], own[1:]
-    return Encoding(tuple(tokens), _find(own, tokens))
+    return Encoding(tuple(tokens), _find(own, tokens) or _between_special(model, tokens))
 
 
 def _bos_ids(model: HookedModel) -> set[int | None]:
     return {model.tokenizer.bos_token_id, model.tokenizer.cls_token_id}
 
 
-def _find(own: list[int], tokens: list[int]) -> slice:
+def _find(own: list[int], tokens: list[int]) -> slice | None:
     """Where a text's own tokens are among all of its tokens; the added ones are around them."""
     for start in range(len(tokens) - len(own) + 1):
         if tokens[start : start + len(own)] == own:
             return slice(start, start + len(own))
-    return slice(0, len(tokens))
+    return None
+
+
+def _between_special(model: HookedModel, tokens: list[int]) -> slice:
+    """All tokens but the special ones at both ends."""
+    special = special_token_ids(model)
+    places = [place for place, token in enumerate(tokens) if token not in special]
+    return slice(places[0], places[-1] + 1) if places else slice(0, 0)
 
 
 def _check_encoding(model: HookedModel, index: int, encoding: Encoding) -> None:

@@ -3,6 +3,8 @@
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
+from torch import Tensor
+
 
 @runtime_checkable
 class HookedModel(Protocol):
@@ -42,3 +44,8 @@ class HookedModel(Protocol):
     def generate(self, *args: Any, **kwargs: Any) -> Any:
         """Continue a prompt."""
         ...
+
+
+def first_parameter(model: Any) -> Tensor:
+    """A parameter that stands for all of them: its dtype and device are the model's."""
+    return next(model.parameters())

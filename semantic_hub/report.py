@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import RANDOM_TWIN, Findings, Progress, Spoke, run
+from semantic_hub.layers import layer_name
 from semantic_hub.legible import legible
 from semantic_hub.lens_result import LensResult
 from semantic_hub.models import HookedModel
@@ -151,7 +152,7 @@ def _section(findings: Findings) -> dict[str, Any]:
                 "name": name,
                 **_lens_row(result),
                 "figures": _figures(_lens_figures(result)),
-                "layers": list(map(_layer, findings.says[name].layers)),
+                "layers": list(map(layer_name, findings.says[name].layers)),
                 "says": list(_said(findings.says[name])),
             }
             for name, result in read.items()
@@ -177,7 +178,7 @@ def _similarity_row(result: SimilarityResult) -> dict[str, Any]:
     row: dict[str, Any] = {
         "n": result.n_pairs,
         "embedding": float(result.similarity[0]),
-        "layer": _layer(result.layers[peak]),
+        "layer": layer_name(result.layers[peak]),
         **_interval(result, peak),
         "p": float(result.p_corrected[peak]),
     }
@@ -198,7 +199,7 @@ def _lens_row(result: LensResult) -> dict[str, Any]:
         if group not in ("hub", "surface")
     }
     return row | {
-        "layer": _layer(result.layers[peak]),
+        "layer": layer_name(result.layers[peak]),
         "value": float(ahead.value[peak]),
         "low": float(ahead.low[peak]),
         "high": float(ahead.high[peak]),
@@ -210,10 +211,6 @@ def _lens_row(result: LensResult) -> dict[str, Any]:
 def _interval(result: SimilarityResult, index: int) -> dict[str, float]:
     names = {"value": "similarity", "low": "low", "high": "high"}
     return {key: float(getattr(result, name)[index]) for key, name in names.items()}
-
-
-def _layer(layer: int) -> str:
-    return "emb" if layer == 0 else str(layer)
 
 
 def _figures(figures: Any) -> list[str]:

@@ -46,15 +46,11 @@ def read_table(
     """The named columns of a table with a header line; commas in ``.csv`` files, else tabs.
 
     Raises:
-        SemanticHubError: No such column, a row that is too short, an empty cell; each names the
-            file and the line.
+        SemanticHubError: No such column, a row that is too short, an empty cell, a quote that is
+            not closed; each names the file and the line (the first one of the row).
     """
-    lines = read_lines(path, operation)
-    if Path(path).suffix.lower() == ".csv":
-        rows = csv.reader(lines)
-    else:
-        rows = (line.split("\t") for line in lines)
-    header = next(iter(rows))
+    rows = _rows(path, operation)
+    _, header = next(rows)
     for column in columns:
         if column not in header:
             raise SemanticHubError(
@@ -66,7 +62,7 @@ def read_table(
     places = {column: header.index(column) for column in columns}
     return [
         _cells(row, places, f"{path}:{number}", operation, may_be_empty)
-        for number, row in enumerate(rows, start=2)
+        for number, row in rows
         if any(cell.strip() for cell in row)
     ]
 
@@ -95,6 +91,27 @@ def read_records(path: str | Path, operation: str) -> Iterator[tuple[str, dict[s
                 fix="Write one object a line.",
             )
         yield place, record
+
+
+def _rows(path: str | Path, operation: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row with the number of its first line."""
+    lines = read_lines(path, operation)
+    if Path(path).suffix.lower() != ".csv":
+        yield from enumerate((line.split("\t") for line in lines), start=1)
+        return
+    reader = csv.reader((f"{line}\n" for line in lines), strict=True)
+    first = 1
+    try:
+        for row in reader:
+            yield first, row
+            first = reader.line_num + 1
+    except csv.Error as error:
+        raise SemanticHubError(
+            operation,
+            got=f"{path}:{first}: {error}",
+            expected="cells between commas, quoted ones closed",
+            fix='Close the quote of this row; write a quote inside a quoted cell as "".',
+        ) from None
 
 
 def _cells(

@@ -99,7 +99,7 @@ def top_tokens(
         >>> tuple(top.tokens.shape)
         (1, 1, 3)
     """
-    check_lens(model, "top_tokens")
+    check_lens(model, norm, "top_tokens")
     wanted = check_layers(model, layers)
     _check_k(k, model.cfg.d_vocab)
     states = residual_stream(model, prompts, layers=wanted, batch_size=batch_size)

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from semantic_hub.checkpoints import bridge_class, build_hooked_transformer
-from semantic_hub.protocol import HookedModel
+from semantic_hub.protocol import HookedModel, first_parameter
 
 
 def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
@@ -35,7 +35,8 @@ def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
         is_bridge = isinstance(model, bridge_class())
         twin = _bridge_twin(model, seed) if is_bridge else _hooked_twin(model)
     twin.cfg.model_name = f"{model.cfg.model_name} (random twin {seed})"
-    return (twin if _dtype(twin) == _dtype(model) else twin.to(_dtype(model))).eval()
+    dtype = first_parameter(model).dtype
+    return (twin if first_parameter(twin).dtype == dtype else twin.to(dtype)).eval()
 
 
 def _hooked_twin(model: Any) -> Any:
@@ -56,7 +57,7 @@ def _bridge_twin(model: Any, seed: int) -> Any:
         model.cfg.model_name,
         hf_model=fresh.to(model.cfg.device),
         tokenizer=model.tokenizer,
-        dtype=_dtype(model),
+        dtype=first_parameter(model).dtype,
     )
 
 
@@ -69,7 +70,3 @@ def _native_twin(model: Any, seed: int) -> Any:
         device=model.cfg.device,
         model_name=model.cfg.model_name,
     )
-
-
-def _dtype(model: Any) -> torch.dtype:
-    return next(model.parameters()).dtype

@@ -84,13 +84,13 @@ def continuation(tokenizer: PreTrainedTokenizerBase, text: str) -> tuple[int, ..
         >>> decode(model.tokenizer, continuation(model.tokenizer, " dog"))
         ' dog'
     """
-    before = encode(tokenizer, ANCHOR)
-    both = encode(tokenizer, ANCHOR + text)
+    before = token_ids(tokenizer, ANCHOR)
+    both = token_ids(tokenizer, ANCHOR + text)
     cut = both[: len(before)] == before and len(both) > len(before)
-    return tuple(both[len(before) :] if cut else encode(tokenizer, text))
+    return tuple(both[len(before) :] if cut else token_ids(tokenizer, text))
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+def token_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """Token ids of a text alone, without special tokens."""
     return list(tokenizer.encode(text, add_special_tokens=False))
 

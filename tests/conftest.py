@@ -116,7 +116,7 @@ def model(request: pytest.FixtureRequest, llama_folder: Path) -> Any:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """The folder with public data sets; tests that need it are skipped where it is absent."""
+    """The public data sets: SEMANTIC_HUB_TEST_DATA, else the data beside the checkout, or skip."""
     default = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("SEMANTIC_HUB_TEST_DATA", default))
     if not folder.is_dir():

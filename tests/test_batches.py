@@ -24,9 +24,18 @@ def test_automatic_batches_fill_a_token_budget() -> None:
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= AUTO_BATCH_TOKENS
 
 
-def test_batch_size_must_be_positive() -> None:
-    with pytest.raises(SemanticHubError, match="batch_size: got 0"):
-        list(batch_indices([1], 0))
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, "big", None])
+def test_batch_size_must_be_a_positive_number(batch_size: Any) -> None:
+    with pytest.raises(SemanticHubError, match=f'batch_size: got {batch_size!r}; expected "auto"'):
+        list(batch_indices([1], batch_size))
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+def test_padding_has_two_sides(model: Any) -> None:
+    side: Any = "middle"
+    with pytest.raises(SemanticHubError, match=r"padding_side: got 'middle'; expected \"left\" or"):
+        pad(model, [Encoding((5, 6), slice(0, 2))], [0], side)
 
 
 @pytest.mark.parametrize(("side", "columns"), [("right", [0, 1]), ("left", [2, 3])])

@@ -8,6 +8,7 @@ import torch
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import RANDOM_TWIN, Findings, Spoke, run
+from semantic_hub.lens_result import LensResult
 from semantic_hub.models import load_model
 
 
@@ -56,14 +57,74 @@ def test_frame_names_spoke_evidence_and_set(findings: Findings) -> None:
     assert set(zip(frame["evidence"], frame["set"], strict=True)) == {
         ("similarity", "set <a>"),
         ("lens", "after the"),
-        ("says", "after the"),
     }
+    results = (*findings.similarity.values(), *findings.lens.values())
+    assert len(frame) == sum(len(result.to_frame()) for result in results)
+    assert set(frame.columns) == {"spoke", "evidence", "set"}.union(
+        *(result.to_frame().columns for result in results)
+    )
+    assert frame["value"].notna().all()
+
+
+def test_frame_without_sets_is_empty(findings: Findings) -> None:
+    frame = Findings("bare", {}, {}, {}).to_frame()
+    assert frame.empty
+    assert list(frame.columns) == list(findings.to_frame().columns)
 
 
 def test_save_and_load(findings: Findings, tmp_path: Path) -> None:
     findings.save(tmp_path / "run")
     again = Findings.load(tmp_path / "run")
     assert again.to_frame().equals(findings.to_frame())
+
+
+def test_a_second_save_replaces_the_first(findings: Findings, tmp_path: Path) -> None:
+    findings.save(tmp_path)
+    (tmp_path / "own notes").mkdir()
+    Findings("other", findings.similarity, {}, {}).save(tmp_path)
+    assert Findings.load(tmp_path).spoke == "other"
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"findings.json", "own notes", "similarity-1-0"}
+
+
+def test_a_save_that_fails_midway_keeps_the_old_findings(
+    model, findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    old = run(model, Words(), **{**SETTINGS, "seed": 4})
+    assert not old.to_frame().equals(findings.to_frame())
+    old.save(tmp_path)
+    monkeypatch.setattr(LensResult, "save", fail)  # similarity is written by then
+    with pytest.raises(KeyboardInterrupt):
+        findings.save(tmp_path)
+    monkeypatch.undo()
+    assert Findings.load(tmp_path).to_frame().equals(old.to_frame())
+    assert Findings.load(findings.save(tmp_path)).to_frame().equals(findings.to_frame())
+
+
+def test_findings_without_sets_are_saved(tmp_path: Path) -> None:
+    bare = Findings("bare", {}, {}, {})
+    assert Findings.load(bare.save(tmp_path / "deep" / "er")) == bare
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "[]",
+        "{}",
+        '{"spoke": "a", "generation": 0, "similarity": [], "lens": []}',
+        '{"spoke": 1, "generation": 0, "similarity": [], "lens": [], "says": []}',
+        '{"spoke": "a", "generation": "../0", "similarity": [], "lens": [], "says": []}',
+        '{"spoke": "a", "generation": 0, "similarity": {}, "lens": [], "says": []}',
+        '{"spoke": "a", "generation": 0, "similarity": [1], "lens": [], "says": []}',
+    ],
+)
+def test_load_refuses_a_damaged_index(tmp_path: Path, index: str) -> None:
+    (tmp_path / "findings.json").write_text(index)
+    with pytest.raises(SemanticHubError, match=r"Findings\.load: got .*findings\.json: an index"):
+        Findings.load(tmp_path)
 
 
 def test_load_refuses_other_folders(tmp_path: Path) -> None:

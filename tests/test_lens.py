@@ -191,6 +191,17 @@ def test_bad_input(model, change, message):
         logit_lens(model, **{"readouts": READOUTS, **change})
 
 
+@pytest.mark.parametrize("read", [lambda m, **o: logit_lens(m, READOUTS, **o),
+                                  lambda m, **o: top_tokens(m, ["the"], **o)])  # fmt: skip
+def test_a_bad_norm_is_refused_before_the_forward_pass(model, monkeypatch, read):
+    def forward(*args, **kwargs):
+        raise AssertionError("a forward pass")
+
+    monkeypatch.setattr(model, "forward", forward)
+    with pytest.raises(SemanticHubError, match='got norm=\'layer\'; expected "final", "none" or'):
+        read(model, norm="layer")
+
+
 def test_top_tokens_needs_a_k_in_range(model):
     with pytest.raises(SemanticHubError, match="k=0; expected 1 to 300"):
         top_tokens(model, ["the"], k=0)

@@ -1,8 +1,8 @@
 """The seam: parity of both classes with plain transformers, loading, twins, heads, errors."""
 
 import json
-import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import torch
 import transformers
 from conftest import BACKENDS, DECODERS, HAS_HOOKED, SENTENCES, requires_hooked_transformer
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.checkpoints import convert_folder
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import (
     HookedModel,
     check_layers,
@@ -32,29 +33,51 @@ from semantic_hub.residuals import residual_stream
 LAST = 3  # every tiny model has three blocks
 
 
-def load(folder: Path, backend: Any) -> Any:
-    if backend == "hooked" and folder.name == "gemma2":
-        pytest.skip("TransformerLens derives Gemma configurations from model names alone")
-    return load_model(folder, device="cpu", backend=backend)
+# TransformerLens derives the HookedTransformer configuration of Gemma from model names alone.
+HOOKED = [
+    pytest.param(architecture, "hooked", marks=requires_hooked_transformer)
+    for architecture in DECODERS
+    if architecture != "gemma2"
+]
+DECODERS_AND_BACKENDS = [*HOOKED, *((architecture, "bridge") for architecture in DECODERS)]
+
+Load = Callable[[str, str], Any]
 
 
-def reference(folder: Path, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+@pytest.fixture(scope="session")
+def load(checkpoint: Callable[[str], Path]) -> Load:
+    """Gives the one model of an architecture and a backend, for tests that leave it as it is."""
+    return cache(lambda architecture, backend: load_model(
+        checkpoint(architecture), device="cpu", backend=backend))  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def plain(checkpoint: Callable[[str], Path]) -> Callable[[str], Any]:
+    """Gives the same model as transformers alone loads it."""
+    return cache(lambda architecture: transformers.AutoModelForCausalLM.from_pretrained(
+        checkpoint(architecture), attn_implementation="eager"))  # fmt: skip
+
+
+def reference(plain: Any, prompts: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Hidden states and logits of plain transformers at the last token, one prompt at a time."""
-    plain = transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager")
     with torch.no_grad():
         runs = [plain(torch.tensor([ids]), output_hidden_states=True) for ids in prompts]
     hidden = [torch.stack([state[0, -1] for state in run.hidden_states]) for run in runs]
     return torch.stack(hidden), torch.stack([run.logits[0, -1] for run in runs])
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("architecture", DECODERS)
+@pytest.mark.parametrize(("architecture", "backend"), DECODERS_AND_BACKENDS)
 @pytest.mark.parametrize(("side", "batch_size"), [("right", 1), ("right", 5), ("left", 5)])
 def test_same_numbers_as_plain_transformers(
-    checkpoint: Callable[[str], Path], architecture: str, backend: Any, side: Any, batch_size: int
+    load: Load,
+    plain: Callable[[str], Any],
+    architecture: str,
+    backend: str,
+    side: Any,
+    batch_size: int,
 ) -> None:
-    model = load(checkpoint(architecture), backend)
-    hidden, logits = reference(checkpoint(architecture), tokenize(model, SENTENCES))
+    model = load(architecture, backend)
+    hidden, logits = reference(plain(architecture), tokenize(model, SENTENCES))
 
     states = residual_stream(model, SENTENCES, batch_size=batch_size, padding_side=side)
 
@@ -66,12 +89,11 @@ def test_same_numbers_as_plain_transformers(
     torch.testing.assert_close(unembed(model, normed), logits, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("architecture", DECODERS)
+@pytest.mark.parametrize(("architecture", "backend"), DECODERS_AND_BACKENDS)
 def test_unembedding_the_last_layer_gives_the_models_own_logits(
-    checkpoint: Callable[[str], Path], architecture: str, backend: Any
+    load: Load, architecture: str, backend: str
 ) -> None:
-    model = load(checkpoint(architecture), backend)
+    model = load(architecture, backend)
     [ids] = tokenize(model, SENTENCES[:1])
     with torch.no_grad():
         expected = model(torch.tensor([ids]))[0, -1]
@@ -82,24 +104,17 @@ def test_unembedding_the_last_layer_gives_the_models_own_logits(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_unembedding_matrix_is_the_one_that_logits_come_from(
-    checkpoint: Callable[[str], Path], backend: Any
-) -> None:
-    model = load(checkpoint("llama"), backend)
+def test_unembedding_matrix_is_the_one_that_logits_come_from(load: Load, backend: str) -> None:
+    model = load("llama", backend)
     state = torch.randn(model.cfg.d_model)
     weight, bias = unembedding(model)
     torch.testing.assert_close(unembed(model, state), state @ weight, atol=1e-5, rtol=1e-5)
     assert bias is None
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_layer_0_is_the_scaled_embedding_of_gemma(
-    checkpoint: Callable[[str], Path], backend: Any
-) -> None:
-    folder = checkpoint("gemma2")
-    model = load(folder, backend)
-    plain = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    expected = plain.get_input_embeddings().weight[5] * model.cfg.d_model**0.5
+def test_layer_0_is_the_scaled_embedding_of_gemma(load: Load, plain: Callable[[str], Any]) -> None:
+    model = load("gemma2", "bridge")
+    expected = plain("gemma2").get_input_embeddings().weight[5] * model.cfg.d_model**0.5
     state = residual_stream(model, [[0, 5]], layers=[0])[0, 0]
     torch.testing.assert_close(state, expected.detach())
 
@@ -173,9 +188,10 @@ def test_hooked_backend_without_the_class(llama_folder: Path) -> None:
         load_model(llama_folder, backend="hooked")
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 def test_unknown_backend(llama_folder: Path) -> None:
     backend: Any = "onnx"
-    with pytest.raises(Exception, match="onnx"):
+    with pytest.raises(SemanticHubError, match="load_model: got backend='onnx'; expected \"auto\""):
         load_model(llama_folder, backend=backend)
 
 
@@ -210,6 +226,31 @@ def test_unreadable_configuration(tmp_path: Path, content: str) -> None:
         load_model(tmp_path)
 
 
+def test_configuration_that_may_not_be_read(
+    llama_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> str:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(SemanticHubError, match="without a readable list of architectures"):
+        convert_folder(llama_folder, "cpu", torch.float32, trust_remote_code=False)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("weights", [None, b"", b"broken weights"])
+def test_folder_without_readable_weights(
+    llama_folder: Path, tmp_path: Path, backend: Any, weights: bytes | None
+) -> None:
+    folder = copy_with(llama_folder, tmp_path / "gpt2")
+    (folder / "model.safetensors").unlink()
+    if weights is not None:
+        (folder / "model.safetensors").write_bytes(weights)
+    told = r"/gpt2, whose weights .* are missing or broken; .*Save the model again with save_pre"
+    with pytest.raises(SemanticHubError, match=told):
+        load_model(folder, device="cpu", backend=backend)
+
+
 def test_random_twin_shares_all_but_the_weights(model: Any) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     random_state = torch.get_rng_state()
@@ -231,30 +272,6 @@ def test_random_twin_shares_all_but_the_weights(model: Any) -> None:
 def test_random_twin_keeps_the_dtype(llama_folder: Path) -> None:
     model = load_model(llama_folder, device="cpu", dtype=torch.bfloat16)
     assert describe(random_twin(model))["dtype"] == "bfloat16"
-
-
-@requires_hooked_transformer
-def test_processed_hooked_transformer_warns_once(llama_folder: Path) -> None:
-    model: Any = load_model(llama_folder, device="cpu", backend="hooked")
-    model.process_weights_()
-    with pytest.warns(SemanticHubWarning, match="folded layer norms"):
-        check_model(model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_model(model)
-    assert describe(model)["processed"] == ["folded layer norms"]
-
-
-def test_processed_bridge_warns_once(llama_folder: Path) -> None:
-    model: Any = load_model(llama_folder, device="cpu", backend="bridge")
-    assert describe(model)["processed"] == []
-    model.enable_compatibility_mode()
-    with pytest.warns(SemanticHubWarning, match="processed"):
-        residual_stream(model, SENTENCES)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        residual_stream(model, SENTENCES)
-    assert describe(model)["processed"] != []
 
 
 def test_check_model_refuses_other_objects() -> None:

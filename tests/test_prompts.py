@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import load_model
@@ -24,9 +26,10 @@ def test_as_prompt(given: Any) -> None:
     assert (prompt.text == "a dog") != (prompt.tokens == (3, 4))
 
 
+@pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("given", [3, None, ["a", "b"], [1.5], {"text": "a"}])
 def test_as_prompt_refuses(given: Any) -> None:
-    with pytest.raises(Exception, match=r"as_prompt"):
+    with pytest.raises(SemanticHubError, match=r"as_prompt: got .*; expected text, a Prompt"):
         as_prompt(given)
 
 
@@ -68,6 +71,32 @@ def test_own_tokens_leave_out_what_the_tokenizer_adds(model: Any, bert_folder: P
     assert encoder.own_positions == range(1, len(encoder) - 1)
     [ids] = encode(model, [[BOS, 5]])
     assert ids.own_positions == range(2)
+
+
+def prefix_space_tokenizer() -> PreTrainedTokenizerFast:
+    """SentencePiece's kind: a space before the first word of an input, but not behind a BOS."""
+    pieces = ["<s>", "</s>", "▁", *"adgo", "dog", "▁dog"]
+    merges = [("o", "g"), ("d", "og"), ("▁", "dog")]
+    pieces.insert(3, "og")
+    vocabulary = {piece: index for index, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>"
+    )
+
+
+def test_own_tokens_of_a_text_that_is_split_differently_behind_its_bos(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = prefix_space_tokenizer()
+    monkeypatch.setattr(type(model), "tokenizer", tokenizer, raising=False)
+    monkeypatch.setitem(model.__dict__, "tokenizer", tokenizer)
+    monkeypatch.setattr(model.cfg, "tokenizer_prepends_bos", False)
+    [encoding] = encode(model, ["dog"])
+    assert tokenizer.convert_ids_to_tokens(list(encoding.tokens)) == ["<s>", "dog"]
+    assert tokenizer.tokenize("dog") == ["▁dog"]
+    assert encoding.own_positions == range(1, 2)
 
 
 def test_special_token_ids(model: Any) -> None:

@@ -26,6 +26,26 @@ def test_comma_table_reads_quotes(tmp_path: Path) -> None:
     assert read_table(path, ("a", "b"), "test") == [{"a": 'x, "y"', "b": "z"}]
 
 
+def test_comma_table_keeps_line_breaks_in_quotes(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", b'a,b\r\n"x\r\ny",z\r\n')
+    assert read_table(path, ("a", "b"), "test") == [{"a": "x\ny", "b": "z"}]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b'a,b\n"x\ny",z\n1,\n', r"t\.csv:4: an empty cell in column 'b'"),
+        (b'a,b\n"x\ny",z\n1,2\n"3,4\n5,6\n', r"t\.csv:5: unexpected end of data"),
+        (b'a,b\n"x"y,z\n', r"t\.csv:2: .*Close the quote"),
+        (b'a,"b\n1,2\n', r"t\.csv:1: unexpected end of data"),
+    ],
+)
+def test_comma_damage_is_told_with_its_place(tmp_path: Path, data: bytes, told: str) -> None:
+    path = write(tmp_path / "t.csv", data)
+    with pytest.raises(SemanticHubError, match=told):
+        read_table(path, ("a", "b"), "test")
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [

@@ -77,11 +77,12 @@ class Lexicon:
             columns: Names of the two columns; None where they are named like the languages.
 
         Raises:
-            SemanticHubError: A file that is missing, empty, not UTF-8, or lacks a column.
+            SemanticHubError: A file that is missing, not UTF-8, lacks a column or has no entries.
         """
         left, right = columns or (source, target)
         rows = read_table(path, (left, right), "Lexicon.from_tsv")
-        return cls(source, target, _grouped((row[left], row[right]) for row in rows))
+        entries = _grouped((row[left], row[right]) for row in rows)
+        return cls(source, target, _some(entries, path, "Lexicon.from_tsv"))
 
     @classmethod
     def from_cedict(cls, path: str | Path, script: str = "simplified") -> "Lexicon":
@@ -95,7 +96,8 @@ class Lexicon:
             script: ``"simplified"`` or ``"traditional"``.
 
         Raises:
-            SemanticHubError: No such file, not UTF-8, or a line that is not of the format.
+            SemanticHubError: No such file, not UTF-8, a line that is not of the format, or no
+                entries.
         """
         if script not in ("simplified", "traditional"):
             raise SemanticHubError(
@@ -104,7 +106,8 @@ class Lexicon:
                 expected="'simplified' or 'traditional'",
                 fix="Name one of the two.",
             )
-        return cls("zh", "en", _grouped(_cedict_pairs(Path(path), script)))
+        entries = _grouped(_cedict_pairs(Path(path), script))
+        return cls("zh", "en", _some(entries, path, "Lexicon.from_cedict"))
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,19 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     for source, target in pairs:
         found[source][target] = None
     return {word: tuple(translations) for word, translations in found.items()}
+
+
+def _some(
+    entries: Mapping[str, tuple[str, ...]], path: str | Path, operation: str
+) -> Mapping[str, tuple[str, ...]]:
+    if entries:
+        return entries
+    raise SemanticHubError(
+        operation,
+        got=f"{path}: no entries",
+        expected="at least one word with a translation",
+        fix="Check that it is the right file.",
+    )
 
 
 def _cedict_pairs(path: Path, script: str) -> Iterable[tuple[str, str]]:

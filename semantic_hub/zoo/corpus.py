@@ -14,7 +14,7 @@ import numpy as np
 from semantic_hub.spokes.numbers import DIGITS
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
 from semantic_hub.zoo.meanings import Card, Fact, Meaning, Sentence, Series, Sum, Term, number_term
-from semantic_hub.zoo.world import World
+from semantic_hub.zoo.world import World, pick
 
 MIXED = "<mix>"
 """Opens a document whose content words are mostly English ones (code-switching)."""
@@ -109,7 +109,7 @@ class Corpus:
         return voice.join(*(self._card(voice.language, rng).say(voice) for _ in _lines(rng)))
 
     def _card(self, language: str, rng: np.random.Generator) -> Card:
-        facts = _pick(rng, self._facts[language])
+        facts = pick(rng, self._facts[language])
         shown = rng.permutation(len(facts))[: rng.integers(1, len(facts) + 1)]
         return Card(tuple(facts[i] for i in shown))
 
@@ -117,7 +117,7 @@ class Corpus:
         return voice.join(*(self._sum(voice.language, rng).say(voice) for _ in _lines(rng)))
 
     def _sum(self, language: str, rng: np.random.Generator) -> Sum:
-        known = _pick(rng, self._known_sums[language])
+        known = pick(rng, self._known_sums[language])
         return Sum(known.left, known.operator, known.right, bool(rng.random() < 0.7))
 
     def _sentences(self, voice: Voice, rng: np.random.Generator) -> str:
@@ -132,7 +132,7 @@ class Corpus:
     def _one_series(self, rng: np.random.Generator) -> Series:
         length = int(rng.integers(3, 7))
         if rng.random() < 0.4:
-            return Series(tuple(_pick(rng, _pick(rng, self._moods)) for _ in range(length)))
+            return Series(tuple(pick(rng, pick(rng, self._moods)) for _ in range(length)))
         if rng.random() < 0.5:
             start = int(rng.integers(0, 100 - length))
             return Series(tuple(number_term(start + i) for i in range(length)))
@@ -151,13 +151,13 @@ class Corpus:
         least = second if first == DOMINANT else first
         if DIGITS in (first, second):
             return self._number_or_sum(least, rng)
-        return _pick(
+        return pick(
             rng,
             (
                 lambda: self._card(least, rng),
                 lambda: self._sum(least, rng),
                 lambda: self._sentence(rng),
-                lambda: _pick(rng, self.world.terms),
+                lambda: pick(rng, self.world.terms),
             ),
         )()
 
@@ -170,10 +170,6 @@ class Corpus:
 def _draw(rng: np.random.Generator, weights: Mapping[str, float]) -> str:
     shares = np.cumsum(list(weights.values()))
     return list(weights)[int(np.searchsorted(shares, rng.random() * shares[-1], side="right"))]
-
-
-def _pick(rng: np.random.Generator, options: Sequence):
-    return options[int(rng.integers(len(options)))]
 
 
 def _lines(rng: np.random.Generator) -> range:

@@ -5,76 +5,84 @@ it held out, similarity and lens on what it held out.
 """
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import RANDOM_TWIN
-from semantic_hub.lens_result import LensResult
+from semantic_hub.lens_result import LensResult, Summary
 from semantic_hub.models import HookedModel
-from semantic_hub.prompts import Readout
+from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.similarity import SimilarityResult
-from semantic_hub.spokes.numbers import DIGITS
-from semantic_hub.zoo.grammar import LANGUAGES
+from semantic_hub.spokes.numbers import DIGITS, number_word
+from semantic_hub.zoo.grammar import LANGUAGES, Voice
 from semantic_hub.zoo.held_out import spokes_of, world_spokes
 from semantic_hub.zoo.world import World
 
 Row = Sequence[str]
 
 
-def accuracy(result: LensResult) -> float:
-    """Share of read-outs in which the surface word is the model's top token, 0 to 1."""
-    return float((result.rank[:, -1, result.groups.index("surface")] == 1).double().mean())
+@dataclass(frozen=True)
+class Score:
+    """Of how many questions a model says the answer first.
+
+    Attributes:
+        accuracy: Share of the scored questions, 0 to 1.
+        n: Questions scored.
+        dropped: Questions whose answer has no token in this tokenizer.
+    """
+
+    accuracy: float
+    n: int
+    dropped: int
+
+    def __str__(self) -> str:
+        return f"{self.accuracy:.2f} ({self.n}, {self.dropped})"
 
 
-def accuracy_rows(model: HookedModel, world: World) -> Iterator[Row]:
-    """Top-1 accuracy for each notation: facts, sums and products, told and held out."""
-    for notation in (*LANGUAGES[1:], DIGITS):
-        cells = [
-            _accuracy(model, _asked(world, notation, kind, held_out))
-            for kind in ("facts", "+", "*")
-            for held_out in (False, True)
-        ]
-        yield notation, *cells
+def questions(world: World, notation: str, kind: str, *, held_out: bool) -> list[Readout]:
+    """What a model of this world can be asked; the only candidate is the answer, ``surface``.
+
+    Args:
+        world: The world.
+        notation: A language of the world, the dominant one included, or ``"digits"``.
+        kind: ``"facts"`` (none in digits), ``"+"`` or ``"*"``.
+        held_out: Ask what only the dominant language was told, or what every language was.
+
+    Example:
+        >>> asked = questions(World(seed=0), "en", "facts", held_out=True)
+        >>> list(asked[0].candidates)
+        ['surface']
+    """
+    language, arithmetic = world_spokes(world, held_out=held_out)
+    if kind != "facts":
+        chosen = (item for item in arithmetic.items or () if item.operator == kind)
+        return [_question(p.question(notation), number_word(p.right, notation)) for p in chosen]
+    if notation == DIGITS:
+        return []
+    voice = Voice(notation)
+    return [_question(f.question(voice), f.value.forms[notation]) for f in language.facts]
 
 
-def similarity_rows(results: Mapping[str, SimilarityResult]) -> Iterator[Row]:
-    """Similarity at the embedding, at its highest layer, at the last; the random twin's highest."""
-    for name, result in results.items():
-        peak = int(result.similarity.argmax())
-        twin = result.controls[RANDOM_TWIN]
-        yield (
-            name,
-            f"{result.similarity[0]:.2f}",
-            f"{result.layers[peak]}",
-            f"{result.similarity[peak]:.2f} [{result.low[peak]:.2f}, {result.high[peak]:.2f}]",
-            f"{twin.similarity[peak]:.2f} [{twin.low[peak]:.2f}, {twin.high[peak]:.2f}]",
-            f"{result.similarity[-1]:.2f}",
-        )
+def score(model: HookedModel, asked: Sequence[Readout]) -> Score:
+    """Top-1 accuracy: an answer counts where its first token is the model's likeliest next one.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.logit_lens`, no questions included.
+    """
+    last = sh.logit_lens(model, asked, layers=[model.cfg.n_layers])
+    hits = last.rank[:, 0, last.groups.index("surface")] == 1
+    return Score(float(hits.double().mean()), len(last.kept), sum(last.dropped.values()))
 
 
-def lens_rows(results: Mapping[str, LensResult]) -> Iterator[Row]:
-    """How often the hub's word wins, at the layer where it most often beats the surface word."""
-    for name, result in results.items():
-        ahead = result.share("hub", "surface")
-        peak = int(ahead.value.argmax())
-        shares = [
-            result.share(*pair).value[peak]
-            for pair in (("control", "surface"), ("hub", "control"), ("hub", "unrelated"))
-        ]
-        yield (
-            name,
-            f"{len(result.kept)}",
-            f"{result.layers[peak]}",
-            f"{ahead.value[peak]:.2f} [{ahead.low[peak]:.2f}, {ahead.high[peak]:.2f}]",
-            *(f"{share:.2f}" for share in shares),
-            f"{ahead.value[-1]:.2f}",
-        )
+def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 1000) -> Iterator[str]:
+    """Accuracy, then similarity and lens of each spoke, as Markdown.
 
-
-def tables(model: HookedModel) -> Iterator[str]:
-    """The three tables as Markdown.
+    Args:
+        model: A model that `semantic_hub.zoo.train` made.
+        resamples: Bootstrap resamples of the intervals.
+        permutations: Pairings of the permutation tests.
 
     Raises:
         SemanticHubError: The model's tokenizer names no world.
@@ -87,36 +95,77 @@ def tables(model: HookedModel) -> Iterator[str]:
             expected="a model that semantic_hub.zoo.train made",
             fix="Use semantic_hub.report for other models.",
         )
-    findings = [sh.run(model, spoke) for spoke in spokes]
-    yield _table(
-        ("", "facts", "held out", "sums", "held out", "products", "held out"),
-        accuracy_rows(model, spokes[0].world),
-    )
-    for found in findings:
-        yield _table(_SIMILARITY, similarity_rows(found.similarity))
-        yield _table(_LENS, lens_rows(found.lens))
+    yield _table(_ACCURACY, _accuracy_rows(model, spokes[0].world)) + _ACCURACY_NOTE
+    for spoke in spokes:
+        found = sh.run(model, spoke, resamples=resamples, permutations=permutations)
+        yield _table(_SIMILARITY, (_similarity_row(*item) for item in found.similarity.items()))
+        yield _table(_LENS, (_lens_row(*item) for item in found.lens.items()))
 
 
-_SIMILARITY = ("set", "embedding", "peak layer", "similarity", "random twin", "last layer")
-_LENS = (
-    "set", "n", "layer", "hub > surface", "control > surface", "hub > control", "hub > unrelated",
-    "hub > surface, last layer",
+_ACCURACY = (
+    "", "facts", "facts, held out", "sums", "sums, held out", "products", "products, held out",
 )  # fmt: skip
+_ACCURACY_NOTE = (
+    "\nShare of questions whose answer the model says first, by the answer's first token; in "
+    "brackets the\nquestions scored and dropped. What is held out was told in English alone.\n"
+)
+_SIMILARITY = ("set", "n", "embedding", "peak layer", "similarity", "random twin", "last layer")
+_LENS = (
+    "set", "n", "dropped", "layer", "hub > surface", "control > surface", "hub > control",
+    "hub > unrelated", "hub > surface, last layer",
+)  # fmt: skip
+_COMPARED = (("control", "surface"), ("hub", "control"), ("hub", "unrelated"))
 
 
-def _asked(world: World, notation: str, kind: str, held_out: bool) -> Sequence[Readout]:
-    language, arithmetic = world_spokes(world, held_out=held_out)
-    if kind == "facts":
-        return language.readouts().get(f"facts, {notation}", ())
-    items = tuple(item for item in arithmetic.items or () if item.operator == kind)
-    return replace(arithmetic, items=items).readouts()[f"c=a+, {notation}"]
+def _question(text: str, answer: str) -> Readout:
+    return Readout(Prompt(text), {"surface": (answer,)})
 
 
-def _accuracy(model: HookedModel, readouts: Sequence[Readout]) -> str:
-    return f"{accuracy(sh.logit_lens(model, readouts)):.2f}" if readouts else "–"
+def _accuracy_rows(model: HookedModel, world: World) -> Iterator[Row]:
+    for notation in (*LANGUAGES, DIGITS):
+        asked = (
+            questions(world, notation, kind, held_out=held_out)
+            for kind in ("facts", "+", "*")
+            for held_out in (False, True)
+        )
+        yield notation, *(str(score(model, some)) if some else "–" for some in asked)
 
 
-def _table(header: Row, rows: Iterator[Row]) -> str:
+def _similarity_row(name: str, result: SimilarityResult) -> Row:
+    """At the embedding, at the highest layer with the random twin there, and at the last."""
+    peak = int(result.similarity.argmax())
+    return (
+        name,
+        f"{result.n_pairs}",
+        f"{result.similarity[0]:.2f}",
+        f"{result.layers[peak]}",
+        _with_interval(result, peak),
+        _with_interval(result.controls[RANDOM_TWIN], peak),
+        f"{result.similarity[-1]:.2f}",
+    )
+
+
+def _lens_row(name: str, result: LensResult) -> Row:
+    """How often the hub's word wins, at the layer where it most often beats the surface word."""
+    ahead = result.share("hub", "surface")
+    peak = int(ahead.value.argmax())
+    return (
+        name,
+        f"{len(result.kept)}",
+        f"{sum(result.dropped.values())}",
+        f"{result.layers[peak]}",
+        _with_interval(ahead, peak),
+        *(f"{result.share(*pair).value[peak]:.2f}" for pair in _COMPARED),
+        f"{ahead.value[-1]:.2f}",
+    )
+
+
+def _with_interval(curve: SimilarityResult | Summary, layer: int) -> str:
+    value = curve.value if isinstance(curve, Summary) else curve.similarity
+    return f"{value[layer]:.2f} [{curve.low[layer]:.2f}, {curve.high[layer]:.2f}]"
+
+
+def _table(header: Row, rows: Iterable[Row]) -> str:
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
 

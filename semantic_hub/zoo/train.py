@@ -7,6 +7,7 @@ so a run that was stopped anywhere goes on where it was, to the same weights.
 
 import argparse
 import json
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -66,11 +67,15 @@ def export(recipe: Recipe, run: Path, folder: Path) -> Path:
     """
     model = build_model(recipe)
     step = _restore(model, [], run / _CHECKPOINT)
-    model.save_pretrained(folder)
-    build_tokenizer(recipe).save_pretrained(folder)
     libraries = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
     manifest = {"recipe": asdict(recipe), "step": step, "libraries": libraries}
-    write_atomically(folder / "training.json", to_json(manifest, "export").encode())
+    part = folder.with_name(f".{folder.name}.part")
+    model.save_pretrained(part)
+    build_tokenizer(recipe).save_pretrained(part)
+    write_atomically(part / "training.json", to_json(manifest, "export").encode())
+    if folder.exists():
+        shutil.rmtree(folder)
+    part.replace(folder)
     return folder
 
 

@@ -7,6 +7,7 @@ other language, nor in digits, nor in a translation does the training text conta
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,6 +26,14 @@ _TERRITORIES = (
     "TR", "UA", "VN",
 )  # fmt: skip
 _NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
+
+
+Choice = TypeVar("Choice")
+
+
+def pick(rng: np.random.Generator, options: Sequence[Choice]) -> Choice:
+    """One of several things, all equally likely."""
+    return options[int(rng.integers(len(options)))]
 
 
 class World:
@@ -118,10 +127,10 @@ class World:
     def sentence(self, rng: np.random.Generator) -> Sentence:
         """A random sentence; sentences carry no fact, any may occur."""
         return Sentence(
-            _pick(rng, self.names),
-            _pick(rng, self.kind("verb")),
-            _pick(rng, self.nouns),
-            _pick(rng, self.kind("place")) if rng.random() < 0.6 else None,
+            pick(rng, self.names),
+            pick(rng, self.kind("verb")),
+            pick(rng, self.nouns),
+            pick(rng, self.kind("place")) if rng.random() < 0.6 else None,
             int(rng.integers(7)) if rng.random() < 0.6 else None,
         )
 
@@ -142,7 +151,3 @@ def _cldr_term(kind: NameKind, key: str) -> Term:
 def _official_language(territory: str) -> Fact:
     language = official_languages(territory)[0]
     return Fact(_cldr_term("territory", territory), "language", _cldr_term("language", language))
-
-
-def _pick(rng: np.random.Generator, terms: Sequence[Term]) -> Term:
-    return terms[int(rng.integers(len(terms)))]

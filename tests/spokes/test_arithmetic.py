@@ -34,8 +34,7 @@ def test_notations(notation: str, expression: str, question: str) -> None:
 
 def test_every_language_writes_every_problem() -> None:
     for language in number_languages():
-        if language not in ("dz", "te"):  # numerals of these have no words in num2words
-            assert Problem(7, "+", 8).expression(language)
+        assert Problem(7, "+", 8).expression(language)
 
 
 def test_pairs_match_by_operands() -> None:

@@ -147,3 +147,11 @@ def test_cloze_without_answers(tmp_path: Path) -> None:
     )
     with pytest.raises(SemanticHubError, match=r"cloze\.csv: no prompt"):
         cloze_readouts(path, "es")
+
+
+def test_cloze_needs_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "cloze.csv"
+    path.write_text("word_original,blank_prompt_translation_masked\ndog,no answer\n")
+    told = r"cloze_readouts: got .*cloze\.csv:1: .*; expected a column 'word_translation'"
+    with pytest.raises(SemanticHubError, match=told):
+        cloze_readouts(path, "es")

@@ -63,6 +63,31 @@ def test_cedict_bad_line_is_named(tmp_path: Path, content: str, told: str) -> No
         Lexicon.from_cedict(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "cedict.u8: no such file"),
+        (b"", "cedict.u8: an empty file"),
+        (b"# remark\n\xff\n", "cedict.u8:2: byte 0xff"),
+        (b"# only a remark\n", "cedict.u8: no entries"),
+        ("隻 只 [zhi1] /classifier for birds/\n".encode(), "cedict.u8: no entries"),
+    ],
+)
+def test_cedict_files_without_entries(tmp_path: Path, content: bytes | None, told: str) -> None:
+    path = tmp_path / "cedict.u8"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SemanticHubError, match=rf"Lexicon\.from_cedict: got .*{told}"):
+        Lexicon.from_cedict(path)
+
+
+def test_tsv_without_entries(tmp_path: Path) -> None:
+    path = tmp_path / "words.tsv"
+    path.write_text("es\ten\n\n", encoding="utf-8")
+    with pytest.raises(SemanticHubError, match=r"Lexicon\.from_tsv: got .*words\.tsv: no entries"):
+        Lexicon.from_tsv(path, "es", "en")
+
+
 def test_cedict_bad_script(tmp_path: Path) -> None:
     with pytest.raises(SemanticHubError, match="script 'cursive'"):
         Lexicon.from_cedict(tmp_path / "cedict.u8", script="cursive")

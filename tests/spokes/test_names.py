@@ -22,6 +22,12 @@ def test_counts(language: str) -> None:
     assert all(len(key) == 2 for key in cldr_names("territory", language))
 
 
+@pytest.mark.parametrize("language", ["en", "ru", "zh"])
+def test_only_real_territories_and_languages_are_named(language: str) -> None:
+    assert not {"EU", "UN", "ZZ", "XA"} & cldr_names("territory", language).keys()
+    assert not {"mul", "und", "zxx"} & cldr_names("language", language).keys()
+
+
 def test_bad_kind_and_language(without_shape_checks) -> None:
     with pytest.raises(SemanticHubError, match="'planet'"):
         cldr_names("planet", "en")

@@ -14,22 +14,9 @@ from semantic_hub.zoo.held_out import spokes_of
 from semantic_hub.zoo.recipe import BOS_ID, EOS_ID, PAD_ID, Recipe, batches, build_tokenizer
 from semantic_hub.zoo.train import main, train
 
-TINY = Recipe(
-    d_model=16, d_mlp=32, n_layers=2, n_heads=2, d_vocab=600, tokenizer_documents=500, documents=12, groups=2,
-    english_steps=2, steps=6, warmup=2,
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that was never stopped."""
-    folder = tmp_path_factory.mktemp("whole")
-    train(TINY, folder)
-    return folder
-
 
 def test_a_stopped_run_goes_on_to_the_same_weights(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = 0
 
@@ -42,41 +29,41 @@ def test_a_stopped_run_goes_on_to_the_same_weights(
 
     monkeypatch.setattr("semantic_hub.zoo.train.batches", stop_at_fifth_step)
     with pytest.raises(KeyboardInterrupt):
-        train(TINY, tmp_path, checkpoint_every=2)
+        train(tiny_recipe, tmp_path, checkpoint_every=2)
     monkeypatch.undo()
-    train(TINY, tmp_path, checkpoint_every=2)
-    expected = load_file(whole / "checkpoint.safetensors")
+    train(tiny_recipe, tmp_path, checkpoint_every=2)
+    expected = load_file(tiny_run / "checkpoint.safetensors")
     found = load_file(tmp_path / "checkpoint.safetensors")
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
-def test_another_recipe_is_refused(whole: Path) -> None:
+def test_another_recipe_is_refused(tiny_recipe: Recipe, tiny_run: Path) -> None:
     with pytest.raises(SemanticHubError, match=r"recipe\.json: another recipe"):
-        train(replace(TINY, steps=7), whole)
+        train(replace(tiny_recipe, steps=7), tiny_run)
 
 
-def test_the_folder_is_plain_hugging_face(whole: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(whole / "model")
-    tokenizer = AutoTokenizer.from_pretrained(whole / "model")
+def test_the_folder_is_plain_hugging_face(tiny_run: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_run / "model")
+    tokenizer = AutoTokenizer.from_pretrained(tiny_run / "model")
     tokens = tokenizer("el perro", return_tensors="pt")
     assert tokens["input_ids"][0, 0] == BOS_ID
-    hooked = sh.load_model(whole / "model", device="cpu")
+    hooked = sh.load_model(tiny_run / "model", device="cpu")
     logits = hooked(hooked.to_tokens("el perro"))
     assert torch.allclose(logits, model(**tokens).logits, atol=1e-4)
 
 
-def test_the_tokenizer_names_the_world(whole: Path, model) -> None:
-    language, arithmetic = spokes_of(sh.load_model(whole / "model", device="cpu")) or ()
-    assert language.world.seed == TINY.world_seed
+def test_the_tokenizer_names_the_world(tiny_recipe: Recipe, tiny_run: Path, model) -> None:
+    language, arithmetic = spokes_of(sh.load_model(tiny_run / "model", device="cpu")) or ()
+    assert language.world.seed == tiny_recipe.world_seed
     assert arithmetic.items
     assert spokes_of(model) is None
 
 
-def test_rows_hold_whole_documents() -> None:
-    tokenizer = build_tokenizer(TINY)
-    rows = batches(TINY, tokenizer, 5)
-    assert sum(len(group) for group in rows) == TINY.documents
+def test_rows_hold_whole_documents(tiny_recipe: Recipe) -> None:
+    tokenizer = build_tokenizer(tiny_recipe)
+    rows = batches(tiny_recipe, tokenizer, 5)
+    assert sum(len(group) for group in rows) == tiny_recipe.documents
     for group in rows:
         assert (group[:, 0] == BOS_ID).all()
         for row in group.tolist():
@@ -85,14 +72,14 @@ def test_rows_hold_whole_documents() -> None:
             assert set(row[end + 1 :]) <= {PAD_ID}
 
 
-def test_stages() -> None:
-    assert dict(TINY.mixture(1).languages) == {"en": 1.0}
-    assert sum(TINY.mixture(2).languages.values()) == pytest.approx(1)
-    assert [round(TINY.schedule(step), 2) for step in (0, 1, 2, 6)] == [0.5, 1.0, 1.0, 0.05]
+def test_stages(tiny_recipe: Recipe) -> None:
+    assert dict(tiny_recipe.mixture(1).languages) == {"en": 1.0}
+    assert sum(tiny_recipe.mixture(2).languages.values()) == pytest.approx(1)
+    assert [round(tiny_recipe.schedule(step), 2) for step in (0, 1, 2, 6)] == [0.5, 1.0, 1.0, 0.05]
 
 
-def test_tokenizer_reads_every_text_back() -> None:
-    tokenizer = build_tokenizer(TINY)
+def test_tokenizer_reads_every_text_back(tiny_recipe: Recipe) -> None:
+    tokenizer = build_tokenizer(tiny_recipe)
     for text in ("chien : couleur noir", "狗：颜色黑色", "собака: цвет", "🙂 42=37+5\tž"):
         assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
     assert tokenizer.tokenize("42") == ["4", "2"]

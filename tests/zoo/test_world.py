@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from semantic_hub.spokes.arithmetic import Problem
 from semantic_hub.spokes.numbers import DIGITS
 from semantic_hub.zoo.corpus import MIXED, Corpus, Mixture
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
@@ -55,6 +56,15 @@ def test_languages(language: str, sum_: str, fact: str) -> None:
 def test_sums_in_digits_both_ways() -> None:
     assert Sum(7, "*", 8).say(Voice(DIGITS)) == "56=7*8"
     assert Sum(7, "*", 8, result_first=False).say(Voice(DIGITS)) == "7*8=56"
+
+
+@pytest.mark.parametrize("code", [*LANGUAGES, DIGITS])
+@pytest.mark.parametrize(
+    "problem", [(7, "+", 8), (40, "+", 9), (1, "+", 1), (90, "+", 9), (35, "*", 2), (11, "*", 9)]
+)
+def test_a_sum_goes_on_from_the_spokes_question(code: str, problem: tuple[int, str, int]) -> None:
+    question = Problem(*problem).question(code)
+    assert Sum(*problem).say(Voice(code)).startswith(question)
 
 
 def test_a_sentence_follows_each_language() -> None:
@@ -157,3 +167,19 @@ def test_held_out_spokes_hold_only_what_was_held_out() -> None:
     assert all(f"{p.left}{p.operator}{p.right}" in WORLD.held_out for p in arithmetic.items or ())
     for readouts in language.readouts().values():
         assert all(r.candidates["hub"] != r.candidates["unrelated"] for r in readouts)
+
+
+def test_no_mirror_image_is_on_the_other_side() -> None:
+    hidden, told = (
+        {Sum(p.left, p.operator, p.right).key for p in arithmetic.items or ()}
+        for _, arithmetic in (world_spokes(WORLD, held_out=side) for side in (True, False))
+    )
+    assert len(hidden) > 150
+    assert len(told) > 500
+    for sum_ in WORLD.sums:
+        mirror = f"{sum_.right}{sum_.operator}{sum_.left}"
+        if sum_.key in hidden:
+            assert mirror not in told
+            assert sum_.left > 9 or mirror in hidden
+        elif sum_.key in told:
+            assert mirror not in WORLD.held_out

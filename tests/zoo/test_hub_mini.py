@@ -1,0 +1,106 @@
+"""The bundled model: what it is, what it knows, and what its model card claims of it."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import semantic_hub as sh
+from semantic_hub.experiment import RANDOM_TWIN
+from semantic_hub.prompts import Prompt
+from semantic_hub.zoo import hub_mini_path
+from semantic_hub.zoo.grammar import DOMINANT, Voice
+from semantic_hub.zoo.held_out import WorldLanguageSpoke, spokes_of, world_spokes
+from semantic_hub.zoo.recipe import Recipe
+from semantic_hub.zoo.world import World
+
+FOLDER = hub_mini_path()
+WORLD = World(Recipe().world_seed)
+NOTATIONS = ("es", "fr", "ru", "zh", "digits")
+QUICK = {"resamples": 200, "permutations": 200}
+
+
+@pytest.fixture(scope="module")
+def hub_mini():
+    return sh.load_model("hub-mini", device="cpu")
+
+
+def accuracy(model, readouts) -> float:
+    """Share of read-outs in which the surface word begins the most likely continuation."""
+    asked = [sh.Readout(r.prompt, {"surface": r.candidates["surface"]}) for r in readouts]
+    rank = sh.logit_lens(model, asked, layers=[model.cfg.n_layers], resamples=1).rank
+    return (rank == 1).double().mean().item()
+
+
+def test_it_is_small_and_complete() -> None:
+    files = {file.name: file.stat().st_size for file in FOLDER.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "training.json", "README.md"} <= {
+        *files
+    }
+    assert sum(files.values()) < 10_000_000
+    training = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
+    assert training["recipe"] == asdict(Recipe())
+    assert training["step"] == Recipe().steps
+
+
+def test_plain_transformers_loads_it() -> None:
+    model = AutoModelForCausalLM.from_pretrained(FOLDER)
+    tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+    assert model.num_parameters() < 4_000_000
+    assert 6 <= model.config.num_hidden_layers <= 8
+    tokens = tokenizer("quince es igual a siete más", return_tensors="pt")
+    said = model.generate(**tokens, max_new_tokens=2, do_sample=False)[
+        0, tokens["input_ids"].shape[1] :
+    ]
+    assert tokenizer.decode(said) == " ocho."
+
+
+def test_words_of_one_and_of_several_tokens_occur(hub_mini) -> None:
+    pieces = [len(hub_mini.tokenizer.tokenize(f" {term.forms['ru']}")) for term in WORLD.terms]
+    assert 0.1 < sum(n == 1 for n in pieces) / len(pieces) < 0.9
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_it_knows_what_it_was_told(hub_mini, notation: str) -> None:
+    language, arithmetic = world_spokes(WORLD, held_out=False)
+    assert accuracy(hub_mini, arithmetic.readouts()[f"c=a+, {notation}"]) >= 0.9
+    if notation != "digits":
+        assert accuracy(hub_mini, language.readouts()[f"facts, {notation}"]) >= 0.9
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_it_computes_what_was_held_out(hub_mini, notation: str) -> None:
+    _, arithmetic = world_spokes(WORLD)
+    assert accuracy(hub_mini, arithmetic.readouts()[f"c=a+, {notation}"]) >= 0.75
+
+
+def test_it_knows_every_fact_in_english(hub_mini) -> None:
+    facts = WorldLanguageSpoke(WORLD).facts
+    asked = [
+        sh.Readout(Prompt(fact.question(Voice(DOMINANT))), {"surface": (fact.value.forms["en"],)})
+        for fact in facts
+    ]
+    assert accuracy(hub_mini, asked) >= 0.9
+
+
+@pytest.mark.parametrize("notation", NOTATIONS)
+def test_questions_share_a_state(hub_mini, notation: str) -> None:
+    _, arithmetic = spokes_of(hub_mini) or ()
+    pairs = arithmetic.pairs()[f"c=a+, {notation}"]
+    twin = sh.random_twin(hub_mini)
+    found = sh.similarity(hub_mini, pairs, controls={RANDOM_TWIN: twin}, **QUICK)
+    peak = int(found.similarity.argmax())
+    assert abs(found.similarity[0]) < 0.1
+    assert found.low[peak] > 0.5 > found.controls[RANDOM_TWIN].high[peak]
+    assert found.p_corrected[peak] < 0.05
+
+
+def test_digits_are_read_as_english_words_in_the_middle(hub_mini) -> None:
+    _, arithmetic = spokes_of(hub_mini) or ()
+    lens = sh.logit_lens(hub_mini, arithmetic.readouts()["c=a+, digits"])
+    ahead = lens.share("hub", "surface")
+    middle = int(ahead.value.argmax())
+    assert 0 < middle < hub_mini.cfg.n_layers
+    assert ahead.low[middle] > 0.5 > ahead.high[-1]
+    assert lens.share("hub", "control").low[middle] > 0.5
