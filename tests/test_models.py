@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from conftest import BACKENDS, DECODERS, HAS_HOOKED, SENTENCES, requires_hooked_transformer
+from tiny import BACKENDS, DECODERS, HAS_HOOKED, SENTENCES, requires_hooked_transformer
 
 from semantic_hub.checkpoints import convert_folder
 from semantic_hub.errors import SemanticHubError

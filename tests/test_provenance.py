@@ -10,7 +10,7 @@ from typing import Any
 import huggingface_hub
 import pytest
 import torch
-from conftest import BACKENDS, DECODERS, requires_hooked_transformer
+from tiny import BACKENDS, DECODERS, requires_hooked_transformer
 
 from semantic_hub.checkpoints import UNPROCESSED
 from semantic_hub.errors import SemanticHubWarning

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from conftest import SENTENCES
+from tiny import SENTENCES
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import load_model, random_twin, running_to_layer

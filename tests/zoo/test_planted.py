@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import BACKENDS
+from tiny import BACKENDS
 
 from semantic_hub.cosine import paired_interval, paired_similarity
 from semantic_hub.errors import SemanticHubError
