@@ -23,7 +23,7 @@ lint: .venv/ready
 	.venv/bin/ruff format --check .
 
 types: .venv/ready
-	.venv/bin/pyright
+	.venv/bin/pyright --pythonpath .venv/bin/python
 
 .venv/ready: LOCK = requirements/lock.txt
 .venv-tl4/ready: LOCK = requirements/lock-tl4.txt

@@ -7,6 +7,7 @@ plotly reads a subset of HTML in names, ticks and hover texts.
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from math import isnan
+from typing import cast
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -146,7 +147,7 @@ def _line(rows: pd.DataFrame, value: str, low: str, high: str, name: str, index:
 
 
 def _hover(row: Mapping[Hashable, object], value: str, low: str, high: str) -> str:
-    text = f"layer {layer_name(row['layer'])}: {_number(row[value])}"
+    text = f"layer {layer_name(cast(int, row['layer']))}: {_number(row[value])}"
     if _is_number(row.get(low)) and _is_number(row.get(high)):
         text += f" [{_number(row[low])}, {_number(row[high])}]"
     return f"{text}, n = {row['n']}" if "n" in row else text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import RANDOM_TWIN, Findings, Progress, Spoke, run
 from semantic_hub.layers import layer_name
-from semantic_hub.legible import legible
+from semantic_hub.legible import escaped, legible
 from semantic_hub.lens_result import LensResult
 from semantic_hub.models import HookedModel
 from semantic_hub.results import manifest
@@ -144,7 +144,7 @@ def _section(findings: Findings) -> dict[str, Any]:
     return {
         "name": findings.spoke,
         "similarity": [
-            {"name": name, **_similarity_row(result), "figures": _figures([result.figure()])}
+            {"name": name, **_similarity_row(result), "figures": _figures([_titled(name, result)])}
             for name, result in alike.items()
         ],
         "lens": [
@@ -158,6 +158,10 @@ def _section(findings: Findings) -> dict[str, Any]:
             for name, result in read.items()
         ],
     }
+
+
+def _titled(name: str, result: SimilarityResult) -> "go.Figure":
+    return result.figure().update_layout(title_text=escaped(f"{name}: {result.row}"))
 
 
 def _said(top: TopTokens) -> Iterator[tuple[str, list[str]]]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import RANDOM_TWIN
-from semantic_hub.lens_result import LensResult, Summary
+from semantic_hub.layers import layer_name
+from semantic_hub.lens_result import LensResult
 from semantic_hub.models import HookedModel
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.similarity import SimilarityResult
@@ -99,7 +100,9 @@ def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 100
     for spoke in spokes:
         found = sh.run(model, spoke, resamples=resamples, permutations=permutations)
         yield _table(_SIMILARITY, (_similarity_row(*item) for item in found.similarity.items()))
-        yield _table(_LENS, (_lens_row(*item) for item in found.lens.items()))
+        layers = map(layer_name, range(model.cfg.n_layers + 1))
+        rows = (row for item in found.lens.items() for row in _lens_rows(*item))
+        yield _table((*_LENS, *layers), rows)
 
 
 _ACCURACY = (
@@ -110,11 +113,10 @@ _ACCURACY_NOTE = (
     "brackets the\nquestions scored and dropped. What is held out was told in English alone.\n"
 )
 _SIMILARITY = ("set", "n", "embedding", "peak layer", "similarity", "random twin", "last layer")
-_LENS = (
-    "set", "n", "dropped", "layer", "hub > surface", "control > surface", "hub > control",
-    "hub > unrelated", "hub > surface, last layer",
+_LENS = ("set", "n", "dropped", "likelier")
+_COMPARED = (
+    ("hub", "surface"), ("control", "surface"), ("hub", "control"), ("hub", "unrelated")
 )  # fmt: skip
-_COMPARED = (("control", "surface"), ("hub", "control"), ("hub", "unrelated"))
 
 
 def _question(text: str, answer: str) -> Readout:
@@ -145,24 +147,16 @@ def _similarity_row(name: str, result: SimilarityResult) -> Row:
     )
 
 
-def _lens_row(name: str, result: LensResult) -> Row:
-    """How often the hub's word wins, at the layer where it most often beats the surface word."""
-    ahead = result.share("hub", "surface")
-    peak = int(ahead.value.argmax())
-    return (
-        name,
-        f"{len(result.kept)}",
-        f"{sum(result.dropped.values())}",
-        f"{result.layers[peak]}",
-        _with_interval(ahead, peak),
-        *(f"{result.share(*pair).value[peak]:.2f}" for pair in _COMPARED),
-        f"{ahead.value[-1]:.2f}",
-    )
+def _lens_rows(name: str, result: LensResult) -> Iterator[Row]:
+    """Share of read-outs in which one group is likelier than another, layer by layer."""
+    counts = f"{len(result.kept)}", f"{sum(result.dropped.values())}"
+    for group, against in _COMPARED:
+        shares = result.share(group, against).value.tolist()
+        yield name, *counts, f"{group} > {against}", *(f"{share:.2f}" for share in shares)
 
 
-def _with_interval(curve: SimilarityResult | Summary, layer: int) -> str:
-    value = curve.value if isinstance(curve, Summary) else curve.similarity
-    return f"{value[layer]:.2f} [{curve.low[layer]:.2f}, {curve.high[layer]:.2f}]"
+def _with_interval(result: SimilarityResult, layer: int) -> str:
+    return f"{result.similarity[layer]:.2f} [{result.low[layer]:.2f}, {result.high[layer]:.2f}]"
 
 
 def _table(header: Row, rows: Iterable[Row]) -> str:

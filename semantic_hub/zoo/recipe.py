@@ -64,15 +64,15 @@ class Recipe:
     n_ctx: int = 256
     documents: int = 192
     groups: int = 3
-    english_steps: int = 700
-    steps: int = 4500
+    english_steps: int = 600
+    steps: int = 4000
     learning_rate: float = 3e-3
     muon_rate: float = 0.02
     warmup: int = 100
     weight_decay: float = 0.1
     clip: float = 1.0
-    dominant_share: float = 0.65
-    digits_share: float = 0.08
+    dominant_share: float = 0.8
+    digits_share: float = 0.06
     mixed: float = 0.6
     switch: float = 0.8
 
