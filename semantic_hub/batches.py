@@ -93,17 +93,21 @@ def pad(
             expected='"left" or "right"',
             fix='Leave it at "right".',
         )
-    longest = max(len(encodings[index]) for index in indices)
-    tokens = torch.full((len(indices), longest), _padding_id(model), dtype=torch.long)
-    attention_mask = torch.zeros_like(tokens)
-    offsets = []
-    for row, index in enumerate(indices):
-        length = len(encodings[index])
-        offset = longest - length if side == "left" else 0
-        tokens[row, offset : offset + length] = torch.tensor(encodings[index].tokens)
-        attention_mask[row, offset : offset + length] = 1
-        offsets.append(offset)
-    return Batch(tuple(indices), tokens, attention_mask, tuple(offsets))
+    rows = [list(encodings[index].tokens) for index in indices]
+    longest = max(map(len, rows))
+    gaps = [longest - len(row) for row in rows]
+    offsets = gaps if side == "left" else [0] * len(rows)
+    padding = _padding_id(model)
+    before_after = [(offset, gap - offset) for offset, gap in zip(offsets, gaps, strict=True)]
+    tokens = [
+        [padding] * before + row + [padding] * after
+        for row, (before, after) in zip(rows, before_after, strict=True)
+    ]
+    mask = [
+        [0] * before + [1] * len(row) + [0] * after
+        for row, (before, after) in zip(rows, before_after, strict=True)
+    ]
+    return Batch(tuple(indices), torch.tensor(tokens), torch.tensor(mask), tuple(offsets))
 
 
 def _padding_id(model: HookedModel) -> int:
