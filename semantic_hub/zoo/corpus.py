@@ -13,7 +13,7 @@ import numpy as np
 
 from semantic_hub.spokes.numbers import DIGITS
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
-from semantic_hub.zoo.meanings import Card, Fact, Meaning, Sentence, Series, Sum, Term, number_term
+from semantic_hub.zoo.meanings import Card, Fact, Meaning, Series, Sum, Term, number_term
 from semantic_hub.zoo.world import World, pick
 
 MIXED = "<mix>"
@@ -121,10 +121,7 @@ class Corpus:
         return Sum(known.left, known.operator, known.right, bool(rng.random() < 0.7))
 
     def _sentences(self, voice: Voice, rng: np.random.Generator) -> str:
-        return voice.join(*(self._sentence(rng).say(voice) for _ in _lines(rng)))
-
-    def _sentence(self, rng: np.random.Generator) -> Sentence:
-        return self.world.sentence(rng)
+        return voice.join(*(self.world.sentence(rng).say(voice) for _ in _lines(rng)))
 
     def _series(self, voice: Voice, rng: np.random.Generator) -> str:
         return self._one_series(rng).say(voice)
@@ -156,7 +153,7 @@ class Corpus:
             (
                 lambda: self._card(least, rng),
                 lambda: self._sum(least, rng),
-                lambda: self._sentence(rng),
+                lambda: self.world.sentence(rng),
                 lambda: pick(rng, self.world.terms),
             ),
         )()

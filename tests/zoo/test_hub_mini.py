@@ -10,6 +10,7 @@ import semantic_hub as sh
 from semantic_hub.experiment import RANDOM_TWIN
 from semantic_hub.prompts import Prompt
 from semantic_hub.zoo import hub_mini_path
+from semantic_hub.zoo.evaluate import score
 from semantic_hub.zoo.grammar import DOMINANT, Voice
 from semantic_hub.zoo.held_out import WorldLanguageSpoke, spokes_of, world_spokes
 from semantic_hub.zoo.recipe import Recipe
@@ -29,8 +30,7 @@ def hub_mini():
 def accuracy(model, readouts) -> float:
     """Share of read-outs in which the surface word begins the most likely continuation."""
     asked = [sh.Readout(r.prompt, {"surface": r.candidates["surface"]}) for r in readouts]
-    rank = sh.logit_lens(model, asked, layers=[model.cfg.n_layers], resamples=1).rank
-    return (rank == 1).double().mean().item()
+    return score(model, asked).accuracy
 
 
 def test_it_is_small_and_complete() -> None:
