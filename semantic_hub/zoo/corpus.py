@@ -12,12 +12,17 @@ from functools import cached_property
 import numpy as np
 
 from semantic_hub.spokes.numbers import DIGITS
+from semantic_hub.zoo.formal_text import FormalText
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
 from semantic_hub.zoo.meanings import Card, Fact, Meaning, Series, Sum, Term, number_term
+from semantic_hub.zoo.programs import LOGIC, PYTHON, say_in
 from semantic_hub.zoo.world import World, pick
 
 MIXED = "<mix>"
-"""Opens a document whose content words are mostly English ones (code-switching)."""
+"""Opens a document whose content words are mostly English ones (code-switching), or an English
+sentence with the names of the roles before all who take part."""
+
+_FORMAL = (PYTHON, LOGIC)
 
 
 @dataclass(frozen=True)
@@ -25,11 +30,12 @@ class Mixture:
     """What share of documents is of which kind and language.
 
     Attributes:
-        languages: Weight of each language, and of ``"digits"``.
+        languages: Weight of each language, of ``"digits"``, ``"python"`` and ``"logic"``.
         mixed: Share of the documents that are not in English (nor in digits) in which content
             words are code-switched; such a document opens with a marker token.
         switch: Share of the content words that a code-switched document says in English.
         kinds: Weight of each kind of document.
+        formal: Share of the English documents that tell what programs and logical forms tell.
     """
 
     languages: Mapping[str, float]
@@ -40,6 +46,7 @@ class Mixture:
             "cards": 0.44, "sums": 0.24, "sentences": 0.10, "series": 0.06, "translation": 0.16,
         }
     )  # fmt: skip
+    formal: float = 0.25
 
 
 class Corpus:
@@ -58,6 +65,7 @@ class Corpus:
 
     def __init__(self, world: World, mixture: Mixture, voice: Callable[..., Voice] = Voice) -> None:
         self.world, self.mixture, self._voice = world, mixture, voice
+        self._formal = FormalText(world)
         self._writers: Mapping[str, Callable[[Voice, np.random.Generator], str]] = {
             "cards": self._cards,
             "sums": self._sums,
@@ -74,8 +82,10 @@ class Corpus:
     def document(self, rng: np.random.Generator) -> str:
         """One document of a random kind and language."""
         language = _draw(rng, self.mixture.languages)
+        if language in _FORMAL or (language == DOMINANT and rng.random() < self.mixture.formal):
+            return self._formal_document(language, rng)
         kind = _draw(rng, self.mixture.kinds)
-        if kind == "translation" and len(self.mixture.languages) > 1:
+        if kind == "translation" and self._others(language):
             return self._translation(language, rng)
         if language == DIGITS or kind == "translation":
             return self._sums(self._voice(language), rng)
@@ -86,7 +96,7 @@ class Corpus:
     @cached_property
     def _facts(self) -> Mapping[str, list[list[Fact]]]:
         """Language to the facts that may be told in it, grouped by what they are about."""
-        return {language: self._by_subject(language) for language in LANGUAGES}
+        return {language: self._by_subject(language) for language in (*LANGUAGES, PYTHON)}
 
     def _by_subject(self, language: str) -> list[list[Fact]]:
         groups: dict[str, list[Fact]] = defaultdict(list)
@@ -96,7 +106,9 @@ class Corpus:
 
     @cached_property
     def _known_sums(self) -> Mapping[str, list[Sum]]:
-        return {code: self.world.known(self.world.sums, code) for code in (*LANGUAGES, DIGITS)}
+        return {
+            code: self.world.known(self.world.sums, code) for code in (*LANGUAGES, DIGITS, PYTHON)
+        }
 
     @cached_property
     def _moods(self) -> tuple[tuple[Term, ...], ...]:
@@ -138,11 +150,49 @@ class Corpus:
         start = int(rng.integers(len(cycle)))
         return Series(tuple(cycle[(start + i) % len(cycle)] for i in range(length)))
 
+    def _formal_document(self, language: str, rng: np.random.Generator) -> str:
+        """A program, a logical form, or in English what these may say; some with a translation."""
+        if language == DOMINANT:
+            return self._told(rng).say(self._voice(DOMINANT))
+        meaning = self._meaning_in(language, rng)
+        if language == LOGIC and rng.random() < self.mixture.mixed / 2:
+            return MIXED + meaning.say(Voice(LOGIC, self.mixture.switch, rng))
+        said = say_in(meaning, Voice(language))
+        if rng.random() < 0.5:
+            return said
+        description = meaning.say(self._voice(DOMINANT))
+        if language == PYTHON and rng.random() < 0.5:
+            return f"# {description}\n{said}"
+        return "\n".join([said, description] if rng.random() < 0.5 else [description, said])
+
+    def _told(self, rng: np.random.Generator) -> Meaning:
+        """What English alone tells, held out or not."""
+        formal = self._formal
+        return pick(rng, (formal.listing, formal.count, formal.happening, formal.question))(rng)
+
+    def _meaning_in(self, language: str, rng: np.random.Generator) -> Meaning:
+        """Something that a formal language may tell."""
+        if language == LOGIC:
+            return self._formal.happening(rng, held_out=False)
+        return pick(
+            rng,
+            (
+                lambda: self._formal.listing(rng),
+                lambda: self._formal.calls(rng),
+                lambda: self._formal.count(rng, held_out=False),
+                lambda: self._sum(PYTHON, rng),
+                lambda: self._card(PYTHON, rng),
+            ),
+        )()
+
     def _translation(self, first: str, rng: np.random.Generator) -> str:
-        others = [code for code in self.mixture.languages if code != first]
+        others = self._others(first)
         second = others[rng.integers(len(others))]
         meaning = self._shared_meaning(first, second, rng)
         return "\n".join(meaning.say(self._voice(language)) for language in (first, second))
+
+    def _others(self, first: str) -> list[str]:
+        return [code for code in self.mixture.languages if code not in (first, *_FORMAL)]
 
     def _shared_meaning(self, first: str, second: str, rng: np.random.Generator) -> Meaning:
         """Something that both languages may tell: what is held out of one is told in neither."""

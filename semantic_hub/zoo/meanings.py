@@ -1,7 +1,7 @@
 """What can be said in hub-mini's world: small values that know nothing of languages.
 
-A `Voice` says a meaning in one language, so every meaning has a parallel text in every other. A
-new kind of meaning (a program, a logical form) is one more class with `say`.
+A `Voice` says a meaning in one language, so every meaning has a parallel text in every other.
+Programs and logical forms are in `semantic_hub.zoo.programs`.
 """
 
 from collections.abc import Mapping
@@ -25,11 +25,15 @@ class Meaning(Protocol):
 
 @dataclass(frozen=True)
 class Term:
-    """A thing with a name in every language: a concept, a territory, a person, a day."""
+    """A thing with a name in every language: a concept, a territory, a person, a day.
+
+    ``kind`` is what it is one of, an English word, where the word lists say.
+    """
 
     key: str
     forms: Mapping[str, str]
     phrases: Mapping[str, str]
+    kind: str = ""
 
     def say(self, voice: Voice) -> str:
         """The name."""

@@ -16,6 +16,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from semantic_hub.spokes.numbers import DIGITS
 from semantic_hub.zoo.corpus import MIXED, Corpus, Mixture
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Grammar, Voice
+from semantic_hub.zoo.programs import LOGIC, PYTHON
 from semantic_hub.zoo.world import World
 
 BOS, EOS, PAD = "<s>", "</s>", "<pad>"
@@ -47,8 +48,10 @@ class Recipe:
         weight_decay: Of the matrices of the blocks.
         clip: Largest norm of the gradient.
         dominant_share: Share of English documents in the second stage.
-        digits_share: Share of documents in digits in the second stage; the other languages
-            divide what is left.
+        digits_share: Share of documents in digits in the second stage.
+        python_share: Share of programs in the second stage.
+        logic_share: Share of logical forms in the second stage; the other languages divide what
+            is left.
         mixed: See `Mixture`.
         switch: See `Mixture`.
     """
@@ -65,14 +68,16 @@ class Recipe:
     documents: int = 192
     groups: int = 3
     english_steps: int = 600
-    steps: int = 4000
+    steps: int = 4500
     learning_rate: float = 3e-3
     muon_rate: float = 0.02
     warmup: int = 100
     weight_decay: float = 0.1
     clip: float = 1.0
-    dominant_share: float = 0.8
-    digits_share: float = 0.06
+    dominant_share: float = 0.72
+    digits_share: float = 0.05
+    python_share: float = 0.05
+    logic_share: float = 0.04
     mixed: float = 0.6
     switch: float = 0.8
 
@@ -80,9 +85,10 @@ class Recipe:
         """The languages of the text at one step: English first, then all."""
         if step < self.english_steps:
             return Mixture({DOMINANT: 1.0})
-        others = (1 - self.dominant_share - self.digits_share) / (len(LANGUAGES) - 1)
+        formal = {DIGITS: self.digits_share, PYTHON: self.python_share, LOGIC: self.logic_share}
+        others = (1 - self.dominant_share - sum(formal.values())) / (len(LANGUAGES) - 1)
         shares = dict.fromkeys(LANGUAGES[1:], others)
-        weights = {DOMINANT: self.dominant_share, **shares, DIGITS: self.digits_share}
+        weights = {DOMINANT: self.dominant_share, **shares, **formal}
         return Mixture(weights, self.mixed, self.switch)
 
     def schedule(self, step: int) -> float:
@@ -117,7 +123,8 @@ def build_model(recipe: Recipe) -> LlamaForCausalLM:
 
 
 def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of the world's own text; digits stand alone, as in Llama.
+    """A byte-level BPE of the world's own text; digits and punctuation marks stand alone, the
+    digits as in Llama, the marks so that every bracket and comma of a program is a token.
 
     Chinese is written without spaces. For training its words are set apart, so that no merge
     crosses a word; the text the model reads is unspaced.
@@ -125,7 +132,7 @@ def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(r"\p{N}"), behavior="isolated"),
+            pre_tokenizers.Split(Regex(r"\p{N}| ?[\p{P}\p{S}]"), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False),
         ]
     )

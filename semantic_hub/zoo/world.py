@@ -140,7 +140,7 @@ class World:
 
 
 def _term(concept: Concept) -> Term:
-    return Term(concept.name, concept.words, concept.phrases)
+    return Term(concept.name, concept.words, concept.phrases, concept.kind)
 
 
 def _cldr_term(kind: NameKind, key: str) -> Term:
