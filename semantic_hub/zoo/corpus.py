@@ -35,7 +35,8 @@ class Mixture:
             words are code-switched; such a document opens with a marker token.
         switch: Share of the content words that a code-switched document says in English.
         kinds: Weight of each kind of document.
-        formal: Share of the English documents that tell what programs and logical forms tell.
+        formal: Share of the English documents that tell what programs, logical forms, pictures and
+            sounds tell.
     """
 
     languages: Mapping[str, float]
@@ -46,7 +47,7 @@ class Mixture:
             "cards": 0.44, "sums": 0.24, "sentences": 0.10, "series": 0.06, "translation": 0.16,
         }
     )  # fmt: skip
-    formal: float = 0.25
+    formal: float = 0.3
 
 
 class Corpus:
@@ -168,7 +169,8 @@ class Corpus:
     def _told(self, rng: np.random.Generator) -> Meaning:
         """What English alone tells, held out or not."""
         formal = self._formal
-        return pick(rng, (formal.listing, formal.count, formal.happening, formal.question))(rng)
+        told = (formal.listing, formal.count, formal.happening, formal.question)
+        return pick(rng, (*told, formal.scene, formal.animal))(rng)
 
     def _meaning_in(self, language: str, rng: np.random.Generator) -> Meaning:
         """Something that a formal language may tell."""

@@ -1,4 +1,5 @@
-"""What hub-mini's world tells in Python and in logic, drawn at random, and what it holds out.
+"""What hub-mini's world tells in Python, in logic, in pictures and in sounds, drawn at random, and
+what it holds out.
 
 Held out, told in English alone: a quarter of all counts, by start and end; and of all happenings
 those whose names meet in a quarter of the ordered pairs of names, one in each of two roles.
@@ -14,6 +15,7 @@ from semantic_hub.spokes.role_grammar import ROLES, random_event
 from semantic_hub.zoo.grammar import DOMINANT
 from semantic_hub.zoo.meanings import Sentence, Term
 from semantic_hub.zoo.programs import Calls, Count, Happening, Listing
+from semantic_hub.zoo.scenes import SHAPES, SIDES, Animal, Patch, Scene
 from semantic_hub.zoo.world import HELD_OUT_SHARE, World, pick
 
 _THINGS = ("food", "thing", "clothing")
@@ -22,7 +24,7 @@ _HIGHEST = 100
 
 
 class FormalText:
-    """Meanings that have a program or a logical form.
+    """Meanings that have a program, a logical form, a picture or a sound.
 
     Args:
         world: What there is to tell.
@@ -77,6 +79,20 @@ class FormalText:
             event = self.happening(rng).event
             if event.names:
                 return Happening(event, pick(rng, list(event.names)), bool(rng.random() < 0.5))
+
+    def scene(self, rng: np.random.Generator) -> Scene:
+        """One colour, two sides, or two to four shapes; a question three times out of four."""
+        sort = rng.integers(4)
+        names = ("",) if sort == 0 else SIDES if sort == 1 else rng.permutation(SHAPES).tolist()
+        named = names if sort < 2 else names[: rng.integers(2, len(SHAPES) + 1)]
+        colors = self.world.kind("color")
+        drawn = rng.permutation(len(colors))[: len(named)]
+        patches = tuple(Patch(colors[i], name) for i, name in zip(drawn, named, strict=True))
+        return Scene(patches, int(rng.integers(len(patches))) if rng.random() < 0.75 else None)
+
+    def animal(self, rng: np.random.Generator) -> Animal:
+        """An animal, and perhaps a question about it."""
+        return Animal(pick(rng, self.world.kind("animal")), pick(rng, ("mammal", "animal", "")))
 
     def is_held_out(self, happening: Happening) -> bool:
         """Whether two of its names meet in an order that only English tells."""

@@ -20,10 +20,12 @@ from semantic_hub.zoo.planted_interventions import (
     expected_patching,
     expected_steering,
 )
+from semantic_hub.zoo.planted_spoke import PlantedSpoke
 from semantic_hub.zoo.planted_weights import planted_model
 from semantic_hub.zoo.planted_world import PlantedWorld
 
 __all__ = [
+    "PlantedSpoke",
     "PlantedWorld",
     "expected_component_patching",
     "expected_lens",

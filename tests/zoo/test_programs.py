@@ -15,6 +15,7 @@ from semantic_hub.zoo.formal_text import FormalText
 from semantic_hub.zoo.grammar import DOMINANT, Voice
 from semantic_hub.zoo.meanings import Sum, number_term
 from semantic_hub.zoo.programs import LOGIC, PYTHON, Count, Happening, program, say_in
+from semantic_hub.zoo.scenes import MAMMALS
 from semantic_hub.zoo.world import World
 
 WORLD = World(seed=0)
@@ -163,6 +164,25 @@ def test_no_form_tells_what_is_held_out() -> None:
     assert all("agent " in d for d in marked)
 
 
+def test_questions_about_scenes_are_answered_by_their_captions() -> None:
+    scenes = drawn("scene", 200)
+    assert {len(scene.patches) for scene in scenes} == {1, 2, 3, 4}
+    for scene in scenes:
+        colors = [patch.color.forms[DOMINANT] for patch in scene.patches]
+        assert len(set(colors)) == len(colors)
+        assert all(color in scene.caption() for color in colors)
+        if scene.asked is not None:
+            asked, answer = scene.say(ENGLISH).removeprefix(scene.caption()).strip().split(": ")
+            assert answer == f"{colors[scene.asked]}."
+            assert asked == (scene.patches[scene.asked].name or "colour")
+
+
+def test_animals_are_known_as_mammals_or_not() -> None:
+    said = {animal.say(ENGLISH) for animal in drawn("animal", 400)}
+    assert {"dog. mammal: yes.", "snake. mammal: no.", "owl. animal: owl."} <= said
+    assert {animal.forms[DOMINANT] for animal in WORLD.kind("animal")} >= MAMMALS
+
+
 def test_about_a_quarter_is_held_out() -> None:
     happenings = [h for h in drawn("happening", 2000) if len(h.event.names) == 2]
     assert 0.2 < np.mean([TEXT.is_held_out(h) for h in happenings]) < 0.3
@@ -175,6 +195,18 @@ def test_about_a_quarter_is_held_out() -> None:
 def test_english_tells_all_of_it() -> None:
     english = Corpus(WORLD, Mixture({DOMINANT: 1.0})).documents([1])
     documents = list(islice(english, 4_000))
-    for sign in (", and ", "or ", "not ", "start ", " . ", "agent : ", "Who "):
+    for sign in (
+        "left ",
+        "circle",
+        "mammal: yes",
+        "mammal: no",
+        ", and ",
+        "or ",
+        "not ",
+        "start ",
+        " . ",
+        "agent : ",
+        "Who ",
+    ):
         assert sum(sign in document for document in documents) > 30
     assert not any(" . agent (" in d or "range(" in d or d.startswith(MIXED) for d in documents)
