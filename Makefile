@@ -8,10 +8,10 @@ report: .venv/ready
 	.venv/bin/semantic-hub report --out report.html
 
 test: .venv/ready
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal
 
 test-tl4: .venv-tl4/ready
-	.venv-tl4/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal
 
 bench: .venv/ready
 	for bench in tests/benchmarks/bench_*.py; do .venv/bin/python $$bench || exit 1; done

@@ -21,6 +21,7 @@ from semantic_hub.similarity import similarity
 from semantic_hub.steering import steer
 from semantic_hub.steering_sweep import steering_sweep
 from semantic_hub.top_tokens import top_tokens
+from semantic_hub.verdict import verdicts
 
 __version__ = "0.1.0"
 
@@ -48,4 +49,5 @@ __all__ = [
     "steer",
     "steering_sweep",
     "top_tokens",
+    "verdicts",
 ]

@@ -13,6 +13,7 @@ from semantic_hub.batches import Batch, batch_indices, pad
 from semantic_hub.layers import running_to_layer
 from semantic_hub.prompts import Encoding
 from semantic_hub.protocol import HookedModel
+from semantic_hub.soft_passes import Feeder
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,7 @@ def capture(
 
     Args:
         model: The model.
-        encodings: The prompts' tokens.
+        encodings: The prompts' tokens, and their features.
         places: For each prompt the indices into its tokens that are kept, at least one.
         hooks: Names of the activations that are kept.
         keep: Called once a batch, in an order of its own.
@@ -80,9 +81,14 @@ def capture(
     prepare = partial(pad, model, encodings, side=padding_side)
     split = batch_size == "auto"
     installed = [*writer.hooks(), *keeper.hooks()]
-    with torch.inference_mode(), running_to_layer(model, last_layer, installed) as run:
+    feeder = Feeder(model, encodings)
+    with (
+        torch.inference_mode(),
+        feeder.feeding(),
+        running_to_layer(model, last_layer, installed) as run,
+    ):
         for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
-            for part in _run(run, (writer, keeper), prepare, indices, split):
+            for part in _run(run, (feeder, writer, keeper), prepare, indices, split):
                 keep(part)
 
 
@@ -168,16 +174,16 @@ def _gathered(
 
 def _run(
     run: Callable[..., None],
-    parts: tuple[_Writer, _Keeper],
+    parts: tuple[Feeder, _Writer, _Keeper],
     prepare: Callable[..., Batch],
     indices: list[int],
     split: bool,
 ) -> list[Captured]:
     """Run one batch, in halves if it does not fit into memory and ``split`` allows it."""
-    writer, keeper = parts
+    keeper = parts[-1]
     batch = prepare(indices)
-    writer.start(batch)
-    keeper.start(batch)
+    for part in parts:
+        part.start(batch)
     fits = True
     try:
         run(batch.tokens, batch.attention_mask)

@@ -1,12 +1,10 @@
 """Reading unprocessed models from disk or by name, through TransformerLens' own converters.
 
-TransformerLens 3.9 refuses a local folder in ``HookedTransformer.from_pretrained``, but the three
-steps it is made of take one: the configuration, the converted weights, and the class itself.
+What `semantic_hub.conversion` turns into a ``HookedTransformer`` is read here too.
 """
 
 import difflib
 import json
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,36 +69,6 @@ def official_name(name: str) -> str | None:
     return loading.make_model_alias_map().get(name.lower())
 
 
-def convert_folder(
-    folder: Path, device: str | None, dtype: torch.dtype, trust_remote_code: bool
-) -> Any | None:
-    """A ``HookedTransformer`` from a local Hugging Face folder, checked against transformers.
-
-    Returns:
-        The model, or ``None`` where TransformerLens has no converter for the architecture, or one
-        that does not reproduce the logits of this checkpoint (such as for an unusual rope scaling).
-
-    Raises:
-        SemanticHubError: If ``config.json``, the weights or the tokenizer cannot be read.
-    """
-    from transformers import AutoModelForCausalLM
-
-    if not _is_decoder(folder) or (config := _folder_config(folder, device, dtype)) is None:
-        return None
-    try:
-        source = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, trust_remote_code=trust_remote_code, local_files_only=True
-        ).eval()
-        tokenizer = _folder_tokenizer(folder, trust_remote_code)
-    except (OSError, SafetensorError) as error:
-        raise _unreadable(folder) from error
-    model = build_hooked_transformer(config, tokenizer, move_to_device=False)
-    if not _take_weights(model, source, folder, dtype):
-        return None
-    model.move_model_modules_to_device()
-    return model.eval() if _same_logits(model, source, dtype) else None
-
-
 def load_hooked_name(
     name: str, device: str | None, dtype: torch.dtype, trust_remote_code: bool
 ) -> Any:
@@ -125,24 +93,39 @@ def load_hooked_name(
         with _without_notice():
             return build.from_pretrained_no_processing(name, device=device, dtype=dtype, **remote)
     except OSError as error:
-        raise _not_fetched(name) from error
+        raise not_fetched(name) from error
 
 
 def load_bridge(
-    name_or_folder: str, device: str | None, dtype: torch.dtype, trust_remote_code: bool
+    name_or_folder: str,
+    device: str | None,
+    dtype: torch.dtype,
+    trust_remote_code: bool,
+    **loaded: Any,
 ) -> Any:
     """A ``TransformerBridge`` by name or from a local folder.
+
+    Args:
+        name_or_folder: Where the files are.
+        device: Where it goes.
+        dtype: Of the weights.
+        trust_remote_code: Whether code that comes with the model may run.
+        loaded: ``hf_model`` and ``tokenizer``, if they are read already.
 
     Raises:
         SemanticHubError: If the architecture is unsupported, or files cannot be fetched or read.
     """
     try:
         return bridge_class().boot_transformers(
-            name_or_folder, device=device, dtype=dtype, trust_remote_code=trust_remote_code
+            name_or_folder,
+            device=device,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            **loaded,
         )
     except (OSError, SafetensorError) as error:
         local = Path(name_or_folder).is_dir()
-        raise (_unreadable if local else _not_fetched)(name_or_folder) from error
+        raise (unreadable if local else not_fetched)(name_or_folder) from error
     except ValueError as error:
         raise SemanticHubError(
             "load_model",
@@ -174,53 +157,8 @@ def _without_notice() -> Iterator[None]:
         yield
 
 
-def _folder_config(folder: Path, device: str | None, dtype: torch.dtype) -> Any | None:
-    """TransformerLens' configuration for the folder, or ``None`` if it has no rule for it.
-
-    TransformerLens takes the architecture from the *path* where that holds a word like "llama",
-    so it is shown the configuration in a folder whose name says nothing. GPT-2 files saved by
-    transformers 5 lack the older name of the context length, which it asks for.
-    """
-    from transformer_lens import loading_from_pretrained as loading
-
-    fields = _read_config(folder)
-    if "n_positions" in fields:
-        fields = {"n_ctx": fields["n_positions"], **fields}
-    with tempfile.TemporaryDirectory(prefix="checkpoint-") as neutral:
-        Path(neutral, "config.json").write_text(json.dumps(fields), encoding="utf-8")
-        try:
-            config = loading.get_pretrained_model_config(neutral, device=device, dtype=dtype)
-        except (NotImplementedError, AttributeError):
-            return None  # no rule for it, or one that asks for a field this file lacks
-    config.model_name = folder.resolve().name
-    config.tokenizer_name = None
-    return config
-
-
-def _take_weights(model: Any, source: Any, folder: Path, dtype: torch.dtype) -> bool:
-    """Put the source's converted weights into the model; False if their shapes do not match."""
-    from transformer_lens import loading_from_pretrained as loading
-
-    path = str(folder.resolve())
-    weights = loading.get_pretrained_state_dict(path, model.cfg, source, dtype=dtype)
-    try:
-        model.load_and_process_state_dict(weights, **UNPROCESSED)
-    except RuntimeError:
-        return False
-    return True
-
-
-@torch.inference_mode()
-def _same_logits(model: Any, source: Any, dtype: torch.dtype) -> bool:
-    """Whether the converted model's logits on a fixed probe are those of its source."""
-    probe = torch.arange(min(64, model.cfg.n_ctx))[None] * 7 % model.cfg.d_vocab
-    expected = source(probe).logits.float()
-    got = model(probe.to(model.cfg.device)).cpu().float()
-    tolerance = 1e-3 if dtype in (torch.float32, torch.float64) else 0.1
-    return bool((got - expected).norm() <= tolerance * expected.norm())
-
-
-def _folder_tokenizer(folder: Path, trust_remote_code: bool) -> Any | None:
+def folder_tokenizer(folder: Path, trust_remote_code: bool) -> Any | None:
+    """The tokenizer in a folder, or ``None`` if it has none."""
     from transformers import AutoTokenizer
 
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
@@ -230,7 +168,12 @@ def _folder_tokenizer(folder: Path, trust_remote_code: bool) -> Any | None:
     )
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The fields of a folder's ``config.json``.
+
+    Raises:
+        SemanticHubError: No such file, or one that names no architecture.
+    """
     file = folder / "config.json"
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))
@@ -245,13 +188,15 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return fields
 
 
-def _is_decoder(folder: Path) -> bool:
+def is_decoder(folder: Path) -> bool:
+    """Whether a folder holds a decoder, as transformers counts them."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    return _read_config(folder)["architectures"][0] in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
+    return read_config(folder)["architectures"][0] in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
 
 
-def _unreadable(folder: str | Path) -> SemanticHubError:
+def unreadable(folder: str | Path) -> SemanticHubError:
+    """The error for a folder without the files that it should have."""
     return SemanticHubError(
         "load_model",
         got=f"{folder}, whose weights or other files are missing or broken",
@@ -260,7 +205,8 @@ def _unreadable(folder: str | Path) -> SemanticHubError:
     )
 
 
-def _not_fetched(name: str) -> SemanticHubError:
+def not_fetched(name: str) -> SemanticHubError:
+    """The error for a name whose files are not there."""
     unknown = unknown_name(name)
     return SemanticHubError(
         "load_model",

@@ -1,20 +1,20 @@
 """What prompts are continued with: the likeliest next tokens, steered or not."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
-from semantic_hub.batches import equal_length_batches
+from semantic_hub.batches import equal_length_batches, pad
 from semantic_hub.direction import Direction
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import HookedModel
 from semantic_hub.prompts import Encoding
-from semantic_hub.steering import steer
+from semantic_hub.soft_passes import Feeder
+from semantic_hub.steering import is_span_of_each, steer
 from semantic_hub.words import decode
 
 
@@ -25,7 +25,7 @@ class Continuations:
 
     Args:
         model: A decoder with a tokenizer.
-        encodings: The prompts' tokens.
+        encodings: The prompts' tokens, and their features.
         max_new_tokens: How far to generate; a text ends before its end-of-text token.
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens.
 
@@ -46,30 +46,32 @@ class Continuations:
         batch_size: int | Literal["auto"] = "auto",
     ) -> None:
         _check_room(model, encodings, max_new_tokens)
-        self.model, self.n_prompts, self.max_new_tokens = model, len(encodings), max_new_tokens
+        self.model, self.encodings, self.max_new_tokens = model, encodings, max_new_tokens
         self.batches = list(_batches(encodings, max_new_tokens, batch_size))
 
     def unsteered(self) -> list[str]:
         """One text for each prompt, its new tokens alone."""
-        texts = [""] * self.n_prompts
+        texts = [""] * len(self.encodings)
         for batch in self.batches:
-            for index, text in zip(batch.prompts, self._continued(batch.tokens), strict=True):
+            for index, text in zip(batch.prompts, self._continued(batch.prompts), strict=True):
                 texts[index] = text
         return texts
 
     def steered(
-        self, by: Sequence[tuple[Direction, float]], how: Mapping[str, Any]
+        self, by: Sequence[tuple[Sequence[Direction], float]], how: Mapping[str, Any]
     ) -> list[list[str]]:
-        """The same under each of several directions of one layer, as many as fit in a batch.
+        """The same under each of several steerings at the same layers, as many as fit in a batch.
 
         Args:
-            by: Directions and their strengths; prompt i is steered by row i.
-            how: ``positions`` and ``mode`` of `semantic_hub.steering.steer`.
+            by: Of each the direction of every layer, and the strength; prompt i is steered by row
+                i of each direction.
+            how: ``positions`` and ``mode`` of `semantic_hub.steering.steer`; where each prompt has
+                positions of its own, prompt i has those at i.
 
         Returns:
-            For each direction one text for each prompt.
+            For each steering one text for each prompt.
         """
-        texts = [[""] * self.n_prompts for _ in by]
+        texts = [[""] * len(self.encodings) for _ in by]
         for batch in self.batches:
             at_once = max(1, batch.limit // len(batch.prompts))
             for start in range(0, len(by), at_once):
@@ -79,30 +81,45 @@ class Continuations:
         return texts
 
     def _steered(
-        self, batch: "_Batch", by: Sequence[tuple[Direction, float]], how: Mapping[str, Any]
+        self,
+        batch: "_Batch",
+        by: Sequence[tuple[Sequence[Direction], float]],
+        how: Mapping[str, Any],
     ) -> dict[tuple[int, int], str]:
-        """One batch of every prompt under every direction, direction by direction."""
-        n_prompts, d_model = len(batch.prompts), self.model.cfg.d_model
-        rows = [
-            direction.rows(batch.prompts).vector.expand(n_prompts, d_model) for direction, _ in by
-        ]
+        """One batch of every prompt under every steering, steering by steering."""
+        n_prompts = len(batch.prompts)
         strengths = torch.tensor([strength for _, strength in by]).repeat_interleave(n_prompts)
-        with steer(self.model, replace(by[0][0], vector=torch.cat(rows)), strengths, **how):
-            texts = self._continued(batch.tokens.repeat(len(by), 1))
+        spans = how["positions"]
+        if is_span_of_each(spans):
+            how = {**how, "positions": tuple(spans[index] for index in batch.prompts) * len(by)}
+        with ExitStack() as steers:
+            for at_layer in zip(*(directions for directions, _ in by), strict=True):
+                together = self._together(at_layer, batch.prompts)
+                steers.enter_context(steer(self.model, together, strengths, **how))
+            texts = self._continued(batch.prompts * len(by))
         return dict(zip(product(range(len(by)), batch.prompts), texts, strict=True))
 
-    def _continued(self, tokens: Int[Tensor, "batch pos"]) -> list[str]:
+    def _together(self, directions: Sequence[Direction], prompts: Sequence[int]) -> Direction:
+        """Each direction with a row for every prompt, one below the other."""
+        shape = len(prompts), self.model.cfg.d_model
+        rows = [direction.rows(prompts).vector.expand(shape) for direction in directions]
+        return replace(directions[0], vector=torch.cat(rows))
+
+    def _continued(self, prompts: Sequence[int]) -> list[str]:
+        """Prompts of the same number of tokens, of which some may come more than once."""
         tokenizer = self.model.tokenizer
         end = tokenizer.eos_token_id
-        with torch.inference_mode():
+        batch, feeder = pad(self.model, self.encodings, prompts), Feeder(self.model, self.encodings)
+        with torch.inference_mode(), feeder.feeding():
+            feeder.start(batch)
             output = self.model.generate(
-                tokens.to(self.model.cfg.device),
+                batch.tokens.to(self.model.cfg.device),
                 max_new_tokens=self.max_new_tokens,
                 stop_at_eos=end is not None,
                 do_sample=False,
                 verbose=False,
             )
-        new = output[:, tokens.shape[1] :].tolist()
+        new = output[:, batch.tokens.shape[1] :].tolist()
         return [decode(tokenizer, row[: row.index(end)] if end in row else row) for row in new]
 
 
@@ -111,7 +128,6 @@ class _Batch:
     """Prompts of the same number of tokens, and the most rows that a batch of such may have."""
 
     prompts: tuple[int, ...]
-    tokens: Int[Tensor, "batch pos"]
     limit: int
 
 
@@ -120,8 +136,7 @@ def _batches(
 ) -> Iterator[_Batch]:
     lengths = [len(encoding) for encoding in encodings]
     for prompts, limit in equal_length_batches(lengths, max_new_tokens, batch_size):
-        tokens = torch.tensor([encodings[index].tokens for index in prompts])
-        yield _Batch(tuple(prompts), tokens, limit)
+        yield _Batch(tuple(prompts), limit)
 
 
 def _check_room(model: HookedModel, encodings: Sequence[Encoding], max_new_tokens: int) -> None:

@@ -13,8 +13,10 @@ import numpy as np
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import HookedModel, random_twin
 from semantic_hub.pairs import Pairs
+from semantic_hub.positions import read_positions
 from semantic_hub.prompts import Encoding, Prompt, encode
-from semantic_hub.surface import is_latin, romanised, shares_surface
+from semantic_hub.soft_tokens import SoftTokens
+from semantic_hub.surface import has_cognates, is_latin, romanised, shares_surface
 
 MISMATCHED = "mismatched pairs"
 RANDOM_TWIN = "random twin"
@@ -32,6 +34,7 @@ class Controls(Mapping[str, HookedModel | Pairs]):
         rows: Name to another model, which measures the same pairs, or to other pairs.
         checks: Names of the check rows; all others are null controls.
         left_out: Name of a row that could not be made to the reason.
+        dropped: Name of a row of fewer pairs to the number of pairs that it lacks, by reason.
 
     Raises:
         SemanticHubError: A check that is not among the rows.
@@ -46,6 +49,7 @@ class Controls(Mapping[str, HookedModel | Pairs]):
     rows: Mapping[str, HookedModel | Pairs]
     checks: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if unknown := self.checks - set(self.rows):
@@ -115,7 +119,8 @@ def stacked_controls(
     }
     left_out = {name: row for name, row in made.items() if isinstance(row, str)}
     rows = {name: row for name, row in made.items() if not isinstance(row, str)}
-    return Controls(rows, frozenset({NO_SHARED_SURFACE, ROMANISED} & set(rows)), left_out)
+    dropped = {NO_SHARED_SURFACE: shared_surface(pairs)} if NO_SHARED_SURFACE in rows else {}
+    return Controls(rows, frozenset({NO_SHARED_SURFACE, ROMANISED} & set(rows)), left_out, dropped)
 
 
 def mismatched_pairs(pairs: Pairs, seed: int = 0) -> Pairs | None:
@@ -152,6 +157,7 @@ def mismatched_pairs(pairs: Pairs, seed: int = 0) -> Pairs | None:
 def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | None:
     """Each prompt's own tokens in a random order, as token ids; special tokens stay in place.
 
+    So do spans of features, whose rows are put in a random order among themselves.
     The same words without their order. A prompt whose tokens have only one order stays as it is.
     Where ``positions`` is a span, it counts special tokens here, since all given ids are own ones.
 
@@ -168,7 +174,7 @@ def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | 
     prompts = pairs.x + pairs.y
     encodings = encode(model, prompts)
     done = [_shuffled(p, e, rng) for p, e in zip(prompts, encodings, strict=True)]
-    changes = [new.tokens != old.tokens for new, old in zip(done, encodings, strict=True)]
+    changes = [_differs(new, old) for new, old in zip(done, encodings, strict=True)]
     n = len(pairs)
     if 2 * sum(map(max, changes[:n], changes[n:])) <= n:
         return None
@@ -176,13 +182,27 @@ def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | 
 
 
 def without_shared_surface(pairs: Pairs) -> Pairs | None:
-    """The pairs whose two texts share no word, name or string of digits (`shares_surface`).
+    """The pairs whose two texts share no word, name or string of digits, and have no cognates.
+
+    See `semantic_hub.surface.shares_surface` and `semantic_hub.surface.has_cognates`.
 
     Returns:
         None where that leaves fewer than 2 pairs, or all of them; prompts without text share none.
     """
-    keep = [not shares_surface(x.text or "", y.text or "") for x, y in pairs]
+    keep = [not _shared(x, y) for x, y in pairs]
     return _subset(pairs, keep) if 2 <= sum(keep) < len(pairs) else None
+
+
+def shared_surface(pairs: Pairs) -> dict[str, int]:
+    """How many pairs `without_shared_surface` drops, by reason.
+
+    Example:
+        >>> pairs = Pairs.from_prompts(["Ana", "music", "dog"], ["Ana", "música", "perro"])
+        >>> shared_surface(pairs)
+        {'a word in common': 1, 'cognates': 1}
+    """
+    found = [_shared(x, y) for x, y in pairs]
+    return {reason: found.count(reason) for reason in _REASONS}
 
 
 def romanised_pairs(pairs: Pairs) -> Pairs | None:
@@ -229,13 +249,43 @@ def _groups(pairs: Pairs) -> np.ndarray:
 
 
 def _shuffled(prompt: Prompt, encoding: Encoding, rng: np.random.Generator) -> Prompt:
-    """Another order of the own tokens, wherever there is one; the same absolute position."""
+    """Another order of the own tokens, wherever there is one; the same absolute position.
+
+    Spans of features stay where they are, each with its rows in another order.
+    """
     tokens = np.array(encoding.tokens)
-    own = tokens[encoding.own].copy()
-    while len(set(own)) > 1 and (tokens[encoding.own] == own).all():
-        tokens[encoding.own] = rng.permutation(own)
-    read = encoding.own_positions[-1 if prompt.position is None else prompt.position]
-    return Prompt(tokens=tuple(tokens.tolist()), position=read)
+    features = [position for span in encoding.spans for position in span]
+    words = np.setdiff1d(np.array(encoding.own_positions), features)
+    own = tokens[words].copy()
+    while len(set(own)) > 1 and (tokens[words] == own).all():
+        tokens[words] = rng.permutation(own)
+    (read,) = read_positions([prompt], [encoding], "last", frozenset())[0]
+    soft = [replace(place, span=_shuffled_rows(place.span, rng)) for place in encoding.soft]
+    new = replace(encoding, tokens=tuple(tokens.tolist()), soft=tuple(soft))
+    return replace(new.first(len(new)), position=read)
+
+
+def _differs(new: Prompt, old: Encoding) -> bool:
+    return replace(new, position=None) != old.first(len(old))
+
+
+def _shuffled_rows(span: SoftTokens, rng: np.random.Generator) -> SoftTokens:
+    """Other rows come first, if there are others."""
+    order = np.arange(len(span))
+    others = (span.features != span.features[:1]).any()
+    while others and (span.features[order] == span.features).all():
+        order = rng.permutation(order)
+    return SoftTokens(span.features[order])
+
+
+_REASONS = ("a word in common", "cognates")
+
+
+def _shared(x: Prompt, y: Prompt) -> str:
+    """Which of the reasons there is to drop a pair, if any."""
+    texts = (x.text or "", y.text or "")
+    in_common = shares_surface(*texts)
+    return _REASONS[0] if in_common else _REASONS[1] if has_cognates(*texts) else ""
 
 
 def _subset(pairs: Pairs, keep: Sequence[bool]) -> Pairs:
@@ -251,7 +301,7 @@ def _romanised(prompt: Prompt) -> Prompt:
 
 
 def _why_no_subset(pairs: Pairs) -> str:
-    share = any(shares_surface(x.text or "", y.text or "") for x, y in pairs)
+    share = any(_shared(x, y) for x, y in pairs)
     return "it leaves fewer than 2 pairs" if share else "no pair has any to share"
 
 

@@ -184,7 +184,9 @@ def _read_at(prompt: PromptLike, position: int) -> Prompt:
 
 
 def _named(prompt: Prompt) -> str:
-    return repr(prompt.text if prompt.text is not None else prompt.tokens)
+    named = repr(prompt.text if prompt.text is not None else prompt.tokens)
+    features = ", ".join(map(repr, prompt.soft))
+    return f"{named} with {features}" if features else named
 
 
 def _states(

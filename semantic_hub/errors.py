@@ -25,6 +25,10 @@ class SemanticHubError(ValueError):
         return _rebuild, (self.operation, self.got, self.expected, self.fix)
 
 
+class NothingLeftError(SemanticHubError):
+    """Every item had to be dropped for this model, such as words that its tokenizer splits."""
+
+
 class SemanticHubWarning(UserWarning):
     """Something that changes what the numbers mean, said once."""
 

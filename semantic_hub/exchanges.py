@@ -6,9 +6,10 @@ from typing import Literal, get_args
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts import Encoding, Prompt, check_word_groups
+from semantic_hub.soft_tokens import SoftPositions
 
 How = Literal["last-to-last", "mean-to-each", "one-to-one"]
-Span = tuple[int | None, int | None]
+Span = tuple[int | None, int | None] | SoftPositions
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ class Exchange:
 class Alignment:
     """Which of the donor's positions goes to which of the recipient's.
 
-    Spans are Python slices of the prompts' own tokens (without BOS), and may differ in length
-    unless they are matched one to one.
+    Spans are Python slices of the prompts' own tokens (without BOS), or `SoftPositions` of their
+    features, and may differ in length unless they are matched one to one.
 
     Args:
         donor: Span of the donor.
@@ -144,11 +145,16 @@ def align(alignment: Alignment, donor: Encoding, recipient: Encoding) -> Moves:
 
 
 def _span(span: Span, encoding: Encoding, role: str) -> tuple[int, ...]:
-    found = tuple(encoding.own_positions[slice(*span)])
+    found = (
+        span.among(encoding.spans)
+        if isinstance(span, SoftPositions)
+        else tuple(encoding.own_positions[slice(*span)])
+    )
     if not found:
         raise SemanticHubError(
             "alignment",
-            got=f"span {span} of the {role}, which has {len(encoding.own_positions)} tokens",
+            got=f"span {span} of the {role}, which has {len(encoding.own_positions)} tokens"
+            f" and {len(encoding.spans)} spans of features",
             expected="at least one position",
             fix="Count from 0, or from the end with negative numbers, without the BOS token.",
         )

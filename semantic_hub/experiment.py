@@ -1,22 +1,26 @@
 """One spoke measured on one model: every evidence on every named set of its data."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from semantic_hub.controls import RANDOM_TWIN, stacked_controls
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import NothingLeftError, SemanticHubError
 from semantic_hub.findings import Findings
 from semantic_hub.intervene import intervene
-from semantic_hub.interventions import Intervention
-from semantic_hub.lens import logit_lens
+from semantic_hub.language_mass_result import LanguageMassResult
+from semantic_hub.language_texts import mass_of_texts
+from semantic_hub.lens import Norm, logit_lens
+from semantic_hub.lens_comparison import check_lenses, read_through
+from semantic_hub.lens_result import LensResult
 from semantic_hub.models import HookedModel, check_model, predicts_next_token, random_twin
 from semantic_hub.pairs import Pairs
 from semantic_hub.patch_result import PatchResult
 from semantic_hub.prompts import Readout
-from semantic_hub.similarity import similarity
+from semantic_hub.similarity import SimilarityResult, similarity
 from semantic_hub.steering_result import SteeringResult
 from semantic_hub.text_steering_result import TextSteeringResult
-from semantic_hub.top_tokens import top_tokens
+from semantic_hub.top_tokens import TopTokens, top_tokens
 
 __all__ = ["RANDOM_TWIN", "RUN_MEASURES", "Findings", "Progress", "Spoke", "run"]
 
@@ -35,9 +39,11 @@ Progress = Callable[[str], None]
 class Spoke(Protocol):
     """One data type: named sets of pairs and of read-outs. A new spoke is one class like this.
 
-    It may also have ``interventions()``, set name to `semantic_hub.interventions.Intervention`, and
+    It may also have ``interventions()``, set name to `semantic_hub.interventions.Intervention`,
     ``hard_negatives()``, set name to `Pairs` with the x of its pairs and a y that differs in one
-    fact.
+    fact, and ``texts()``, set name to `semantic_hub.language_texts.LanguageTexts`. And
+    ``pictures(lens)``: title to a figure for the report that only this spoke can draw, from its
+    lens results by set name.
 
     Example:
         >>> class Greetings:
@@ -72,13 +78,16 @@ def run(
     permutations: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    lenses: Mapping[str, Norm] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Measure a spoke on a model, set by set: `similarity`, `logit_lens` and interventions.
 
     Similarity has all the controls that the pairs allow (`stacked_controls`) and the measures of
     `RUN_MEASURES`. Of each set of read-outs the first few are also shown word for word
-    (`top_tokens`). Interventions (`intervene`) run where the spoke offers any.
+    (`top_tokens`). A set of which nothing is left on this model, such as words that its tokenizer
+    splits, is noted in ``Findings.left_out``. Interventions (`intervene`) and language mass
+    (`language_mass`) run where the spoke offers any.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``; an encoder gets similarity alone.
@@ -87,6 +96,8 @@ def run(
         permutations: Pairings of the permutation test.
         confidence: Coverage of the intervals.
         seed: Of resamples, pairings and the twin's weights.
+        lenses: Other lenses by name, such as a `semantic_hub.affine_lens.AffineLens`; every set of
+            read-outs is read through them too.
         progress: Called with a line of text before each set.
 
     Raises:
@@ -108,43 +119,107 @@ def run(
             expected="a spoke: name, pairs() and readouts()",
             fix="See semantic_hub.experiment.Spoke.",
         )
-    say = progress or (lambda line: None)
+    check_lenses(model, lenses or {})
     settings: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
-    twin = random_twin(model, seed)
-    alike, read, says = {}, {}, {}
-    negatives = _offered(spoke, "hard_negatives")
-    for name, pairs in spoke.pairs().items():
-        say(f"{spoke.name}: similarity, {name}")
-        alike[name] = similarity(
-            model,
-            pairs,
-            permutations=permutations,
-            controls=stacked_controls(
-                model, pairs, hard_negatives=negatives.get(name), twin=twin, seed=seed
-            ),
-            measures=RUN_MEASURES,
-            **settings,
-        )
-    for name, readouts in spoke.readouts().items() if predicts_next_token(model) else ():
-        say(f"{spoke.name}: lens, {name}")
-        read[name] = logit_lens(model, readouts, **settings)
-        shown = read[name].kept[:_SHOWN]
-        says[name] = top_tokens(model, [readouts[index].prompt for index in shown], k=1)
-    changed: dict[type, dict[str, Any]] = {kind: {} for kind in _CAUSAL}
-    for name, intervention in _interventions(model, spoke).items():
-        say(f"{spoke.name}: intervention, {name}")
-        found = intervene(model, intervention, **settings)
-        changed[type(found)][name] = found
-    return Findings(spoke.name, alike, read, says, *changed.values())
+    task = _Task(model, spoke, settings, progress or (lambda line: None))
+    alike = task.similarity(permutations)
+    if not predicts_next_token(model):
+        return Findings(spoke.name, alike, {}, {}, left_out=task.left_out)
+    readouts = spoke.readouts()
+    read = task.each("lens", readouts, lambda some: logit_lens(model, some, **settings))
+    compared = {
+        name: read_through(model, readouts[name], lenses, logit=found, **settings)
+        for name, found in read.items()
+        if lenses
+    }
+    changed = task.interventions()
+    return Findings(
+        spoke.name,
+        alike,
+        read,
+        says={name: task.says(readouts[name], found) for name, found in read.items()},
+        **{field: _of_kind(kind, changed) for field, kind in _CAUSAL.items()},
+        mass=task.mass(),
+        lenses=compared,
+        left_out=task.left_out,
+    )
 
 
 _SHOWN = 3
-_CAUSAL = (PatchResult, SteeringResult, TextSteeringResult)
+_CAUSAL: Mapping[str, type] = {
+    "patching": PatchResult,
+    "steering": SteeringResult,
+    "texts": TextSteeringResult,
+}
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
 
 
-def _interventions(model: HookedModel, spoke: Spoke) -> Mapping[str, Intervention]:
-    """The spoke's interventions, if it has any and the model predicts next tokens."""
-    return _offered(spoke, "interventions") if predicts_next_token(model) else {}
+@dataclass(frozen=True)
+class _Task:
+    """What every measurement of a run needs."""
+
+    model: HookedModel
+    spoke: Spoke
+    settings: Mapping[str, Any]
+    say: Progress
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def each(
+        self, what: str, sets: Mapping[str, _Given], measure: Callable[[_Given], _Found]
+    ) -> dict[str, _Found]:
+        """Measure set after set, and say which; note those of which this model leaves nothing."""
+        found = {}
+        for name, given in sets.items():
+            self.say(f"{self.spoke.name}: {what}, {name}")
+            try:
+                found[name] = measure(given)
+            except NothingLeftError as error:
+                self.left_out[f"{what}, {name}"] = str(error)
+        return found
+
+    def similarity(self, permutations: int) -> dict[str, SimilarityResult]:
+        """Every set of pairs, with all the controls that it allows."""
+        sets, seed = self.spoke.pairs(), self.settings["seed"]
+        negatives, twin = _offered(self.spoke, "hard_negatives"), random_twin(self.model, seed)
+
+        def measure(name: str) -> SimilarityResult:
+            controls = stacked_controls(
+                self.model, sets[name], hard_negatives=negatives.get(name), twin=twin, seed=seed
+            )
+            return similarity(
+                self.model,
+                sets[name],
+                permutations=permutations,
+                controls=controls,
+                measures=RUN_MEASURES,
+                **self.settings,
+            )
+
+        return self.each("similarity", {name: name for name in sets}, measure)
+
+    def says(self, readouts: Sequence[Readout], found: LensResult) -> TopTokens:
+        """The first few scored read-outs, word for word."""
+        shown = found.kept[:_SHOWN]
+        return top_tokens(self.model, [readouts[index].prompt for index in shown], k=1)
+
+    def interventions(self) -> dict[str, Any]:
+        """Every intervention, whatever its kind."""
+        offered = _offered(self.spoke, "interventions")
+        return self.each(
+            "intervention", offered, lambda one: intervene(self.model, one, **self.settings)
+        )
+
+    def mass(self) -> dict[str, LanguageMassResult]:
+        """The language mass of every set of texts."""
+        offered = _offered(self.spoke, "texts")
+        return self.each(
+            "language mass", offered, lambda one: mass_of_texts(self.model, one, **self.settings)
+        )
+
+
+def _of_kind(kind: type[_Found], found: Mapping[str, Any]) -> dict[str, _Found]:
+    return {name: result for name, result in found.items() if isinstance(result, kind)}
 
 
 def _offered(spoke: Spoke, what: str) -> Mapping[str, Any]:

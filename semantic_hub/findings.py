@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.language_mass_result import LanguageMassResult
+from semantic_hub.lens_comparison import LensComparison
 from semantic_hub.lens_result import LensResult
 from semantic_hub.patch_result import PatchResult
 from semantic_hub.results import Result
@@ -35,6 +37,9 @@ class Findings:
             interventions, and for a model that predicts no next token.
         steering: Set name to result.
         texts: Set name to result.
+        mass: Set name to the language mass of its texts; empty for a spoke without texts.
+        lenses: Set name to the same read-outs through several lenses; empty unless asked for.
+        left_out: What could not be measured on this model, to the reason.
     """
 
     spoke: str
@@ -44,6 +49,9 @@ class Findings:
     patching: Mapping[str, PatchResult] = field(default_factory=dict)
     steering: Mapping[str, SteeringResult] = field(default_factory=dict)
     texts: Mapping[str, TextSteeringResult] = field(default_factory=dict)
+    mass: Mapping[str, LanguageMassResult] = field(default_factory=dict)
+    lenses: Mapping[str, LensComparison] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_frame(self) -> "pd.DataFrame":
         """Every number as a tidy frame; the top tokens of `says` have frames of their own.
@@ -77,7 +85,12 @@ class Findings:
         directory.mkdir(parents=True, exist_ok=True)
         old = _old_places(directory)
         names = {evidence: list(getattr(self, evidence)) for evidence in _EVIDENCE}
-        index = {"spoke": self.spoke, "generation": _fresh_generation(directory), **names}
+        index = {
+            "spoke": self.spoke,
+            "generation": _fresh_generation(directory),
+            "left_out": dict(self.left_out),
+            **names,
+        }
         for evidence, name, place in _places(index):
             getattr(self, evidence)[name].save(directory / place)
         write_atomically(directory / _INDEX, to_json(index, "Findings.save").encode())
@@ -97,7 +110,7 @@ class Findings:
         found: dict[str, Any] = {evidence: {} for evidence in _EVIDENCE}
         for evidence, name, place in _places(index):
             found[evidence][name] = _EVIDENCE[evidence].load(directory / place)
-        return cls(index["spoke"], **found)
+        return cls(index["spoke"], left_out=index["left_out"], **found)
 
 
 _INDEX = "findings.json"
@@ -108,12 +121,15 @@ _EVIDENCE: Mapping[str, type[Result]] = {
     "patching": PatchResult,
     "steering": SteeringResult,
     "texts": TextSteeringResult,
+    "mass": LanguageMassResult,
+    "lenses": LensComparison,
 }
-_TIDY = ("similarity", "lens", "patching", "steering", "texts")
+_TIDY = ("similarity", "lens", "patching", "steering", "texts", "mass", "lenses")
 _COLUMNS = (
-    "spoke", "evidence", "set", "row", "measure", "scorer", "direction", "layer", "strength",
-    "place", "outcome", "group", "against", "target", "value", "low", "high", "p", "p_corrected",
-    "margin", "margin_low", "margin_high", "strongest", "n",
+    "spoke", "evidence", "set", "row", "lens", "measure", "scorer", "direction", "layer",
+    "strength", "place", "outcome", "group", "against", "target", "value", "low", "high", "p",
+    "p_corrected", "margin", "margin_low", "margin_high", "margin_p_corrected", "strongest",
+    "vocabulary", "n",
 )  # fmt: skip
 
 
@@ -162,6 +178,7 @@ def _is_index(index: Any) -> bool:
     return (
         isinstance(index.get("spoke"), str)
         and isinstance(index.get("generation"), int)
+        and isinstance(index.get("left_out"), dict)
         and all(isinstance(some, list) for some in names)
         and all(isinstance(name, str) for some in names for name in some or ())
     )

@@ -72,6 +72,11 @@ class PassFollower:
                     stack.enter_context(_replaced(self._model, name, told))
             yield
 
+    @property
+    def first_pass_is_to_come(self) -> bool | None:
+        """Of a ``generate`` call that is under way; None outside of one."""
+        return None if self._generation is None else self._generation.last is None
+
     def _told_of_passes(self, forward: Callable[..., Any]) -> Callable[..., Any]:
         arguments_of = _arguments(forward)
 

@@ -1,16 +1,19 @@
 """Texts that a model writes: sampled continuations of prompts, the same for the same seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from semantic_hub.batches import equal_length_batches
+from semantic_hub.batches import equal_length_batches, pad
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import HookedModel, check_model, check_predicts_next_token
 from semantic_hub.prompts import Encoding, PromptLike, encode
+from semantic_hub.soft_passes import Feeder
+from semantic_hub.soft_tokens import PlacedSoftTokens
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,9 @@ class Generation:
         prompt_tokens: What the model read, BOS included.
         new_tokens: What it wrote, up to its end-of-text token and without it; empty where it
             ended the text at once.
-        prompt_text: The prompt as text, without special tokens.
+        prompt_text: The prompt as text, without special tokens; `SOFT` for each span of features.
         text: The continuation as text, without special tokens.
+        soft: The features that the prompt holds; their tokens are placeholders.
     """
 
     prompt: int
@@ -73,6 +77,7 @@ class Generation:
     new_tokens: tuple[int, ...]
     prompt_text: str
     text: str
+    soft: tuple[PlacedSoftTokens, ...] = ()
 
 
 def generate_texts(
@@ -122,7 +127,7 @@ def generate_texts(
         )
     }
     return [
-        _generation(model.tokenizer, prompt, seed, encodings[prompt].tokens, written[prompt, seed])
+        _generation(model.tokenizer, prompt, seed, encodings[prompt], written[prompt, seed])
         for prompt in range(len(encodings))
         for seed in sampling.seeds
     ]
@@ -137,12 +142,13 @@ def _sample(
     seed: int,
 ) -> list[tuple[int, ...]]:
     """The new tokens of one batch of prompts, all of the same length."""
-    tokens = torch.tensor([encodings[index].tokens for index in indices])
+    batch, feeder = pad(model, encodings, indices), Feeder(model, encodings)
     end = model.tokenizer.eos_token_id
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), feeder.feeding():
         torch.manual_seed(_batch_seed(seed, indices[0]))
+        feeder.start(batch)
         output = model.generate(
-            tokens.to(model.cfg.device),
+            batch.tokens.to(model.cfg.device),
             max_new_tokens=sampling.max_new_tokens,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
@@ -152,7 +158,7 @@ def _sample(
             return_type="tokens",
             verbose=False,
         )
-    return [_until(end, row) for row in output[:, tokens.shape[1] :].tolist()]
+    return [_until(end, row) for row in output[:, batch.tokens.shape[1] :].tolist()]
 
 
 def _batch_seed(seed: int, first_prompt: int) -> int:
@@ -165,16 +171,18 @@ def _until(end: int | None, tokens: list[int]) -> tuple[int, ...]:
 
 
 def _generation(
-    tokenizer: Any, prompt: int, seed: int, before: tuple[int, ...], new: tuple[int, ...]
+    tokenizer: Any, prompt: int, seed: int, encoding: Encoding, new: tuple[int, ...]
 ) -> Generation:
     """The continuation's text is cut from that of the whole, which keeps a space at its start."""
-    prompt_text, whole = _text(tokenizer, before), _text(tokenizer, before + new)
+    written, before = partial(_text, tokenizer), encoding.tokens
+    prompt_text = encoding.text(written)
+    whole = replace(encoding, tokens=before + new).text(written)
     cut = whole.startswith(prompt_text)
     text = whole[len(prompt_text) :] if cut else _text(tokenizer, new)
-    return Generation(prompt, seed, before, new, prompt_text, text)
+    return Generation(prompt, seed, before, new, prompt_text, text, encoding.soft)
 
 
-def _text(tokenizer: Any, tokens: tuple[int, ...]) -> str:
+def _text(tokenizer: Any, tokens: Sequence[int]) -> str:
     plain = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
     return str(tokenizer.decode(list(tokens), **plain))
 

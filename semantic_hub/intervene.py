@@ -1,13 +1,28 @@
 """From a spoke's intervention, as data, to its result on a model."""
 
+from dataclasses import replace
 from typing import Any
 
+import torch
+
 from semantic_hub.direction import Direction
-from semantic_hub.directions import mean_differences, paired_differences
-from semantic_hub.interventions import Contrast, Intervention, Patching, TextSteering
+from semantic_hub.directions import mean_differences, paired_differences, unembedding_difference
+from semantic_hub.interventions import (
+    Contrast,
+    EndsOf,
+    Intervention,
+    Patching,
+    SteeredPositions,
+    Steering,
+    TextSteering,
+    Words,
+)
+from semantic_hub.layer_directions import in_stream_norms
 from semantic_hub.models import HookedModel
+from semantic_hub.own_outcomes import told_by_own
 from semantic_hub.patch_result import PatchResult
 from semantic_hub.patching import patching_sweep
+from semantic_hub.positions import ends_of
 from semantic_hub.steering_result import SteeringResult
 from semantic_hub.steering_sweep import steering_sweep
 from semantic_hub.text_steering import steer_texts
@@ -60,22 +75,44 @@ def intervene(
         return steer_texts(
             model, intervention, resamples=resamples, confidence=confidence, seed=seed
         )
-    directions = {name: _directions(model, c) for name, c in intervention.contrasts.items()}
-    return steering_sweep(
+    told, outcome, dropped = told_by_own(model, intervention)
+    found = steering_sweep(
         model,
-        intervention.prompts,
-        directions,
+        told.prompts,
+        {name: _directions(model, contrast, told) for name, contrast in told.contrasts.items()},
         None,
-        intervention.strengths,
-        intervention.outcome,
-        positions=intervention.positions,
-        mode=intervention.mode,
-        max_new_tokens=intervention.max_new_tokens,
+        told.strengths,
+        outcome,
+        positions=_positions(model, told),
+        mode=told.mode,
+        max_new_tokens=told.max_new_tokens,
+        from_layer_on=told.from_layer_on,
         confidence=confidence,
         seed=seed,
     )
+    return replace(found, dropped=dropped)
 
 
-def _directions(model: HookedModel, contrast: Contrast) -> dict[int, Direction]:
+def _positions(model: HookedModel, steering: Steering) -> SteeredPositions:
+    if isinstance(steering.positions, EndsOf):
+        return ends_of(model, steering.prompts, steering.positions.texts)
+    return steering.positions
+
+
+def _directions(
+    model: HookedModel, contrast: Contrast | Words, steering: Steering
+) -> dict[int, Direction]:
+    if isinstance(contrast, Words):
+        return in_stream_norms(model, _unembeddings(model, contrast, steering), steering.prompts)
     differences: Any = paired_differences if contrast.paired else mean_differences
     return differences(model, contrast.plus, contrast.minus)
+
+
+def _unembeddings(model: HookedModel, words: Words, steering: Steering) -> Direction:
+    """One vector, or a row for each prompt; each pair of words is looked up once."""
+    pairs = words.of_each(len(steering.prompts))
+    known = {pair: unembedding_difference(model, *pair) for pair in dict.fromkeys(pairs)}
+    if len(known) == 1:
+        return known[pairs[0]]
+    vectors = torch.stack([known[pair].vector for pair in pairs])
+    return Direction(vectors, None, f"U[plus] − U[minus] of {len(pairs)} pairs of words")

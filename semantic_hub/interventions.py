@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.exchanges import LAST, Alignment, Exchange
+from semantic_hub.exchanges import LAST, Alignment, Exchange, Span
 from semantic_hub.generation import Sampling
 from semantic_hub.prompts import Prompt
 from semantic_hub.scorers import Scorer
@@ -16,7 +16,7 @@ Outcome = Callable[[int, str], str]
 OUTCOMES = ("success", "unchanged", "other")
 """What an intervention did: what it was meant to, nothing, or something else."""
 
-SteeredPositions = Literal["all", "last", "prompt", "generated"] | tuple[int | None, int | None]
+SteeredPositions = Literal["all", "last", "prompt", "generated"] | Span | tuple[Span, ...]
 """Where to steer; see `semantic_hub.steering.steer`."""
 
 Mode = Literal["add", "replace", "project_out"]
@@ -53,29 +53,99 @@ class Contrast:
 
 
 @dataclass(frozen=True)
+class EndsOf:
+    """In each prompt the last token of a text that the prompt begins with.
+
+    Args:
+        texts: One for each prompt, such as ``"Anna helped Bo"`` for ``"Anna helped Bo . Who"``.
+    """
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Two words whose unembeddings differ by a direction, ``U[plus] − U[minus]``.
+
+    There may be two words for each prompt, which then each have a direction of their own.
+    Unembeddings have no length that fits a layer, so the direction is made as long, at each layer,
+    as the steered prompts' own states are on average at their last position: a strength counts in
+    these lengths.
+
+    Args:
+        plus: What to steer towards, a word that is one token; or one for each prompt.
+        minus: What to steer away from, likewise.
+    """
+
+    plus: str | tuple[str, ...]
+    minus: str | tuple[str, ...]
+
+    def of_each(self, n_prompts: int) -> tuple[tuple[str, str], ...]:
+        """The two words of every prompt; the only two where they are the same for all.
+
+        Example:
+            >>> Words("start", "end").of_each(3), Words(("red", "blue"), "grey").of_each(2)
+            ((('start', 'end'),), (('red', 'grey'), ('blue', 'grey')))
+        """
+        if isinstance(self.plus, str) and isinstance(self.minus, str):
+            return ((self.plus, self.minus),)
+        plus, minus = (
+            (words,) * n_prompts if isinstance(words, str) else words
+            for words in (self.plus, self.minus)
+        )
+        return tuple(zip(plus, minus, strict=True))
+
+
+@dataclass(frozen=True)
+class AgainstOwn:
+    """An outcome that is told by what the model says of its own, without steering.
+
+    Args:
+        compare: From a prompt's own continuation and the steered one to one of `OUTCOMES`.
+        usable: Whether a prompt with this continuation of its own is steered at all.
+        reason: Under which the others are counted.
+
+    Example:
+        >>> shorter = AgainstOwn(lambda own, said: "success" if len(said) < len(own) else "other",
+        ...                      usable=lambda own: len(own) > 0, reason="nothing to shorten")
+        >>> shorter.compare("two words", "one")
+        'success'
+    """
+
+    compare: Callable[[str, str], str]
+    usable: Callable[[str], bool]
+    reason: str
+
+
+@dataclass(frozen=True)
 class Steering:
     """Prompts to steer, in which directions, and what then counts as what.
 
     Args:
         prompts: What is continued.
         contrasts: Directions by name; the placebo has the norm of the first.
-        outcome: Says of prompt i and its continuation which of `OUTCOMES` it is.
+        outcome: Says of prompt i and its continuation which of `OUTCOMES` it is, or an
+            `AgainstOwn`.
         strengths: Factors of the direction; 0 is always run as well.
-        positions: Where; see `semantic_hub.steering.steer`.
+        positions: Where; see `semantic_hub.steering.steer`. Or the last token of a text that each
+            prompt begins with, which may be at another position in each.
         mode: How; see `semantic_hub.steering.steer`.
         max_new_tokens: How far to generate, greedily.
+        from_layer_on: Steer every layer from each on, not it alone.
 
     Raises:
-        SemanticHubError: No prompts or no contrasts, or a paired contrast of another length.
+        SemanticHubError: No prompts or no contrasts, a paired contrast of another length, or
+            `EndsOf` texts that the prompts do not begin with.
     """
 
     prompts: tuple[Prompt, ...]
-    contrasts: Mapping[str, Contrast]
-    outcome: Outcome
+    contrasts: Mapping[str, Contrast | Words]
+    outcome: Outcome | AgainstOwn
     strengths: tuple[float, ...] = (0.0, 0.5, 1.0, 1.5, 2.0)
-    positions: SteeredPositions = "last"
+    positions: SteeredPositions | EndsOf = "last"
     mode: Mode = "add"
     max_new_tokens: int = 1
+    from_layer_on: bool = False
 
     def __post_init__(self) -> None:
         wrong = [name for name, contrast in self.contrasts.items() if not self._fits(contrast)]
@@ -87,10 +157,26 @@ class Steering:
                 "(paired) or at least one of either",
                 fix="Give each contrast its prompts.",
             )
+        if isinstance(self.positions, EndsOf) and not self._begins_with(self.positions.texts):
+            raise SemanticHubError(
+                "Steering",
+                got=f"{len(self.positions.texts)} texts to end at in {len(self.prompts)} prompts",
+                expected="for each prompt a text that it begins with",
+                fix="Cut each prompt behind what is to be steered.",
+            )
 
-    def _fits(self, contrast: Contrast) -> bool:
+    def _fits(self, contrast: Contrast | Words) -> bool:
+        if isinstance(contrast, Words):
+            words = (contrast.plus, contrast.minus)
+            return all(isinstance(w, str) or len(w) == len(self.prompts) for w in words)
         lengths = {len(contrast.plus), len(contrast.minus)}
         return lengths == {len(self.prompts)} if contrast.paired else 0 not in lengths
+
+    def _begins_with(self, texts: tuple[str, ...]) -> bool:
+        return len(texts) == len(self.prompts) and all(
+            (prompt.text or "").startswith(text)
+            for prompt, text in zip(self.prompts, texts, strict=True)
+        )
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semantic_hub.direction import Direction, random_direction
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.layers import check_layers
 from semantic_hub.models import HookedModel
 from semantic_hub.prompts import PromptLike, as_prompt
 from semantic_hub.residuals import residual_stream
@@ -84,10 +85,55 @@ def relative_norms(
         batch_size: Prompts per batch.
     """
     layers = list(next(iter(directions.values())))
+    norms = [[by_layer[layer].norm for layer in layers] for by_layer in directions.values()]
+    return torch.tensor(norms) / _stream_norms(model, prompts, layers, batch_size)
+
+
+def in_stream_norms(
+    model: HookedModel, direction: Direction, prompts: Sequence[PromptLike]
+) -> dict[int, Direction]:
+    """A direction of no layer, at every layer as long as the prompts' states are there on average.
+
+    Args:
+        model: The model.
+        direction: One vector, such as a difference of unembeddings, or a row for each prompt.
+        prompts: The prompts that are steered; their states at the last position count.
+
+    Returns:
+        Layer to direction; a strength then counts in lengths of the stream.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.residual_stream`.
+
+    Example:
+        >>> found = in_stream_norms(model, Direction(torch.ones(model.cfg.d_model), None, "ones"),
+        ...                         ["the dog is"])
+        >>> round(found[3].relative_norm, 4)
+        1.0
+    """
+    layers = check_layers(model, None)
+    norms = _stream_norms(model, prompts, layers).tolist()
+    unit = torch.nn.functional.normalize(direction.vector, dim=-1)
+    return {
+        layer: Direction(
+            unit * norm,
+            layer,
+            f"{direction.made}, as long as the stream",
+            norm,
+        )
+        for layer, norm in zip(layers, norms, strict=True)
+    }
+
+
+def _stream_norms(
+    model: HookedModel,
+    prompts: Sequence[PromptLike],
+    layers: Sequence[int],
+    batch_size: int | Literal["auto"] = "auto",
+) -> Float[Tensor, " layer"]:
     ends = [replace(as_prompt(prompt), position=None) for prompt in prompts]
     states = residual_stream(model, ends, layers=layers, batch_size=batch_size)
-    norms = [[by_layer[layer].norm for layer in layers] for by_layer in directions.values()]
-    return torch.tensor(norms) / states.norm(dim=-1).mean(dim=0)
+    return states.norm(dim=-1).mean(dim=0)
 
 
 def _at(

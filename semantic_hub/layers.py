@@ -57,6 +57,18 @@ def layer_name(layer: int) -> str:
     return "emb" if layer == 0 else str(layer)
 
 
+def embedding_module(model: HookedModel) -> Any:
+    """The module that turns token ids into what ``hook_embed`` holds.
+
+    Raises:
+        SemanticHubError: A model that has no single one.
+    """
+    if not hasattr(model, "blocks"):
+        raise _no_single_stack(model)
+    embed: Any = model.embed  # type: ignore[attr-defined]
+    return getattr(embed, "original_component", embed)
+
+
 @contextmanager
 def running_to_layer(
     model: HookedModel,
@@ -74,12 +86,7 @@ def running_to_layer(
         ``run(tokens, attention_mask)``, a forward pass for the hooks' sake alone.
     """
     if not hasattr(model, "blocks"):
-        raise SemanticHubError(
-            "residual_stream",
-            got=f"{Path(model.cfg.model_name).name}, which has no single stack of blocks",
-            expected="a decoder or an encoder",
-            fix="Encoder-decoder models are not supported.",
-        )
+        raise _no_single_stack(model)
     is_bridge = isinstance(model, bridge_class())
     stop = [(layer_hook(last_layer), _stop_bridge)] if is_bridge else []
     options = {} if is_bridge else {"stop_at_layer": max(last_layer, 1)}
@@ -102,3 +109,12 @@ def _stop_bridge(value: Tensor, hook: Any) -> None:
     from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
     raise StopAtLayerException(value)
+
+
+def _no_single_stack(model: HookedModel) -> SemanticHubError:
+    return SemanticHubError(
+        "residual_stream",
+        got=f"{Path(model.cfg.model_name).name}, which has no single stack of blocks",
+        expected="a decoder or an encoder",
+        fix="Encoder-decoder models are not supported.",
+    )

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from semantic_hub.boundaries import following_tokens
 from semantic_hub.lens_logits import (
     Norm,
     Translator,
@@ -143,7 +144,9 @@ def _score_first_tokens(
 ) -> tuple[
     CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
 ]:
-    candidates = candidate_tokens(model.tokenizer, readouts, cases=cases)
+    candidates = candidate_tokens(
+        model.tokenizer, readouts, cases=cases, following=following_tokens(model, readouts)
+    )
     prompts = [readouts[index].prompt for index in candidates.kept]
     states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
     return candidates, *score(model, states, layers, candidates.tokens, norm)

@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.intervals import percentile_interval
+from semantic_hub.simultaneous import max_t_p_values
 
 
 class Resampled(NamedTuple):
-    """A value at each layer, and the same in each bootstrap resample of pairs."""
+    """A value at each layer, and the same in each bootstrap resample of pairs or other items."""
 
     value: Float[Tensor, " layer"]
     replicates: Float[Tensor, "resample layer"]
@@ -20,12 +21,14 @@ class Resampled(NamedTuple):
 class Margin(NamedTuple):
     """Effect less the largest control, with interval, in the unit of the effect.
 
-    ``strongest`` names that control at each layer; without controls it is empty, the rest NaN.
+    ``p_corrected`` is the p-value that it is above 0, corrected over layers. ``strongest`` names
+    that control at each layer; without controls it is empty, the rest NaN.
     """
 
     value: Float[Tensor, " layer"]
     low: Float[Tensor, " layer"]
     high: Float[Tensor, " layer"]
+    p_corrected: Float[Tensor, " layer"]
     strongest: tuple[str, ...]
 
 
@@ -37,7 +40,8 @@ def margin(
     The interval is a percentile bootstrap of M over pairs. Row i of each control is made from pair
     i, so effect and controls see the same resamples, and what they have in common cancels. The
     strongest control is chosen anew in each resample: the largest of several is high by chance
-    too, so the interval leans downwards, never towards the effect.
+    too, so the interval leans downwards, never towards the effect. The p-value is that of
+    `max_t_p_values`, from the same resamples.
 
     Args:
         effect: Value and replicates of the pairs.
@@ -50,9 +54,9 @@ def margin(
     Example:
         >>> effect = Resampled(torch.tensor([0.5]), torch.tensor([[0.25], [0.75]]))
         >>> control = Resampled(torch.tensor([0.25]), torch.tensor([[0.0], [0.5]]))
-        >>> margin(effect, {"random twin": control})
-        Margin(value=tensor([0.2500]), low=tensor([0.2500], dtype=torch.float64), \
-high=tensor([0.2500], dtype=torch.float64), strongest=('random twin',))
+        >>> above = margin(effect, {"random twin": control})
+        >>> above.value, above.strongest
+        (tensor([0.2500]), ('random twin',))
 
     Source:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, section 13.3.
@@ -64,7 +68,8 @@ high=tensor([0.2500], dtype=torch.float64), strongest=('random twin',))
     above = effect.replicates - torch.stack([row.replicates for row in rows]).amax(dim=0)
     low, high = percentile_interval(above, confidence)
     strongest = tuple(names[index] for index in highest.indices.tolist())
-    return Margin(effect.value - highest.values, low, high, strongest)
+    value = effect.value - highest.values
+    return Margin(value, low, high, max_t_p_values(value, above), strongest)
 
 
 def no_margin(n_layers: int) -> Margin:
@@ -74,4 +79,4 @@ def no_margin(n_layers: int) -> Margin:
         n_layers: Number of layers.
     """
     nothing = torch.full((n_layers,), torch.nan, dtype=torch.float64)
-    return Margin(nothing, nothing, nothing, ())
+    return Margin(nothing, nothing, nothing, nothing, ())

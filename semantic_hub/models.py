@@ -13,6 +13,7 @@ import torch
 
 from semantic_hub import checkpoints, provenance
 from semantic_hub.checkpoints import hooked_transformer_class
+from semantic_hub.conversion import convert_folder
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
 from semantic_hub.heads import (
     check_predicts_next_token,
@@ -79,7 +80,7 @@ def load_model(
         >>> sh.load_model("hub-mini").cfg.n_layers >= 6
         True
     """
-    _check_backend(backend)
+    check_backend(backend)
     place = None if device is None else str(device)
     name = str(name_or_path)
     if name in ("planted-hub", "planted-separate"):
@@ -162,7 +163,12 @@ def describe(model: HookedModel) -> dict[str, Any]:
     }
 
 
-def _check_backend(backend: str) -> None:
+def check_backend(backend: str) -> None:
+    """Refuse a backend that there is not.
+
+    Raises:
+        SemanticHubError: An unknown one, or ``"hooked"`` on TransformerLens 4.
+    """
     if backend not in ("auto", "hooked", "bridge"):
         raise SemanticHubError(
             "load_model",
@@ -198,7 +204,7 @@ def _load_folder(
     folder: Path, device: str | None, dtype: torch.dtype, backend: Backend, trust: bool
 ) -> Any:
     if backend != "bridge" and hooked_transformer_class() is not None:
-        model = checkpoints.convert_folder(folder, device, dtype, trust)
+        model = convert_folder(folder, device, dtype, trust)
         if model is not None:
             return model
     if backend == "hooked":

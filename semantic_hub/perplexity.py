@@ -12,6 +12,7 @@ from semantic_hub.generation import Generation
 from semantic_hub.models import HookedModel, check_model, check_predicts_next_token
 from semantic_hub.prompts import Encoding
 from semantic_hub.scorers import Scorer
+from semantic_hub.soft_passes import Feeder
 
 
 def perplexity(
@@ -32,7 +33,8 @@ def perplexity(
 
     Raises:
         SemanticHubError: A scoring model with another vocabulary, without next-token predictions
-            or, when called, with too short a context.
+            or, when called, with too short a context, or that is not the generating one where a
+            prompt holds features: they are in that one's terms.
 
     Example:
         >>> from semantic_hub.generation import Sampling, generate_texts
@@ -46,15 +48,12 @@ def perplexity(
 
     def score(generations: Sequence[Generation]) -> list[float]:
         encodings = [_whole(generation) for generation in generations]
+        _check_features(encodings, scoring_model is generated_by)
         _check_context(scoring_model, encodings)
         scores = [float("nan")] * len(generations)
-        for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
-            batch = pad(scoring_model, encodings, indices)
-            for index, log_probs in zip(indices, _log_probs(scoring_model, batch), strict=True):
-                new = log_probs[
-                    len(generations[index].prompt_tokens) - 1 : len(encodings[index]) - 1
-                ]
-                scores[index] = float(new.double().mean().neg().exp())
+        for index, log_probs in _log_probs(scoring_model, encodings, batch_size).items():
+            new = log_probs[len(generations[index].prompt_tokens) - 1 : len(encodings[index]) - 1]
+            scores[index] = float(new.double().mean().neg().exp())
         return scores
 
     return score
@@ -62,11 +61,24 @@ def perplexity(
 
 def _whole(generation: Generation) -> Encoding:
     tokens = generation.prompt_tokens + generation.new_tokens
-    return Encoding(tokens, slice(0, len(tokens)))
+    return Encoding(tokens, slice(0, len(tokens)), generation.soft)
+
+
+def _log_probs(
+    model: HookedModel, encodings: Sequence[Encoding], batch_size: int
+) -> dict[int, Float[Tensor, " next"]]:
+    """By the number of the text: log-probabilities of its tokens, and of the padding behind."""
+    feeder, found = Feeder(model, encodings), {}
+    with feeder.feeding():
+        for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
+            batch = pad(model, encodings, indices)
+            feeder.start(batch)
+            found.update(zip(indices, _of_batch(model, batch), strict=True))
+    return found
 
 
 @torch.no_grad()
-def _log_probs(model: HookedModel, batch: Batch) -> Float[Tensor, "batch next"]:
+def _of_batch(model: HookedModel, batch: Batch) -> Float[Tensor, "batch next"]:
     """Log-probability of every token but the first, given all before it; on the CPU."""
     device = model.cfg.device
     tokens = batch.tokens.to(device)
@@ -103,4 +115,14 @@ def _check_context(model: HookedModel, encodings: Sequence[Encoding]) -> None:
             got=f"a text of {longest} tokens",
             expected=f"at most {model.cfg.n_ctx}, the scoring model's context",
             fix="Generate shorter texts, or score by a model with a longer context.",
+        )
+
+
+def _check_features(encodings: Sequence[Encoding], same_model: bool) -> None:
+    if not same_model and any(encoding.soft for encoding in encodings):
+        raise SemanticHubError(
+            "perplexity",
+            got="prompts with features, and another model than the one that they were made for",
+            expected="the generating model",
+            fix="Score these texts by the model that wrote them.",
         )

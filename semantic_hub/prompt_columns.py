@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.protocol import HookedModel
+from semantic_hub.soft_columns import SoftColumns, announced
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,14 +20,20 @@ class PromptColumns:
     Args:
         real: False for padding.
         bos: Whether a row's first real token is a BOS, or ``[CLS]``, which are no token of its own.
+        soft: Where their features are; None if they have none.
     """
 
     real: Bool[Tensor, "batch pos"]
     bos: Bool[Tensor, " batch"]
+    soft: SoftColumns | None = None
 
     def own(self, row: int) -> list[int]:
         """The columns of a prompt's own tokens."""
         return self.real[row].nonzero().flatten().tolist()[int(self.bos[row]) :]
+
+    def spans(self, row: int) -> tuple[range, ...]:
+        """The columns of each of a prompt's spans of features."""
+        return () if self.soft is None else self.soft.spans[row]
 
 
 def prompt_columns(model: HookedModel, arguments: Mapping[str, Any]) -> PromptColumns:
@@ -40,7 +47,8 @@ def prompt_columns(model: HookedModel, arguments: Mapping[str, Any]) -> PromptCo
         arguments: What its ``forward`` is called with, by name.
 
     Raises:
-        SemanticHubError: A row that is padding throughout.
+        SemanticHubError: A row that is padding throughout, or a batch other than the one whose
+            features are in place.
     """
     tokens, mask = input_tokens(model, arguments), arguments.get("attention_mask")
     if mask is None or mask.ndim != 2:
@@ -53,7 +61,8 @@ def prompt_columns(model: HookedModel, arguments: Mapping[str, Any]) -> PromptCo
             expected="at least one real token in each row",
             fix="Mend the attention mask, or leave the row out.",
         )
-    return PromptColumns(real, _starts_with_bos(model, tokens, real))
+    soft = announced(model, real.shape)
+    return PromptColumns(real, _starts_with_bos(model, tokens, real), soft)
 
 
 def input_tokens(model: HookedModel, arguments: Mapping[str, Any]) -> Tensor:

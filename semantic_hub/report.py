@@ -2,20 +2,26 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import Findings, Progress, Spoke, run
+from semantic_hub.lens import Norm, lens_name
 from semantic_hub.models import HookedModel
 from semantic_hub.report_section import section
 from semantic_hub.results import manifest
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke
 from semantic_hub.spokes.language import LanguageSpoke
 from semantic_hub.storage import write_atomically
+from semantic_hub.verdict import verdicts
+from semantic_hub.verdict_result import Verdicts
 from semantic_hub.zoo.held_out import spokes_of
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -27,10 +33,23 @@ class Report:
     Attributes:
         findings: One entry a spoke.
         manifest: What was measured, with which versions and settings.
+        pictures: Spoke's name to the figures that only this spoke can draw, by title.
     """
 
     findings: tuple[Findings, ...]
     manifest: Mapping[str, Any]
+    pictures: Mapping[str, Mapping[str, "go.Figure"]] = field(default_factory=dict)
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """What the findings say together: one line for each spoke and kind of evidence.
+
+        By `semantic_hub.verdict.verdicts`, with the resamples, seed and confidence of the manifest.
+        """
+        known = ("resamples", "confidence", "seed")
+        return verdicts(
+            self.findings, **{name: self.manifest[name] for name in known if name in self.manifest}
+        )
 
     def to_html(self) -> str:
         """The page: one HTML document with its figures and plotly's script inside.
@@ -42,7 +61,11 @@ class Report:
         page = _environment().get_template("report.html.jinja")
         return page.render(
             model=self.manifest["model"],
-            sections=[section(findings) for findings in self.findings],
+            verdicts=self.verdicts,
+            sections=[
+                section(findings, self.pictures.get(findings.spoke, {}))
+                for findings in self.findings
+            ],
             manifest=json.dumps(self.manifest, ensure_ascii=False, indent=2),
             plotly=get_plotlyjs(),
         )
@@ -83,6 +106,7 @@ def report(
     permutations: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    lenses: Mapping[str, Norm] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure every spoke on a model, for one page: `run` for each.
@@ -94,6 +118,7 @@ def report(
         permutations: Pairings of the permutation test.
         confidence: Coverage of the intervals.
         seed: Of everything random.
+        lenses: Other lenses by name, laid over the logit lens in every set of read-outs.
         progress: Called with a line of text before each measurement.
 
     Example:
@@ -110,8 +135,17 @@ def report(
         "seed": seed,
     }
     chosen = default_spokes(model) if spokes is None else spokes
-    findings = tuple(run(model, spoke, progress=progress, **settings) for spoke in chosen)
-    return Report(findings, manifest(model, spokes=[spoke.name for spoke in chosen], **settings))
+    findings = tuple(
+        run(model, spoke, lenses=lenses, progress=progress, **settings) for spoke in chosen
+    )
+    others = {name: lens_name(lens) for name, lens in (lenses or {}).items()}
+    about = {"spokes": [spoke.name for spoke in chosen], "lenses": others}
+    drawn = {
+        spoke.name: draw(found.lens)
+        for spoke, found in zip(chosen, findings, strict=True)
+        if (draw := getattr(spoke, "pictures", None)) and found.lens
+    }
+    return Report(findings, manifest(model, **about, **settings), drawn)
 
 
 def default_spokes(model: HookedModel) -> Sequence[Spoke]:

@@ -1,13 +1,15 @@
 """What the report shows of one spoke: the numbers of its tables, and its figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.experiment import RANDOM_TWIN, Findings
 from semantic_hub.layers import layer_name
 from semantic_hub.legible import escaped, legible
+from semantic_hub.lens_comparison import LensComparison
 from semantic_hub.lens_result import LensResult
 from semantic_hub.patch_result import PatchResult
+from semantic_hub.report_mass import mass_figures, mass_rows
 from semantic_hub.similarity import SimilarityResult
 from semantic_hub.steering_result import SteeringResult
 from semantic_hub.summaries import Summary
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-def section(findings: Findings) -> dict[str, Any]:
+def section(
+    findings: Findings, pictures: Mapping[str, "go.Figure"] | None = None
+) -> dict[str, Any]:
     """Everything that the page's template shows of one spoke: numbers, and figures as JSON."""
     alike, read = findings.similarity, findings.lens
     return {
@@ -61,10 +65,20 @@ def section(findings: Findings) -> dict[str, Any]:
                 "figures": _figures(_lens_figures(result)),
                 "layers": list(map(layer_name, findings.says[name].layers)),
                 "says": list(_said(findings.says[name])),
+                **_compared(name, findings),
             }
             for name, result in read.items()
         ],
+        "left_out": dict(findings.left_out),
+        "pictures": _figures(_named_pictures(pictures or {})),
+        "mass": mass_rows(findings.mass),
+        "mass_figures": _figures(mass_figures(findings.mass)),
     }
+
+
+def _named_pictures(pictures: Mapping[str, "go.Figure"]) -> Iterator["go.Figure"]:
+    for name, figure in pictures.items():
+        yield figure.update_layout(title_text=escaped(name))
 
 
 def _titled(name: str, result: SimilarityResult) -> "go.Figure":
@@ -81,6 +95,23 @@ def _lens_figures(result: LensResult) -> Iterator["go.Figure"]:
     yield result.figure("probability")
     if "hub" in result.groups:
         yield result.figure("share", group="hub")
+
+
+def _compared(name: str, findings: Findings) -> dict[str, Any]:
+    """The other lenses on a set of read-outs: a row for each, and all of them in one figure."""
+    if name not in findings.lenses:
+        return {"lenses": [], "lens_figures": []}
+    found = findings.lenses[name]
+    rows = [{"lens": lens, **_lens_row(result)} for lens, result in found.lenses.items()]
+    return {"lenses": rows, "lens_figures": _figures(_overlays(name, found))}
+
+
+def _overlays(name: str, found: LensComparison) -> Iterator["go.Figure"]:
+    groups = next(iter(found.lenses.values())).groups
+    group = "hub" if "hub" in groups else None
+    for measure in ("probability", "share"):
+        figure = found.figure(measure, group=group)
+        yield figure.update_layout(title_text=escaped(f"{name}: {measure} by lens"))
 
 
 def _similarity_row(result: SimilarityResult) -> dict[str, Any]:

@@ -93,7 +93,7 @@ def similarity(
     reader = _Reader(model, positions, layers, batch_size, {})
     own = _measure(reader, pairs, settings, stack.left_out)
     rows = {
-        name: _measure(reader, row, settings)
+        name: _measure(reader, row, settings, dropped=stack.dropped.get(name))
         if isinstance(row, Pairs)
         else _measure(replace(reader, model=row, known={}), pairs, settings)
         for name, row in stack.items()
@@ -104,6 +104,7 @@ def similarity(
         margin=above.value,
         margin_low=above.low,
         margin_high=above.high,
+        margin_p_corrected=above.p_corrected,
         strongest=above.strongest,
         controls={name: rows[name].result for name in stack.nulls},
         checks={name: row.result for name, row in rows.items() if name in stack.checks},
@@ -146,7 +147,11 @@ class _Reader:
 
 
 def _measure(
-    reader: _Reader, pairs: Pairs, settings: _Settings, left_out: Mapping[str, str] | None = None
+    reader: _Reader,
+    pairs: Pairs,
+    settings: _Settings,
+    left_out: Mapping[str, str] | None = None,
+    dropped: Mapping[str, int] | None = None,
 ) -> _Row:
     """One row: the pairs in the model, without controls."""
     x, y = reader.sides(pairs)
@@ -169,6 +174,7 @@ def _measure(
         margin=nothing.value,
         margin_low=nothing.low,
         margin_high=nothing.high,
+        margin_p_corrected=nothing.p_corrected,
         n_pairs=len(pairs),
         x_name=pairs.x_name,
         y_name=pairs.y_name,
@@ -178,7 +184,7 @@ def _measure(
             measure="similarity",
             positions=getattr(reader.positions, "__name__", str(reader.positions)),
             n_pairs=len(pairs),
-            dropped={},
+            dropped=dropped or {},
             left_out={**(left_out or {}), **failed},
             **settings._asdict(),
         ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _MEANS = ("similarity", "matched", "mismatched")
 _BESIDE = ("low", "high", "p", "p_corrected")
-_MARGIN = ("margin", "margin_low", "margin_high")
+_MARGIN = ("margin", "margin_low", "margin_high", "margin_p_corrected")
 _COLUMNS = ("row", "measure", "layer", "value", *_BESIDE, *_MARGIN, "strongest", "n")
 _COSINE = {"unit": "mean cosine"}
 _DIFFERENCE = {"unit": "difference of mean cosines"}
@@ -75,6 +75,8 @@ class SimilarityResult(Result):
         margin: Similarity above that of the strongest null control; NaN without controls.
         margin_low: Lower end of its bootstrap interval over pairs; NaN with 2 pairs.
         margin_high: Upper end.
+        margin_p_corrected: Bootstrap p-value that the margin is above 0, corrected over layers
+            (`semantic_hub.simultaneous.max_t_p_values`); NaN with 2 pairs.
         strongest: The name of that control at each layer; empty without controls.
         n_pairs: Number of pairs.
         x_name: What the x side is called.
@@ -101,6 +103,7 @@ class SimilarityResult(Result):
     margin: Float[Tensor, " layer"] = field(metadata=_DIFFERENCE)
     margin_low: Float[Tensor, " layer"] = field(metadata=_DIFFERENCE)
     margin_high: Float[Tensor, " layer"] = field(metadata=_DIFFERENCE)
+    margin_p_corrected: Float[Tensor, " layer"] = field(metadata=_PROBABILITY)
     strongest: tuple[str, ...] = ()
     n_pairs: int
     x_name: str
@@ -133,8 +136,9 @@ class SimilarityResult(Result):
         Returns:
             Columns ``row``, ``measure`` (similarity, matched, mismatched, then those of
             `measures`), ``layer``, ``value``, ``low``, ``high``, ``p``, ``p_corrected``,
-            ``margin``, ``margin_low``, ``margin_high``, ``strongest``, ``n``; where a line has
-            none of them it is NaN, ``strongest`` is ``""``. The margin is the similarity's.
+            ``margin``, ``margin_low``, ``margin_high``, ``margin_p_corrected``, ``strongest``,
+            ``n``; where a line has none of them it is NaN, ``strongest`` is ``""``. The margin is
+            the similarity's.
         """
         import pandas as pd
 

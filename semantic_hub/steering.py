@@ -1,9 +1,9 @@
 """Steering: a direction added to the residual stream, or put in its place, or taken out of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,6 +16,7 @@ from semantic_hub.interventions import Mode, SteeredPositions
 from semantic_hub.layers import check_layers, layer_hook
 from semantic_hub.models import HookedModel, check_model
 from semantic_hub.prompt_columns import PromptColumns
+from semantic_hub.soft_tokens import SoftPositions
 
 _NAMED = ("all", "last", "prompt", "generated")
 
@@ -44,7 +45,9 @@ def steer(
     - ``"prompt"``: every position of the prompt, BOS included;
     - ``"generated"``: every position after the prompt, so the first new token is not steered yet;
     - ``(start, stop)`` or a slice: that span of the prompt's own tokens as Python slices it, which
-      leaves out padding and a BOS in front (embeddings instead of tokens have no BOS).
+      leaves out padding and a BOS in front (embeddings instead of tokens have no BOS);
+    - `SoftPositions`: those of the prompt's features, wherever they are in it;
+    - a tuple of such ``(start, stop)`` or `SoftPositions`, one for each prompt of a batch.
 
     They are the same with and without a key-value cache, on either side of padding, and for one
     prompt or many. A pass that is given a filled cache reads generated tokens; any other pass
@@ -90,6 +93,18 @@ def steer(
     edit = _Edit(follower, direction, strength, positions, mode)
     with follower.following(), model.hooks(fwd_hooks=[(layer_hook(direction.layer), edit)]):
         yield
+
+
+def is_span_of_each(positions: object) -> TypeGuard[tuple[Any, ...]]:
+    """Whether positions are a span for each prompt, and not the same for all.
+
+    Example:
+        >>> is_span_of_each(((0, 1), (2, 3))), is_span_of_each((0, 1)), is_span_of_each("all")
+        (True, False, False)
+    """
+    return isinstance(positions, tuple) and any(
+        isinstance(span, tuple | SoftPositions) for span in positions
+    )
 
 
 class _Edit:
@@ -172,18 +187,40 @@ def _chosen_in_prompts(
     if positions in ("all", "prompt", "generated"):
         return torch.full(prompts.real.shape, positions != "generated")
     chosen = torch.zeros_like(prompts.real)
-    for row, real in enumerate(prompts.real):
-        own = prompts.own(row)
-        columns = real.nonzero()[-1:, 0].tolist() if positions == "last" else own[_slice(positions)]
+    for row, span in enumerate(_spans(positions, len(chosen))):
+        columns = _columns(prompts, row, span)
         if not columns:
             raise SemanticHubError(
                 "steer",
-                got=f"positions={positions!r} in prompt {row}, which has {len(own)} tokens",
+                got=f"positions={span!r} in prompt {row}, which has {len(prompts.own(row))} tokens"
+                f" and {len(prompts.spans(row))} spans of features",
                 expected="a span with at least one of its tokens",
                 fix="Count from 0, or from the end with negative numbers, without the BOS token.",
             )
         chosen[row, columns] = True
     return chosen
+
+
+def _columns(prompts: PromptColumns, row: int, span: Any) -> Sequence[int]:
+    if span == "last":
+        return prompts.real[row].nonzero()[-1:, 0].tolist()
+    if isinstance(span, SoftPositions):
+        return span.among(prompts.spans(row))
+    return prompts.own(row)[_slice(span)]
+
+
+def _spans(positions: Any, n_prompts: int) -> Sequence[Any]:
+    """Where to steer in each prompt of a batch."""
+    if not is_span_of_each(positions):
+        return [positions] * n_prompts
+    if len(positions) != n_prompts:
+        raise SemanticHubError(
+            "steer",
+            got=f"a batch of {n_prompts} and {len(positions)} spans",
+            expected="one for each prompt",
+            fix="Pick the batch's own spans.",
+        )
+    return positions
 
 
 def _slice(positions: Any) -> slice:
@@ -235,12 +272,17 @@ def _check_options(
         raise _option_error(
             f"{direction.n_rows} rows and {_n_rows(direction, strength)} strengths", "as many"
         )
-    span = isinstance(positions, slice) or (isinstance(positions, tuple) and len(positions) == 2)
-    if not span and positions not in _NAMED:
+    spans: Sequence[Any] = positions if is_span_of_each(positions) else (positions,)
+    if not all(map(_is_span, spans)) and positions not in _NAMED:
         names = ", ".join(map(repr, _NAMED))
-        raise _option_error(f"positions={positions!r}", f"one of {names}, or (start, stop)")
+        raise _option_error(f"positions={positions!r}", f"one of {names}, or a span")
     if mode == "project_out" and not direction.vector.any(dim=-1).all():
         raise _option_error(f"{direction.made}, which is zero", "a direction with a length")
+
+
+def _is_span(positions: object) -> bool:
+    pair = isinstance(positions, tuple) and len(positions) == 2
+    return pair or isinstance(positions, slice | SoftPositions)
 
 
 def _option_error(got: str, expected: str) -> SemanticHubError:

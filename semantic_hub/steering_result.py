@@ -1,6 +1,6 @@
 """What a steering sweep found: how often each outcome came, at every layer and strength."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ class SteeringResult(Result):
         relative_norm: Mean length of a direction at strength 1, over the mean length of the
             prompts' own states at their last position.
         confidence: Coverage of the intervals.
+        dropped: Number of prompts that could not be asked, by reason.
         manifest: Where the numbers come from.
     """
 
@@ -44,6 +45,7 @@ class SteeringResult(Result):
     )
     relative_norm: Float[Tensor, "direction layer"] = field(metadata={"unit": "residual norm"})
     confidence: float = 0.95
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def share(self, outcome: str, direction: str) -> Summary:
         """Share of prompts with an outcome, 0 to 1.

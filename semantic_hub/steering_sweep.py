@@ -21,7 +21,8 @@ from semantic_hub.layers import check_layers
 from semantic_hub.models import HookedModel, check_model
 from semantic_hub.prompts import PromptLike, encode
 from semantic_hub.results import manifest
-from semantic_hub.steering import steer
+from semantic_hub.soft_tokens import recorded_positions
+from semantic_hub.steering import is_span_of_each, steer
 from semantic_hub.steering_result import SteeringResult
 
 
@@ -36,6 +37,7 @@ def steering_sweep(
     positions: SteeredPositions = "last",
     mode: Mode = "add",
     max_new_tokens: int = 1,
+    from_layer_on: bool = False,
     batch_size: int | Literal["auto"] = "auto",
     confidence: float = 0.95,
     seed: int = 0,
@@ -57,9 +59,11 @@ def steering_sweep(
         strengths: Factors; 0 is added.
         outcome: From a prompt's index and the text of its new tokens to ``"success"``,
             ``"unchanged"`` or ``"other"``.
-        positions: Where; see `semantic_hub.steering.steer`.
+        positions: Where; see `semantic_hub.steering.steer`. A tuple of spans has one for each
+            prompt.
         mode: How; see there.
         max_new_tokens: How far to generate; a text ends before its end-of-text token.
+        from_layer_on: Steer every layer from each on, not it alone, each by its own direction.
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens.
         confidence: Coverage of the intervals.
         seed: Of the placebo, which has the norm of the first direction at each layer.
@@ -88,26 +92,35 @@ def steering_sweep(
     wanted = check_layers(model, layers)
     encodings = encode(model, prompts)
     named = _named(direction)
-    directions = with_placebo("steering_sweep", named, wanted, n_prompts=len(encodings), seed=seed)
+    reached = range(min(wanted), model.cfg.n_layers + 1) if from_layer_on else wanted
+    directions = with_placebo("steering_sweep", named, reached, n_prompts=len(encodings), seed=seed)
     factors = _check_strengths(strengths)
+    _check_spans(positions, len(encodings))
     how = {"positions": positions, "mode": mode}
     _check_steerable(model, directions, how)
     about = manifest(
         model,
         seed=seed,
         parameters={
-            **how,
+            "positions": recorded_positions(positions),
+            "mode": mode,
             "max_new_tokens": max_new_tokens,
+            "from_layer_on": from_layer_on,
             "made": {name: by_layer[wanted[0]].made for name, by_layer in directions.items()},
         },
     )
     texts = Continuations(model, encodings, max_new_tokens, batch_size)
+    steered = {
+        layer: [at for at in reached if at >= layer] if from_layer_on else [layer]
+        for layer in wanted
+    }
+    own = {name: {at: by_layer[at] for at in wanted} for name, by_layer in directions.items()}
     return SteeringResult(
         layers=tuple(wanted),
         strengths=factors,
         directions=tuple(directions),
-        outcome=_sweep(texts, directions, factors, outcome, how),
-        relative_norm=relative_norms(model, prompts, directions, batch_size),
+        outcome=_sweep(texts, directions, steered, factors, outcome, how),
+        relative_norm=relative_norms(model, prompts, own, batch_size),
         confidence=confidence,
         manifest=about,
     )
@@ -122,17 +135,17 @@ def _named(direction: LayerDirection | Mapping[str, LayerDirection]) -> Mapping[
 def _sweep(
     texts: Continuations,
     directions: Mapping[str, Mapping[int, Direction]],
+    layers: Mapping[int, Sequence[int]],
     strengths: Sequence[float | int],
     outcome: Outcome,
     how: Mapping[str, Any],
 ) -> Int[Tensor, "direction layer strength prompt"]:
-    """Runs without steering are the same everywhere, and run once."""
-    layers = list(next(iter(directions.values())))
+    """Each layer with all those that are then steered; without steering texts are made once."""
     unsteered = _outcomes(outcome, texts.unsteered())
     found = unsteered.repeat(len(directions), len(layers), len(strengths), 1)
-    for column, layer in enumerate(layers):
+    for column, reached in enumerate(layers.values()):
         cells = {
-            (row, place): (by_layer[layer], strength)
+            (row, place): ([by_layer[layer] for layer in reached], strength)
             for row, by_layer in enumerate(directions.values())
             for place, strength in enumerate(strengths)
             if strength
@@ -164,6 +177,15 @@ def _check_strengths(strengths: Sequence[float | int]) -> tuple[float, ...]:
             "Pass factors, such as [0.5, 1, 2].",
         )
     return tuple(sorted({0.0, *map(float, strengths)}))
+
+
+def _check_spans(positions: SteeredPositions, n_prompts: int) -> None:
+    if is_span_of_each(positions) and len(positions) != n_prompts:
+        raise _error(
+            f"{len(positions)} spans for {n_prompts} prompts",
+            "one for each prompt",
+            "Give each prompt its span, or one span for all.",
+        )
 
 
 def _check_steerable(

@@ -22,6 +22,7 @@ from semantic_hub.perplexity import perplexity
 from semantic_hub.prompts import PromptLike
 from semantic_hub.results import manifest
 from semantic_hub.scorers import Scorer
+from semantic_hub.soft_tokens import recorded_positions
 from semantic_hub.steering import steer
 from semantic_hub.text_steering_result import TextSteeringResult
 
@@ -98,7 +99,7 @@ def text_steering(
     about = manifest(
         model,
         seed=seed,
-        positions=positions,
+        positions=recorded_positions(positions),
         mode=mode,
         sampling=vars(sampling),
         batch_size=batch_size,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -152,11 +153,12 @@ def likeliest(
 
 
 def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
-    """Each prompt as text, up to the token that is read."""
+    """Each prompt as text, up to the token that is read; a `SOFT` for each span of features."""
     encodings = encode(model, prompts)
     read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
+    written = partial(decode, model.tokenizer)
     return [
-        decode(model.tokenizer, encoding.tokens[encoding.own_positions.start : position + 1])
+        encoding.text(written, encoding.own_positions.start, position + 1)
         for encoding, (position,) in zip(encodings, read, strict=True)
     ]
 

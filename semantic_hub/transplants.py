@@ -85,7 +85,7 @@ def _up_to_read(prompts: Sequence[Prompt], encodings: Sequence[Encoding]) -> lis
     """The same tokens; of its own, a prompt has those up to the position that is read."""
     places = read_positions(prompts, encodings, "last", frozenset())
     return [
-        Encoding(encoding.tokens, slice(encoding.own_positions.start, place + 1))
+        replace(encoding, own=slice(encoding.own_positions.start, place + 1))
         for encoding, (place,) in zip(encodings, places, strict=True)
     ]
 

@@ -15,6 +15,7 @@ whatever follows: a longer word that begins with them is included.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Literal
 
@@ -22,6 +23,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from semantic_hub.boundaries import following_tokens
 from semantic_hub.lens_logits import Norm, padded, score
 from semantic_hub.models import HookedModel
 from semantic_hub.positions import read_positions
@@ -71,16 +73,21 @@ def score_words(
         >>> tuple(log_prob.shape)
         (1, 1, 2)
     """
-    texts = _texts(model, readouts)
-    room = [model.cfg.n_ctx - len(text) + 1 for text in texts]
-    candidates = candidate_tokens(model.tokenizer, readouts, cases=cases, longest=room)
+    lengths, texts = _texts(model, readouts)
+    room = [model.cfg.n_ctx - length + 1 for length in lengths]
+    candidates = candidate_tokens(
+        model.tokenizer,
+        readouts,
+        cases=cases,
+        longest=room,
+        following=following_tokens(model, readouts),
+    )
     kept = [texts[index] for index in candidates.kept]
     parts = []
     for start in range(0, len(kept), _READOUTS):
         block = slice(start, start + _READOUTS)
         words = _Words(kept[block], candidates.spellings[block])
-        prompts = [Prompt(tokens=text) for text in words.targets]
-        states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
+        states = residual_stream(model, list(words.targets), layers=layers, batch_size=batch_size)
         numbers = score(model, states, layers, words.single_tokens(), norm)
         parts.append(words.likeliest(*numbers))
     log_prob, rank = (torch.cat(blocks) for blocks in zip(*parts, strict=True))
@@ -95,10 +102,10 @@ class _Words:
     """
 
     def __init__(
-        self, texts: Sequence[Tokens], spellings: Sequence[Sequence[Sequence[Tokens]]]
+        self, texts: Sequence[Prompt], spellings: Sequence[Sequence[Sequence[Tokens]]]
     ) -> None:
         self.spellings = spellings
-        self.targets: dict[Tokens, dict[int, None]] = {}
+        self.targets: dict[Prompt, dict[int, None]] = {}
         self.steps = [
             list(_steps(text, spelling))
             for text, groups in zip(texts, spellings, strict=True)
@@ -140,20 +147,20 @@ class _Words:
                 yield number, texts[before], columns[before][token]
 
 
-def _texts(model: HookedModel, readouts: Sequence[Readout]) -> list[Tokens]:
-    """The tokens up to and with the one that is read."""
+def _texts(model: HookedModel, readouts: Sequence[Readout]) -> tuple[list[int], list[Prompt]]:
+    """The tokens up to and with the one that is read: how many, and which."""
     prompts = [readout.prompt for readout in readouts]
     encodings = encode(model, prompts)
     read = read_positions(prompts, encodings, "last", frozenset())
-    return [
-        encoding.tokens[: place + 1] for encoding, (place,) in zip(encodings, read, strict=True)
-    ]
+    lengths = [place + 1 for (place,) in read]
+    texts = [e.first(length) for e, length in zip(encodings, lengths, strict=True)]
+    return lengths, texts
 
 
-def _steps(text: Tokens, spelling: Tokens) -> Iterator[tuple[Tokens, int]]:
+def _steps(text: Prompt, spelling: Tokens) -> Iterator[tuple[Prompt, int]]:
     """Each token of a spelling, and the text that it is read after."""
     for index, token in enumerate(spelling):
-        yield text + spelling[:index], token
+        yield replace(text, tokens=(text.tokens or ()) + spelling[:index]), token
 
 
 def _numbered(spellings: Sequence[Sequence[Sequence[Tokens]]]) -> list[list[list[int]]]:

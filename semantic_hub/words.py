@@ -15,8 +15,8 @@ from itertools import permutations
 
 from transformers import PreTrainedTokenizerBase
 
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.prompts import Readout
+from semantic_hub.errors import NothingLeftError, SemanticHubError
+from semantic_hub.prompts import NEXT, Readout
 
 ANCHOR = "\n"
 """The text behind which spellings are tokenised."""
@@ -25,7 +25,9 @@ SHARED = "shared token"
 AMBIGUOUS = "ambiguous first token"
 UNKNOWN = "unknown token"
 UNUSABLE = "no usable token"
-REASONS = (SHARED, AMBIGUOUS, UNKNOWN, UNUSABLE)
+CROSSES = "token crosses the read-out"
+SPLIT = "next word is several tokens"
+REASONS = (SHARED, AMBIGUOUS, UNKNOWN, UNUSABLE, CROSSES, SPLIT)
 """Why a read-out is dropped; see `candidate_tokens`."""
 
 Case = Callable[[str], str]
@@ -170,6 +172,7 @@ def candidate_tokens(
     *,
     cases: Sequence[Case] = (),
     longest: Sequence[int] | None = None,
+    following: Sequence[int | str | None] | None = None,
 ) -> CandidateTokens:
     """Token ids of the candidates of every read-out, group by group.
 
@@ -181,7 +184,9 @@ def candidate_tokens(
     - ``ambiguous first token``: a candidate is scored by its first token alone, and that token
       also begins, or is, another candidate of this read-out, in whichever group;
     - ``shared token``: candidates of two groups are the same tokens, or those of one begin the
-      other.
+      other;
+    - ``token crosses the read-out`` and ``next word is several tokens``: of read-outs that were
+      taken from a longer text; see `semantic_hub.boundaries.following_tokens`.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -189,19 +194,32 @@ def candidate_tokens(
         cases: Case variants to add to each candidate; see `word_tokens`.
         longest: For each read-out, up to how many tokens a word is scored in full; a longer one is
             scored by its first token. None for 1 everywhere.
+        following: For each read-out the token that really follows, or why there is none, as
+            `semantic_hub.boundaries.following_tokens` gives it. None where no read-out has a text
+            that follows.
 
     Returns:
         The kept read-outs' tokens and the counts of the dropped ones.
 
     Raises:
-        SemanticHubError: No read-outs, groups that differ between read-outs, or not one
-            read-out left.
+        SemanticHubError: No read-outs, groups that differ between read-outs, texts that follow
+            without their tokens, or not one read-out left.
     """
     groups = _groups(readouts)
+    after = _following(readouts, following)
     most = [1] * len(readouts) if longest is None else longest
     lookup = cache(lambda word: word_tokens(tokenizer, word, cases=cases))
-    words = [[[lookup(word) for word in r.candidates[group]] for group in groups] for r in readouts]
-    problems = [_problem(*candidates) for candidates in zip(words, most, strict=True)]
+    words = [
+        [
+            [_next(tokenizer, token) if word == NEXT else lookup(word) for word in r.candidates[g]]
+            for g in groups
+        ]
+        for r, token in zip(readouts, after, strict=True)
+    ]
+    problems = [
+        token if isinstance(token, str) else _problem(candidates, size)
+        for candidates, size, token in zip(words, most, after, strict=True)
+    ]
     dropped = {reason: problems.count(reason) for reason in REASONS}
     kept = tuple(index for index, problem in enumerate(problems) if problem is None)
     if not kept:
@@ -247,6 +265,26 @@ def _groups(readouts: Sequence[Readout]) -> tuple[str, ...]:
     return groups
 
 
+def _following(
+    readouts: Sequence[Readout], following: Sequence[int | str | None] | None
+) -> Sequence[int | str | None]:
+    if following is None and any(readout.following for readout in readouts):
+        raise SemanticHubError(
+            "candidates",
+            got="read-outs with a text that follows them",
+            expected="the tokens that follow",
+            fix="Pass following=following_tokens(model, readouts), or use logit_lens.",
+        )
+    return [None] * len(readouts) if following is None else following
+
+
+def _next(tokenizer: PreTrainedTokenizerBase, token: int | str | None) -> WordTokens:
+    """The token that really follows, whatever it is; there is none where that is a reason."""
+    if not isinstance(token, int) or token == tokenizer.unk_token_id:
+        return WordTokens(NEXT, (), (), UNKNOWN)
+    return WordTokens(NEXT, (token,), ((token,),))
+
+
 def _problem(groups: Sequence[Sequence[WordTokens]], longest: int) -> str | None:
     if not all(groups):
         return UNUSABLE
@@ -270,9 +308,9 @@ def _meet(one: Set[Tokens], other: Set[Tokens]) -> bool:
     return any(spelling[:size] in one for spelling in other for size in range(1, len(spelling) + 1))
 
 
-def _nothing_left(dropped: Mapping[str, int]) -> SemanticHubError:
+def _nothing_left(dropped: Mapping[str, int]) -> NothingLeftError:
     counts = ", ".join(f"{reason}: {count}" for reason, count in dropped.items() if count)
-    return SemanticHubError(
+    return NothingLeftError(
         "candidates",
         got=f"no read-out that can be scored, {sum(dropped.values())} dropped ({counts})",
         expected="at least one read-out where each word has a usable token of its own",

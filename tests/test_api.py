@@ -29,6 +29,7 @@ NAMES = [
     "steer",
     "steering_sweep",
     "top_tokens",
+    "verdicts",
 ]
 
 

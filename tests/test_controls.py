@@ -9,6 +9,7 @@ from semantic_hub.controls import (
     Controls,
     mismatched_pairs,
     romanised_pairs,
+    shared_surface,
     shuffled_tokens,
     stacked_controls,
     without_shared_surface,
@@ -18,10 +19,11 @@ from semantic_hub.models import load_model
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, encode
 from semantic_hub.residuals import residual_stream
+from semantic_hub.similarity import similarity
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
 from semantic_hub.spokes.language import LanguageSpoke
 from semantic_hub.spokes.numbers import DIGITS
-from semantic_hub.surface import is_latin, romanised, shares_surface
+from semantic_hub.surface import has_cognates, is_latin, likeness, romanised, shares_surface
 from semantic_hub.zoo.held_out import world_spokes
 from semantic_hub.zoo.world import World
 
@@ -159,6 +161,49 @@ def test_no_shared_surface_needs_something_to_drop_and_two_pairs_to_keep(model):
 )
 def test_shared_surface(x, y, shared):
     assert shares_surface(x, y) is shares_surface(y, x) is shared
+
+
+def by_recursion(x: str, y: str) -> int:
+    """The edit distance from its definition."""
+    if not x or not y:
+        return len(x) + len(y)
+    changed = by_recursion(x[1:], y[1:]) + (x[0] != y[0])
+    return min(changed, by_recursion(x[1:], y) + 1, by_recursion(x, y[1:]) + 1)
+
+
+def test_likeness_is_one_less_the_edit_distance():
+    words = ["", "a", "ab", "ba", "abc", "cab", "bacb"]
+    for x, y in itertools.product(words, repeat=2):
+        assert likeness(x, y) == 1 - by_recursion(x, y) / max(len(x), len(y), 1)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "cognates"),
+    [
+        ("good music", "buena música", True),
+        ("nations", "naranja", False),
+        ("an animal", "животное", False),
+        ("a telephone", "телефон", True),
+        ("Berlin", "Берлин", True),
+        ("tres", "trois", False),  # too short
+        ("12345", "12346", False),
+        ("", "", False),
+    ],
+)
+def test_cognates(x, y, cognates):
+    assert has_cognates(x, y) is has_cognates(y, x) is cognates
+
+
+def test_dropped_pairs_are_counted_by_reason(model):
+    pairs = Pairs.from_prompts(
+        ["Ana runs", "music", "the dog", "Berlin", "two"],
+        ["ANA corre", "música", "el perro", "Берлин", "dos"],
+    )
+    controls = stacked_controls(model, pairs)
+    assert controls.dropped == {"no shared surface": {"a word in common": 1, "cognates": 2}}
+    check = similarity(model, pairs, controls=controls, resamples=9, permutations=9).checks
+    assert check["no shared surface"].n_pairs == 2
+    assert check["no shared surface"].manifest["dropped"] == shared_surface(pairs)
 
 
 def test_romanised_pairs_are_those_in_other_letters():

@@ -11,6 +11,7 @@ from semantic_hub.exchanges import Exchange
 from semantic_hub.experiment import RANDOM_TWIN, Findings, Spoke, run
 from semantic_hub.generation import Sampling
 from semantic_hub.interventions import Contrast, Patching, Steering, TextSteering
+from semantic_hub.language_texts import LanguageTexts
 from semantic_hub.lens_result import LensResult
 from semantic_hub.models import load_model
 
@@ -107,6 +108,23 @@ def test_a_save_that_fails_midway_keeps_the_old_findings(
     assert Findings.load(findings.save(tmp_path)).to_frame().equals(findings.to_frame())
 
 
+class Unreadable(Words):
+    """One set of which this tokenizer leaves nothing, between two that it reads."""
+
+    def readouts(self):
+        same = [sh.Readout(sh.Prompt("the"), {"surface": ("dog",), "hub": ("dog",)})]
+        (read,) = super().readouts().values()
+        return {"before": read, "same words": same, "behind": read}
+
+
+def test_a_set_of_which_nothing_is_left_stops_no_run(model, tmp_path: Path) -> None:
+    found = run(model, Unreadable(), **SETTINGS)
+    assert list(found.lens) == list(found.says) == ["before", "behind"]
+    assert list(found.left_out) == ["lens, same words"]
+    assert "shared token: 1" in found.left_out["lens, same words"]
+    assert Findings.load(found.save(tmp_path)).left_out == found.left_out
+
+
 def test_findings_without_sets_are_saved(tmp_path: Path) -> None:
     bare = Findings("bare", {}, {}, {})
     assert Findings.load(bare.save(tmp_path / "deep" / "er")) == bare
@@ -180,6 +198,29 @@ def test_interventions_are_run_saved_and_read_back(model, tmp_path: Path) -> Non
     frame = found.to_frame()
     assert {"patching", "steering", "texts"} < set(frame["evidence"])
     assert Findings.load(found.save(tmp_path)).to_frame().equals(frame)
+
+
+class Told(Steered):
+    """The same, with texts whose language mass is measured."""
+
+    def texts(self):
+        return {"tales": LanguageTexts.of(["el perro", "el gato huye"], "es", ("en", "es"))}
+
+
+def test_texts_and_other_lenses_are_measured_saved_and_read_back(model, tmp_path: Path) -> None:
+    lines: list[str] = []
+    found = run(model, Told(), lenses={"raw": "none"}, progress=lines.append, **SETTINGS)
+    assert lines[-1] == "words: language mass, tales"
+    assert found.mass["tales"].languages == ("en", "es")
+    assert found.lenses["after the"].lenses["logit"] is found.lens["after the"]
+    frame = found.to_frame()
+    assert {"mass", "lenses"} < set(frame["evidence"])
+    assert set(frame.loc[frame["evidence"] == "lenses", "lens"]) == {"logit", "raw"}
+    assert Findings.load(found.save(tmp_path)).to_frame().equals(frame)
+
+
+def test_no_other_lenses_unless_asked_for(findings: Findings) -> None:
+    assert findings.lenses == findings.mass == {}
 
 
 def test_an_encoder_is_not_intervened_on(bert_folder) -> None:

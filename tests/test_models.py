@@ -11,7 +11,7 @@ import torch
 import transformers
 from tiny import BACKENDS, DECODERS, HAS_HOOKED, SENTENCES, requires_hooked_transformer
 
-from semantic_hub.checkpoints import convert_folder
+from semantic_hub.conversion import convert_folder
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import (
     HookedModel,

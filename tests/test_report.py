@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from test_experiment import SETTINGS, Steered, Words
+from test_experiment import SETTINGS, Told, Words
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
@@ -15,7 +15,7 @@ from semantic_hub.report import Report, report
 HOSTILE = '</script><script>alert(1)</script>" onload="x'
 
 
-class Hostile(Steered):
+class Hostile(Told):
     name = HOSTILE
 
     def pairs(self):
@@ -26,6 +26,9 @@ class Hostile(Steered):
 
     def interventions(self):
         return {f"{HOSTILE}{kind}": one for kind, one in super().interventions().items()}
+
+    def texts(self):
+        return {HOSTILE: super().texts()["tales"]}
 
 
 class Page(HTMLParser):
@@ -87,7 +90,7 @@ def test_it_says_what_was_measured(page: Page) -> None:
 
 
 def test_hostile_names_stay_text(model) -> None:
-    html = report(model, [Hostile()], **SETTINGS).to_html()
+    html = report(model, [Hostile()], lenses={HOSTILE: "none"}, **SETTINGS).to_html()
     found = Page(html)
     assert HOSTILE in found.text
     assert not re.search(r"<script>alert", html)
@@ -109,8 +112,45 @@ def test_save_needs_a_folder(model, tmp_path: Path) -> None:
 
 
 def test_two_runs_give_the_same_page(model) -> None:
-    first, second = (report(model, [Words()], **SETTINGS).to_html() for _ in range(2))
+    """Every kind of measurement is in it: pairs, read-outs, lenses, interventions, texts."""
+    pages = [report(model, [Told()], lenses={"raw": "none"}, **SETTINGS) for _ in range(2)]
+    first, second = (page.to_html() for page in pages)
     assert first == second
+    other = report(model, [Told()], lenses={"raw": "none"}, **{**SETTINGS, "seed": 4}).to_html()
+    assert other != first
+
+
+def test_the_verdict_comes_first(page: Page) -> None:
+    assert page.links[0] == "#verdict"
+    assert page.ids[0] == "verdict"
+    assert "set with the median effect" in page.text
+    assert "not measured" in page.text  # no interventions
+    assert "All 2 sets" in page.text
+    assert "no null controls" in page.text  # the read-outs have no third group
+
+
+def test_too_few_permutations_are_told(model) -> None:
+    page = Page(report(model, [Words()], resamples=50, permutations=9).to_html())
+    assert "Sets of pairs: 1, measured with 9 resamples or permutations" in page.text
+
+
+def test_language_mass_and_lenses_are_shown(model) -> None:
+    plain = report(model, [Told()], **SETTINGS)
+    page = Page(plain.to_html())
+    assert "own language overtakes" in page.text
+    assert "#words-mass" in page.links
+    assert "The same read-outs through other lenses" not in page.text
+    overlaid = report(model, [Told()], lenses={"raw": "none"}, **SETTINGS)
+    both = Page(overlaid.to_html())
+    assert "The same read-outs through other lenses" in both.text
+    names = {trace["name"] for figure in figures(both) for trace in figure["data"]}
+    assert {"logit: hub", "raw: hub"} <= names
+    assert len(figures(both)) == len(figures(page)) + 2
+    assert overlaid.manifest["lenses"] == {"raw": "none"}
+
+
+def figures(page: Page) -> list[dict]:
+    return [json.loads(s["text"]) for s in page.scripts if s["type"] == "application/json"]
 
 
 def test_any_other_model_gets_the_packages_own_spokes(model) -> None:

@@ -22,13 +22,14 @@ from semantic_hub.prompts import Prompt
 from semantic_hub.resampling import resample_weights
 from semantic_hub.residuals import residual_stream
 from semantic_hub.similarity import MeasureResult, SimilarityResult, similarity
+from semantic_hub.simultaneous import max_t_p_values
 from semantic_hub.zoo.planted import planted_hub, planted_separate, planted_world
 
 ENGLISH = ["the dog", "two plus three", "the cat runs", "five", "the dog barks at the cat", "a"]
 SPANISH = ["el perro", "2+3", "el gato huye", "5", "El perro ladra al gato", "b"]
 PAIRS = Pairs.from_prompts(ENGLISH, SPANISH, x_name="en", y_name="es")
 PARTS = ["similarity", "matched", "mismatched", "low", "high", "p", "p_corrected"]
-ARRAYS = [*PARTS, "margin", "margin_low", "margin_high"]
+ARRAYS = [*PARTS, "margin", "margin_low", "margin_high", "margin_p_corrected"]
 SHIFTED = Pairs.from_prompts(ENGLISH, SPANISH[1:] + SPANISH[:1])
 
 
@@ -159,6 +160,8 @@ def test_margin_is_that_of_explicit_resamples(model):
     np.testing.assert_allclose(result.margin_high, high, atol=1e-5)
     values = [paired_similarity(*row).numpy() for row in rows]
     np.testing.assert_allclose(result.margin, margin_of(values), atol=1e-5)
+    p = max_t_p_values(result.margin, torch.from_numpy(np.array(above)))
+    np.testing.assert_allclose(result.margin_p_corrected[1:], p[1:], atol=1e-12)
     names = np.array(["twin", "shifted"])[np.argmax(values[1:], axis=0)]
     assert result.strongest == tuple(names)
 
@@ -193,6 +196,7 @@ def test_planted_hub_stands_above_every_control():
     assert (result.margin[[2, 3]] > 0.1).all()
     assert (result.margin_low[[2, 3]] > 0).all()
     assert (result.margin <= result.margin_high).all()
+    assert (result.margin_p_corrected[[2, 3]] <= 0.01).all()
 
 
 def test_planted_separate_never_stands_above_its_controls():
@@ -200,6 +204,7 @@ def test_planted_separate_never_stands_above_its_controls():
         world = planted_world("planted-separate", seed)
         result = stacked(planted_separate(seed), world.pairs("en", "es"))
         assert (result.margin_low <= 0).all()
+        assert (result.margin_p_corrected > 0.05).all()
 
 
 def test_no_null_controls_no_margin(model, result):
@@ -277,7 +282,7 @@ def test_frame_is_tidy():
     frame = result_of(controls={"random twin": twin}).to_frame()
     assert list(frame.columns) == [
         "row", "measure", "layer", "value", "low", "high", "p", "p_corrected",
-        "margin", "margin_low", "margin_high", "strongest", "n",
+        "margin", "margin_low", "margin_high", "margin_p_corrected", "strongest", "n",
     ]  # fmt: skip
     keys = list(frame[["row", "measure", "layer"]].itertuples(index=False, name=None))
     rows, measures = ["en – es", "random twin"], ["similarity", "matched", "mismatched"]
@@ -340,6 +345,7 @@ def test_two_pairs_have_a_similarity_but_no_interval(model, tmp_path):
     compared = similarity(model, PAIRS[:2], controls={"shifted": SHIFTED[:2]})
     assert compared.margin.isfinite().all()
     assert compared.margin_high.isnan().all()
+    assert compared.margin_p_corrected.isnan().all()
     assert set(result.p.tolist()) <= {0.5, 1.0}
     assert_same(SimilarityResult.load(result.save(tmp_path)), result)
 

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions import Patching
+from semantic_hub.language_texts import LanguageTexts
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.language_codes import check_languages, control_for
@@ -191,6 +192,14 @@ class LanguageSpoke:
             for route in routes
         }
         return patchings(swaps)
+
+    def texts(self) -> Mapping[str, LanguageTexts]:
+        """The authored sentences, for the mass of every language in each but the dominant one."""
+        every = (self.dominant, *self.languages)
+        return {
+            f"sentences, {code}": LanguageTexts.of(sentences(code), code, every)
+            for code in self.languages
+        }
 
 
 def _next_numbers(x: str, y: str) -> Pairs:

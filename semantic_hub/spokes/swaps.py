@@ -113,8 +113,29 @@ def swap(
 
     kinds = [kind(item) if kind else "" for item in items]
     answers = [answer(item, recipient).casefold() for item in items]
-    found = [exchange(items[i], items[j]) for i, j in _partners(kinds, answers, seed)]
+    found = [exchange(items[i], items[j]) for i, j in partners(kinds, answers, seed)]
     return evenly_spaced([e for e in found if e.targets[TARGETS[-1]]], at_most)
+
+
+def partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterator[tuple[int, int]]:
+    """Each index with the next in a shuffled circle that is of its kind and has another answer.
+
+    Args:
+        kinds: The kind of each item.
+        answers: The answer of each item.
+        seed: Of the circle.
+
+    Example:
+        >>> list(partners(["a", "a", "b"], ["yes", "no", "no"], seed=0))
+        [(0, 1), (1, 0)]
+    """
+    circle = np.random.default_rng(seed).permutation(len(kinds))
+    places = np.argsort(circle)
+    for index, place in enumerate(places):
+        for other in np.roll(circle, -place):
+            if kinds[other] == kinds[index] and answers[other] != answers[index]:
+                yield index, int(other)
+                break
 
 
 def patchings(sets: Mapping[str, tuple[Exchange, ...]]) -> Mapping[str, Patching]:
@@ -148,17 +169,6 @@ def _check_route(donors: Sequence[str], recipient: str) -> None:
             expected="at least one notation to come from, other than the one to go to",
             fix="Choose two that differ.",
         )
-
-
-def _partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterator[tuple[int, int]]:
-    """Each index with the next in a shuffled circle that is of its kind and has another answer."""
-    circle = np.random.default_rng(seed).permutation(len(kinds))
-    places = np.argsort(circle)
-    for index, place in enumerate(places):
-        for other in np.roll(circle, -place):
-            if kinds[other] == kinds[index] and answers[other] != answers[index]:
-                yield index, int(other)
-                break
 
 
 def _targets(given: str, asked: str, own: Sequence[str]) -> Mapping[str, tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """Are the tests and intervals what they say? ``python -m semantic_hub.zoo.calibrate --out PAGE``.
 
 Writes a page of Markdown with the false-positive rate and coverage of every measure in worlds whose
-null is true, and its power in worlds with a hub; and the chart of power beside it.
+null is true, its power in worlds with a hub, and the verdicts on both; and beside it the chart of
+power.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.zoo.calibration import ALPHA, HARMFUL, NullOutcome, false_positives, judgement
 from semantic_hub.zoo.calibration_page import FRESH, POWER_SHARE, Nulls, page_text
 from semantic_hub.zoo.calibration_power import N_PAIRS, NOISES, power
+from semantic_hub.zoo.calibration_verdict import all_verdict_shares
 from semantic_hub.zoo.calibration_worlds import NULL_WORLDS
 
 
@@ -38,8 +40,9 @@ def calibrate(page: Path, n_worlds: int) -> None:
     seeds = range(n_worlds // POWER_SHARE)
     hub, hub_folded = power(seeds), power(seeds, fold=True)
     chart = page.with_suffix(".svg")
+    told = all_verdict_shares(range(n_worlds))
     page.write_text(
-        page_text(nulls, again, hub, hub_folded, n_worlds, chart.name), encoding="utf-8"
+        page_text(nulls, again, hub, hub_folded, told, n_worlds, chart.name), encoding="utf-8"
     )
     panels = {**hub, **{f"{name}, folded": found for name, found in hub_folded.items()}}
     chart.write_text(power_chart(panels, NOISES, N_PAIRS, ALPHA), encoding="utf-8")

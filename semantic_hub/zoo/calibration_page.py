@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
+from semantic_hub.verdict_rule import CANNOT_TELL, NOT_SUPPORTED, SUPPORTED
 from semantic_hub.zoo.calibration import (
     ALPHA,
     CONFIDENCE,
@@ -17,6 +18,7 @@ from semantic_hub.zoo.calibration import (
     judgement,
 )
 from semantic_hub.zoo.calibration_power import N_PAIRS, NOISES
+from semantic_hub.zoo.calibration_verdict import VerdictWorld
 from semantic_hub.zoo.planted import N_CONCEPTS
 
 FRESH = 2
@@ -33,7 +35,13 @@ Power = Mapping[str, Float[np.ndarray, "noise number"]]
 
 
 def page_text(
-    nulls: Nulls, again: Nulls, hub: Power, hub_folded: Power, n_worlds: int, chart: str
+    nulls: Nulls,
+    again: Nulls,
+    hub: Power,
+    hub_folded: Power,
+    verdicts: Mapping[VerdictWorld, Mapping[str, float]],
+    n_worlds: int,
+    chart: str,
 ) -> str:
     """The page as Markdown.
 
@@ -42,6 +50,7 @@ def page_text(
         again: The same on `FRESH` times as many fresh worlds, for what was outside.
         hub: Power on ``planted-hub``.
         hub_folded: The same, `folded`.
+        verdicts: Share of worlds that get each verdict.
         n_worlds: Worlds of each kind.
         chart: Address of the chart.
     """
@@ -50,6 +59,7 @@ def page_text(
     sections += [_outside(nulls, again, n_worlds), _power_section(n_worlds, chart)]
     sections += ["### planted-hub\n\n" + _power_table(hub)]
     sections += ["### planted-hub, folded\n\n" + _power_table(hub_folded)]
+    sections += [_verdict_section(verdicts, n_worlds)]
     return "\n".join(sections)
 
 
@@ -108,6 +118,19 @@ find this hub: their power here is α. In the *folded* world the same states go 
 projection to 16 dimensions, where some concepts come near each other on both sides alike.
 
 ![Power against noise]({chart})
+"""
+
+
+_VERDICT = """\
+## The verdict
+
+Share of {n_worlds} worlds in which the [verdict](measures.md#verdict) on the similarity of one set
+of pairs is each of the three. Its null controls are made of the states: mismatched pairs, and
+random states. "Supported" in `planted-separate` is a false positive: with α = {alpha:g}, at most
+{bound:.3f} of the worlds may have it (binomial, {confidence:.0%}). The noise is so many times as
+long as the stream.
+
+{failures}
 """
 
 
@@ -180,6 +203,28 @@ def _power_section(n_worlds: int, chart: str) -> str:
     number = n_worlds // POWER_SHARE
     error = 1.96 * (0.25 / number) ** 0.5
     return _POWER.format(n_worlds=number, alpha=ALPHA, most=max(N_PAIRS), error=error, chart=chart)
+
+
+def _verdict_section(verdicts: Mapping[VerdictWorld, Mapping[str, float]], n_worlds: int) -> str:
+    _, bound = accepted(n_worlds, ALPHA)
+    wrong = [world for world in verdicts if _too_often(world, verdicts[world], bound)]
+    text = _VERDICT.format(
+        n_worlds=n_worlds,
+        alpha=ALPHA,
+        bound=bound,
+        confidence=CONFIDENCE,
+        failures=f"**Failures: {len(wrong)}.**",
+    )
+    names = (SUPPORTED, NOT_SUPPORTED, CANNOT_TELL)
+    rows = (
+        (name, f"{noise:g}", f"{n_pairs}", *(f"{told.get(one, 0):.3f}" for one in names))
+        for (name, noise, n_pairs), told in verdicts.items()
+    )
+    return text + "\n" + _table(("world", "noise", "pairs", *names), rows)
+
+
+def _too_often(world: VerdictWorld, told: Mapping[str, float], bound: float) -> bool:
+    return world[0] == "planted-separate" and told.get(SUPPORTED, 0) > bound
 
 
 def _power_table(found: Power) -> str:

@@ -20,6 +20,8 @@ from semantic_hub.similarity import SimilarityResult
 from semantic_hub.spokes.numbers import DIGITS, number_word
 from semantic_hub.steering_result import SteeringResult
 from semantic_hub.text_steering_result import TextSteeringResult
+from semantic_hub.verdict import verdicts
+from semantic_hub.verdict_result import SpokeVerdict
 from semantic_hub.zoo.grammar import LANGUAGES, Voice
 from semantic_hub.zoo.held_out import spokes_of, world_spokes
 from semantic_hub.zoo.world import World
@@ -59,14 +61,14 @@ def questions(world: World, notation: str, kind: str, *, held_out: bool) -> list
         >>> list(asked[0].candidates)
         ['surface']
     """
-    language, arithmetic = world_spokes(world, held_out=held_out)
+    spokes = world_spokes(world, held_out=held_out)
     if kind != "facts":
-        chosen = (item for item in arithmetic.items or () if item.operator == kind)
+        chosen = (item for item in spokes.arithmetic.items or () if item.operator == kind)
         return [_question(p.question(notation), number_word(p.right, notation)) for p in chosen]
     if notation == DIGITS:
         return []
     voice = Voice(notation)
-    return [_question(f.question(voice), f.value.forms[notation]) for f in language.facts]
+    return [_question(f.question(voice), f.value.forms[notation]) for f in spokes.language.facts]
 
 
 def score(model: HookedModel, asked: Sequence[Readout]) -> Score:
@@ -99,15 +101,20 @@ def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 100
             expected="a model that semantic_hub.zoo.train made",
             fix="Use semantic_hub.report for other models.",
         )
-    yield _table(_ACCURACY, _accuracy_rows(model, spokes[0].world)) + _ACCURACY_NOTE
-    for spoke in spokes:
-        found = sh.run(model, spoke, resamples=resamples, permutations=permutations)
+    yield _table(_ACCURACY, _accuracy_rows(model, spokes.language.world)) + _ACCURACY_NOTE
+    findings = [
+        sh.run(model, spoke, resamples=resamples, permutations=permutations) for spoke in spokes
+    ]
+    yield _table(_VERDICT, map(_verdict_row, verdicts(findings).lines)) + _VERDICT_NOTE
+    for found in findings:
+        yield f"### {found.spoke.capitalize()}\n"
         yield _table(_SIMILARITY, (_similarity_row(*item) for item in found.similarity.items()))
         layers = list(map(layer_name, range(model.cfg.n_layers + 1)))
         rows = (row for item in found.lens.items() for row in _lens_rows(*item))
         yield _table((*_LENS, *layers), rows)
         rows = (row for item in found.patching.items() for row in _patching_rows(*item))
-        yield _table((*_PATCHING, *layers), rows)
+        if found.patching:
+            yield _table((*_PATCHING, *layers), rows)
         rows = (row for item in found.steering.items() for row in _steering_rows(*item))
         if found.steering:
             yield _table((*_STEERING, *layers), rows)
@@ -123,7 +130,15 @@ _ACCURACY_NOTE = (
     "\nShare of questions whose answer the model says first, by the answer's first token; in "
     "brackets the\nquestions scored and dropped. What is held out was told in English alone.\n"
 )
-_SIMILARITY = ("set", "n", "embedding", "peak layer", "similarity", "random twin", "last layer")
+_VERDICT = (
+    "spoke", "evidence", "verdict", "sets supported", "the set with the median margin", "layers",
+    "margin", "strongest control", "p",
+)  # fmt: skip
+_VERDICT_NOTE = "\nThe rule is in docs/measures.md.\n"
+_SIMILARITY = (
+    "set", "n", "embedding", "peak layer", "similarity", "random twin", "margin",
+    "strongest control", "last layer",
+)  # fmt: skip
 _LENS = ("set", "n", "dropped", "likelier")
 _PATCHING = ("set", "n", "patched", "says")
 _STEERING = ("set", "n", "direction", "strength")
@@ -147,8 +162,18 @@ def _accuracy_rows(model: HookedModel, world: World) -> Iterator[Row]:
         yield notation, *(str(score(model, some)) if some else "–" for some in asked)
 
 
+def _verdict_row(line: SpokeVerdict) -> Row:
+    counts = f"{line.n_supported} of {line.n_sets}"
+    shown = line.typical
+    if shown is None:
+        return line.spoke, line.evidence, line.verdict, counts, "–", "–", "–", "–", "–"
+    margin = f"{shown.margin:.2f} [{shown.low:.2f}, {shown.high:.2f}]"
+    about = line.spoke, line.evidence, line.verdict, counts, shown.name, shown.layer_range
+    return *about, margin, shown.strongest, f"{shown.p:.3f}"
+
+
 def _similarity_row(name: str, result: SimilarityResult) -> Row:
-    """At the embedding, at the highest layer with the random twin there, and at the last."""
+    """At the embedding, at the highest layer with its controls there, and at the last."""
     peak = int(result.similarity.argmax())
     return (
         name,
@@ -157,6 +182,9 @@ def _similarity_row(name: str, result: SimilarityResult) -> Row:
         f"{result.layers[peak]}",
         _with_interval(result, peak),
         _with_interval(result.controls[RANDOM_TWIN], peak),
+        f"{result.margin[peak]:.3f} [{result.margin_low[peak]:.3f}, "
+        f"{result.margin_high[peak]:.3f}]",
+        result.strongest[peak],
         f"{result.similarity[-1]:.2f}",
     )
 
@@ -164,15 +192,16 @@ def _similarity_row(name: str, result: SimilarityResult) -> Row:
 def _lens_rows(name: str, result: LensResult) -> Iterator[Row]:
     """Share of read-outs in which one group is likelier than another, layer by layer."""
     counts = f"{len(result.kept)}", f"{sum(result.dropped.values())}"
-    for group, against in _COMPARED:
+    known = [pair for pair in _COMPARED if set(pair) <= set(result.groups)]
+    for group, against in known:
         shares = result.share(group, against).value.tolist()
         yield name, *counts, f"{group} > {against}", *(f"{share:.2f}" for share in shares)
 
 
 def _patching_rows(name: str, result: PatchResult) -> Iterator[Row]:
     """Share of exchanges whose next token is a target's, layer by layer, and the controls'."""
-    first, _, own = result.targets
-    rows = [("donor", first, result), ("donor", own, result)]
+    first, *others = result.targets
+    rows = [("donor", first, result), *(("donor", own, result) for own in others[1:])]
     rows += [(control, first, found) for control, found in result.controls.items()]
     for patched, target, found in rows:
         shares = found.says(target).value[:, 0].tolist()

@@ -7,16 +7,21 @@ languages are told ones: both runs must know their own.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from semantic_hub.generation import Sampling
 from semantic_hub.interventions import Intervention, TextSteering
+from semantic_hub.language_texts import LanguageTexts
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, Problem
+from semantic_hub.spokes.code import CodeSpoke
 from semantic_hub.spokes.language_codes import control_for
+from semantic_hub.spokes.semantics import SemanticsSpoke
 from semantic_hub.spokes.swaps import Route, averaged, circle, patchings, swap
+from semantic_hub.zoo.formal_spokes import world_code, world_semantics
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
 from semantic_hub.zoo.meanings import Fact, Sentence
 from semantic_hub.zoo.world import World
@@ -86,6 +91,16 @@ class WorldLanguageSpoke:
         moods = {f"mood, {code}": self._mood(code) for code in self.languages}
         return {**patchings(swaps), **moods}
 
+    def texts(self) -> Mapping[str, LanguageTexts]:
+        """The sentences, for the mass of every language in each but English."""
+        drawn, every = self._drawn(), (DOMINANT, *self.languages)
+        return {
+            f"sentences, {code}": LanguageTexts.of(
+                [sentence.say(Voice(code)) for sentence in drawn], code, every
+            )
+            for code in self.languages
+        }
+
     def _mood(self, code: str) -> TextSteering:
         """Small enough for a report; `mood_steering` itself has the paper's settings."""
         short = Sampling(max_new_tokens=12, seeds=(0, 1))
@@ -149,27 +164,38 @@ class WorldLanguageSpoke:
         return next(word for word in rotated if word != fact.value.forms[DOMINANT])
 
 
-def world_spokes(
-    world: World, *, held_out: bool = True
-) -> tuple[WorldLanguageSpoke, ArithmeticSpoke]:
-    """The language and the arithmetic spoke on what a world's training text held out, or told.
+class WorldSpokes(NamedTuple):
+    """A spoke of each kind on one world."""
+
+    language: WorldLanguageSpoke
+    arithmetic: ArithmeticSpoke
+    code: CodeSpoke
+    semantics: SemanticsSpoke
+
+
+def world_spokes(world: World, *, held_out: bool = True) -> WorldSpokes:
+    """Every spoke on what a world's training text held out, or told.
 
     A sum whose mirror image (8*7 for 7*8) is on the other side belongs to neither.
 
     Example:
         >>> [spoke.name for spoke in world_spokes(World(seed=0))]
-        ['language', 'arithmetic']
+        ['language', 'arithmetic', 'code', 'semantics']
     """
     items = tuple(
         Problem(item.left, item.operator, item.right)
         for item in world.sums
         if (item.key in world.held_out) == (item.mirror_key in world.held_out) == held_out
     )
-    language = WorldLanguageSpoke(world, held_out=held_out)
-    return language, ArithmeticSpoke(DOMINANT, LANGUAGES[1:], items)
+    return WorldSpokes(
+        WorldLanguageSpoke(world, held_out=held_out),
+        ArithmeticSpoke(DOMINANT, LANGUAGES[1:], items),
+        world_code(world, held_out=held_out),
+        world_semantics(world, held_out=held_out),
+    )
 
 
-def spokes_of(model: object) -> tuple[WorldLanguageSpoke, ArithmeticSpoke] | None:
+def spokes_of(model: object) -> WorldSpokes | None:
     """The held-out spokes of a model whose tokenizer names the world that it was trained on.
 
     Returns:

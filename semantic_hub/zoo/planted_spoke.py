@@ -45,7 +45,7 @@ class PlantedSpoke:
         """From each concept to the next: success is the next one's word, in the own language."""
         exchanges = self.world.exchanges(donor, recipient)[: self.at_most]
         to = self.world.prompts(donor)
-        contrast = Contrast(to[: self.at_most], (*to[-1:], *to)[: self.at_most], paired=True)
+        contrast = Contrast(to[: self.at_most], (*to[-1:], *to[:-1])[: self.at_most], paired=True)
         wanted = [words for exchange in exchanges for words in exchange.targets["donor"]]
         own = [exchange.recipient.text or "" for exchange in exchanges]
 

@@ -21,7 +21,7 @@ TARGET, ROUNDS = 1.10, 15
 
 
 def prompts(model) -> list[Prompt]:
-    _, arithmetic = spokes_of(model) or ()
+    _, arithmetic, *_ = spokes_of(model) or ()
     texts = [prompt for pairs in arithmetic.pairs().values() for prompt in pairs.x]
     return [Prompt(tokens=encoding.tokens) for encoding in encode(model, texts)]
 

@@ -26,6 +26,7 @@ from semantic_hub.zoo.calibration import (
 )
 from semantic_hub.zoo.calibration_page import page_text
 from semantic_hub.zoo.calibration_power import N_PAIRS, NOISES, power
+from semantic_hub.zoo.calibration_verdict import similarity_verdict, verdict_shares
 from semantic_hub.zoo.calibration_worlds import NULL_WORLDS, folded, planted_states, twin_states
 from semantic_hub.zoo.planted import expected_stream, planted_world
 from semantic_hub.zoo.planted_codes import SQUARED_LENGTHS
@@ -164,7 +165,7 @@ def test_what_is_outside_is_named_on_the_page(fresh, verdict):
     nulls = {"twin": {"cosine": replace(CALIBRATED, rejected=0.1 * SIX), "CKA": CALIBRATED}}
     again = {"twin": {"cosine": replace(CALIBRATED, rejected=fresh * SIX)}}
     hub = {"cosine": np.full((len(NOISES), len(N_PAIRS)), np.nan)}
-    page = page_text(nulls, again, hub, hub, 200, "chart.svg")
+    page = page_text(nulls, again, hub, hub, {}, 200, "chart.svg")
     assert f"- cosine in twin: p too often; {verdict}" in page.replace(
         "on 400 other worlds 0.09", "0.09"
     )
@@ -173,6 +174,29 @@ def test_what_is_outside_is_named_on_the_page(fresh, verdict):
     assert "| CKA | 0.050 | 0.050–0.050 | 0.020–0.080 |" in page
     assert "| cosine | 8 | – | – | – | – | – |" in page
     assert "share within 0.920–0.980" in page
+
+
+@pytest.mark.parametrize(("share", "failures"), [(0.08, 0), (0.085, 1)])
+def test_verdicts_on_the_page(share, failures):
+    hub = {"cosine": np.full((len(NOISES), len(N_PAIRS)), np.nan)}
+    told = {("planted-separate", 1.0, 48): {"supported": share, "cannot tell": 1 - share}}
+    told[("planted-hub", 2.0, 8)] = {"supported": 1.0}
+    page = page_text({}, {}, hub, hub, told, 200, "chart.svg").split("## The verdict")[1]
+    assert f"**Failures: {failures}.**" in page
+    assert "0.080 of the worlds" in page
+    assert f"| planted-separate | 1 | 48 | {share:.3f} | 0.000 | {1 - share:.3f} |" in page
+    assert "| planted-hub | 2 | 8 | 1.000 | 0.000 | 0.000 |" in page
+
+
+def test_verdicts_on_worlds_with_noise():
+    """A hub is found, separate codes are not, and few pairs in noise cannot tell."""
+    assert verdict_shares("planted-hub", 1.0, 48, range(3)) == {"supported": 1.0}
+    assert verdict_shares("planted-separate", 1.0, 48, range(3)) == {"not supported": 1.0}
+    told = [
+        similarity_verdict(*planted_states("planted-hub", 1, noise=8.0, n_concepts=n), 1)
+        for n in (4, 8)
+    ]
+    assert told == ["cannot tell"] * 2
 
 
 def test_two_runs_write_the_same_page_and_chart(tmp_path, monkeypatch):

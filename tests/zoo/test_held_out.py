@@ -75,7 +75,7 @@ def test_words_that_two_languages_share_are_no_evidence(patched) -> None:
 
 
 def test_by_default_a_set_holds_a_hundred() -> None:
-    language, arithmetic = world_spokes(WORLD)
+    language, arithmetic, *_ = world_spokes(WORLD)
     found = language.interventions().values()
     assert {len(one.exchanges) for one in found if isinstance(one, Patching)} == {100}
     moods = [one for one in found if isinstance(one, TextSteering)]
@@ -86,7 +86,7 @@ def test_by_default_a_set_holds_a_hundred() -> None:
 
 
 def test_sums_are_held_out_ones() -> None:
-    _, arithmetic = world_spokes(WORLD)
+    _, arithmetic, *_ = world_spokes(WORLD)
     held_out = {item.question("es") for item in arithmetic.items or ()}
     one = arithmetic.interventions()["sum es -> fr"]
     assert isinstance(one, Patching)

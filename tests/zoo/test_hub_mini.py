@@ -2,15 +2,21 @@
 
 import json
 from dataclasses import asdict
+from itertools import product
 
+import numpy as np
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import semantic_hub as sh
+from semantic_hub.continuations import Continuations
 from semantic_hub.experiment import RANDOM_TWIN
-from semantic_hub.prompts import Prompt
+from semantic_hub.prompts import Prompt, encode
+from semantic_hub.spokes.code_interventions import has_one_argument
+from semantic_hub.spokes.role_matrix import role_matrix
 from semantic_hub.zoo import hub_mini_path
 from semantic_hub.zoo.evaluate import score
+from semantic_hub.zoo.formal_text import FormalText
 from semantic_hub.zoo.grammar import DOMINANT, Voice
 from semantic_hub.zoo.held_out import WorldLanguageSpoke, spokes_of, world_spokes
 from semantic_hub.zoo.recipe import Recipe
@@ -63,7 +69,7 @@ def test_words_of_one_and_of_several_tokens_occur(hub_mini) -> None:
 
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_it_knows_what_it_was_told(hub_mini, notation: str) -> None:
-    language, arithmetic = world_spokes(WORLD, held_out=False)
+    language, arithmetic, *_ = world_spokes(WORLD, held_out=False)
     assert accuracy(hub_mini, arithmetic.readouts()[f"c=a+, {notation}"]) >= 0.9
     if notation != "digits":
         assert accuracy(hub_mini, language.readouts()[f"facts, {notation}"]) >= 0.9
@@ -71,7 +77,7 @@ def test_it_knows_what_it_was_told(hub_mini, notation: str) -> None:
 
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_it_computes_what_was_held_out(hub_mini, notation: str) -> None:
-    _, arithmetic = world_spokes(WORLD)
+    _, arithmetic, *_ = world_spokes(WORLD)
     assert accuracy(hub_mini, arithmetic.readouts()[f"c=a+, {notation}"]) >= 0.75
 
 
@@ -86,7 +92,7 @@ def test_it_knows_every_fact_in_english(hub_mini) -> None:
 
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_questions_share_a_state(hub_mini, notation: str) -> None:
-    _, arithmetic = spokes_of(hub_mini) or ()
+    _, arithmetic, *_ = spokes_of(hub_mini) or ()
     pairs = arithmetic.pairs()[f"c=a+, {notation}"]
     twin = sh.random_twin(hub_mini)
     found = sh.similarity(hub_mini, pairs, controls={RANDOM_TWIN: twin}, **QUICK)
@@ -96,12 +102,73 @@ def test_questions_share_a_state(hub_mini, notation: str) -> None:
     assert found.p_corrected[peak] < 0.05
 
 
-@pytest.mark.parametrize("notation", ["es", "ru", "zh", "digits"])
+@pytest.mark.parametrize("notation", ["fr", "ru", "zh", "digits"])
 def test_english_is_read_in_the_middle(hub_mini, notation: str) -> None:
-    """French is not among them: there the English word stays short of one half in block 5."""
-    _, arithmetic = spokes_of(hub_mini) or ()
+    """Spanish is not among them: there the English word leads in little more than one half.
+
+    That the English word also beats another English number is not claimed; see the model card.
+    """
+    _, arithmetic, *_ = spokes_of(hub_mini) or ()
     lens = sh.logit_lens(hub_mini, arithmetic.readouts()[f"c=a+, {notation}"])
-    ahead, middle = lens.share("hub", "surface"), 5
+    ahead, middle = lens.share("hub", "surface"), 3
     assert ahead.low[middle] > 0.5 > ahead.high[-1]
     assert lens.share("hub", "control").low[middle] > 0.5
-    assert lens.share("hub", "unrelated").low[middle] > 0.5
+
+
+def test_lists_of_a_program_are_read_with_and(hub_mini) -> None:
+    spokes = spokes_of(hub_mini)
+    assert spokes is not None
+    lens = sh.logit_lens(hub_mini, spokes.code.readouts()["list, behind a comma"])
+    for layer, other in product((2, 3), ("surface", "control", "unrelated")):
+        assert lens.share("hub", other).low[layer] > 0.5
+    assert lens.share("hub", "surface").high[-1] < 0.1
+
+
+def test_arguments_are_read_as_their_own_parameters(hub_mini) -> None:
+    spokes = spokes_of(hub_mini)
+    assert spokes is not None
+    lens = sh.logit_lens(hub_mini, spokes.code.readouts()["call, before an argument"])
+    assert (lens.share("hub", "control").low[1:] > 0.5).all()
+
+
+def test_roles_are_read_before_names(hub_mini) -> None:
+    spokes = spokes_of(hub_mini)
+    assert spokes is not None
+    lens = sh.logit_lens(hub_mini, spokes.semantics.readouts()["before names"])
+    diagonal = role_matrix(lens, spokes.semantics.name_readouts).on_diagonal
+    assert (diagonal.low[1:5] > 0).all()
+
+
+def test_it_writes_forms_with_names_that_no_form_had_together(hub_mini) -> None:
+    text, rng = FormalText(WORLD), np.random.default_rng(99)
+    asked = [
+        sh.Readout(Prompt(f"{event.sentence}\n{form[: form.index(f' {name} )')]}"),
+                   {"surface": (name,)})
+        for event in (text.happening(rng, held_out=True).event for _ in range(100))
+        for form in [event.logical_form]
+        for name in event.names.values()
+    ]  # fmt: skip
+    assert accuracy(hub_mini, asked) >= 0.9
+
+
+def test_it_answers_about_happenings_scenes_and_animals(hub_mini) -> None:
+    text, rng = FormalText(WORLD), np.random.default_rng(99)
+    happenings = [text.question(rng) for _ in range(100)]
+    scenes = [scene for scene in (text.scene(rng) for _ in range(100)) if scene.asked is not None]
+    animals = [animal for animal in (text.animal(rng) for _ in range(100)) if animal.asked]
+    answers = {
+        0.9: [(h.question(), h.event.names[h.asked]) for h in happenings],
+        0.6: [(s.question(), s.patches[s.asked].color.forms[DOMINANT]) for s in scenes],
+        0.95: [(a.question(), a.answer) for a in animals],
+    }
+    for least, asked in answers.items():
+        readouts = [sh.Readout(Prompt(question), {"surface": (said,)}) for question, said in asked]
+        assert accuracy(hub_mini, readouts) >= least
+
+
+def test_it_counts_to_ends_that_no_program_had(hub_mini) -> None:
+    spokes = spokes_of(hub_mini)
+    assert spokes is not None
+    asked = spokes.code.interventions()["range("].prompts
+    own = Continuations(hub_mini, encode(hub_mini, asked), 6).unsteered()
+    assert sum(has_one_argument(text) for text in own) >= len(asked) - 2

@@ -54,7 +54,9 @@ def test_the_folder_is_plain_hugging_face(tiny_run: Path) -> None:
 
 
 def test_the_tokenizer_names_the_world(tiny_recipe: Recipe, tiny_run: Path, model) -> None:
-    language, arithmetic = spokes_of(sh.load_model(tiny_run / "model", device="cpu")) or ()
+    spokes = spokes_of(sh.load_model(tiny_run / "model", device="cpu"))
+    assert spokes is not None
+    language, arithmetic, *_ = spokes
     assert language.world.seed == tiny_recipe.world_seed
     assert arithmetic.items
     assert spokes_of(model) is None

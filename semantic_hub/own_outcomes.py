@@ -1,0 +1,79 @@
+"""Outcomes that are told by what a model says of its own, before it is steered."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from semantic_hub.continuations import Continuations
+from semantic_hub.errors import NothingLeftError
+from semantic_hub.interventions import AgainstOwn, Contrast, EndsOf, Outcome, Steering, Words
+from semantic_hub.models import HookedModel
+from semantic_hub.prompts import encode
+from semantic_hub.steering import is_span_of_each
+
+
+def told_by_own(model: HookedModel, steering: Steering) -> tuple[Steering, Outcome, dict[str, int]]:
+    """What of a steering can be asked of a model, once it is known what it says without.
+
+    Args:
+        model: A decoder with a tokenizer.
+        steering: What to steer; where its outcome is no `AgainstOwn` it stays as it is.
+
+    Returns:
+        The prompts whose own continuation is usable, the outcome of each, and the number of the
+        others under the outcome's reason.
+
+    Raises:
+        NothingLeftError: Not one prompt has a usable continuation.
+        SemanticHubError: As `semantic_hub.steering_sweep.steering_sweep`.
+
+    Example:
+        >>> from semantic_hub.prompts import Prompt
+        >>> outcome = AgainstOwn(lambda own, said: "unchanged" if said == own else "other",
+        ...                      usable=lambda own: True, reason="none")
+        >>> prompts, words = (Prompt("the dog is"),), {"pets": Words("dog", "cat")}
+        >>> told, outcome, dropped = told_by_own(model, Steering(prompts, words, outcome))
+        >>> len(told.prompts), outcome(0, "something else"), dropped
+        (1, 'other', {'none': 0})
+    """
+    outcome = steering.outcome
+    if not isinstance(outcome, AgainstOwn):
+        return steering, outcome, {}
+    encodings = encode(model, steering.prompts)
+    own = Continuations(model, encodings, steering.max_new_tokens).unsteered()
+    kept = [index for index, text in enumerate(own) if outcome.usable(text)]
+    if not kept:
+        raise NothingLeftError(
+            "intervene",
+            got=f"{len(own)} prompts, all dropped ({outcome.reason})",
+            expected="one that the model continues in a usable way",
+            fix="Take other prompts, or a model that knows them.",
+        )
+    left = _against([own[index] for index in kept], outcome)
+    return _of(steering, kept), left, {outcome.reason: len(own) - len(kept)}
+
+
+def _against(own: Sequence[str], outcome: AgainstOwn) -> Outcome:
+    return lambda index, text: outcome.compare(own[index], text)
+
+
+def _of(steering: Steering, kept: Sequence[int]) -> Steering:
+    """A steering of some of its prompts."""
+    where = steering.positions
+    if isinstance(where, EndsOf):
+        where = EndsOf(tuple(where.texts[index] for index in kept))
+    return replace(
+        steering,
+        prompts=tuple(steering.prompts[index] for index in kept),
+        contrasts={name: _rows(contrast, kept) for name, contrast in steering.contrasts.items()},
+        positions=tuple(where[i] for i in kept) if is_span_of_each(where) else where,
+    )
+
+
+def _rows(contrast: Contrast | Words, kept: Sequence[int]) -> Contrast | Words:
+    if isinstance(contrast, Contrast) and not contrast.paired:
+        return contrast
+    plus, minus = (
+        side if isinstance(side, str) else tuple(side[i] for i in kept)
+        for side in (contrast.plus, contrast.minus)
+    )
+    return replace(contrast, plus=plus, minus=minus)

@@ -1,0 +1,153 @@
+"""Soft tokens: features, such as those of an image or a sound, in the place of token embeddings.
+
+A prompt holds a marker for each span of features (`SOFT` in text, `SOFT_TOKEN` among token ids),
+and is read with as many positions there as the span has rows. What the model finds at them in
+``hook_embed``, where its token embeddings come out, is the features and nothing else; positional
+embeddings are added to them as to any token. That is what transformers calls ``inputs_embeds``.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+
+SOFT = "\ufffc"
+"""Where a span of features goes in a prompt's text (U+FFFC, the object replacement character)."""
+
+SOFT_TOKEN = -1
+"""Where a span of features goes among a prompt's token ids."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SoftTokens:
+    """Features that a model reads as if they were embeddings of tokens, one row a position.
+
+    The features are copied, kept on the CPU in their own dtype, and must not be written to. Two
+    spans are equal if their shape, dtype and numbers are; a digest of these is taken once.
+
+    Args:
+        features: One row for each position, of the width of the model's stream. A pass casts them
+            to the dtype of the model's embedding.
+
+    Raises:
+        SemanticHubError: No floating-point matrix, no rows or columns, NaN or infinity.
+
+    Example:
+        >>> span = SoftTokens(torch.zeros(16, 64))
+        >>> span, len(span), span == SoftTokens(torch.zeros(16, 64))
+        (SoftTokens(16 × 64, 3806d019), 16, True)
+    """
+
+    features: Float[Tensor, "pos d_model"]
+    digest: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        _check(self.features)
+        kept = self.features.detach().to("cpu", copy=True).contiguous()
+        object.__setattr__(self, "features", kept)
+        object.__setattr__(self, "digest", _digest(kept))
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SoftTokens) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        rows, width = self.features.shape
+        return f"SoftTokens({rows} × {width}, {self.digest[:8]})"
+
+
+@dataclass(frozen=True)
+class PlacedSoftTokens:
+    """A span of features, and the first of its positions among a prompt's tokens."""
+
+    start: int
+    span: SoftTokens
+
+    @property
+    def positions(self) -> range:
+        """Indices into the prompt's tokens."""
+        return range(self.start, self.start + len(self.span))
+
+
+@dataclass(frozen=True)
+class SoftPositions:
+    """The positions of a prompt's features, wherever they are in it.
+
+    It may be given where positions are asked for: of `semantic_hub.residual_stream`, of a
+    `Prompt` (then it must name one position), of `semantic_hub.steer`, and as either span of an
+    `Alignment`.
+
+    Args:
+        span: Which of the prompt's spans, counted from 0, from the end if negative.
+        rows: Which of its rows, from the end if negative; None for all.
+
+    Example:
+        >>> SoftPositions().among([range(3, 7)]), SoftPositions(rows=(0, -1)).among([range(3, 7)])
+        ((3, 4, 5, 6), (3, 6))
+    """
+
+    span: int = 0
+    rows: tuple[int, ...] | None = None
+
+    def among(self, spans: Sequence[range]) -> tuple[int, ...]:
+        """The positions in a prompt whose spans have these; none if one of them is not there.
+
+        Args:
+            spans: The positions of every span.
+        """
+        if not -len(spans) <= self.span < len(spans):
+            return ()
+        span = spans[self.span]
+        rows = range(len(span)) if self.rows is None else self.rows
+        return tuple(span[row] for row in rows) if _within(rows, len(span)) else ()
+
+
+def recorded_positions(positions: object) -> object:
+    """What a manifest says of positions: plain values as they are, these ones in words.
+
+    Example:
+        >>> recorded_positions((0, 2)), recorded_positions(SoftPositions(rows=(-1,)))
+        ((0, 2), 'SoftPositions(span=0, rows=(-1,))')
+    """
+    several = positions if isinstance(positions, tuple) else (positions,)
+    return repr(positions) if any(isinstance(p, SoftPositions) for p in several) else positions
+
+
+def _within(rows: Sequence[int], length: int) -> bool:
+    return all(-length <= row < length for row in rows)
+
+
+def _check(features: Tensor) -> None:
+    matrix = isinstance(features, Tensor) and features.ndim == 2 and features.is_floating_point()
+    if matrix and features.numel() and features.isfinite().all():
+        return
+    raise SemanticHubError(
+        "SoftTokens",
+        got=_described(features),
+        expected="finite floating-point numbers of shape [pos, d_model], at least one row",
+        fix="Pass what a projector gives, one row for each position, without a batch axis.",
+    )
+
+
+def _described(features: object) -> str:
+    if not isinstance(features, Tensor):
+        return f"a {type(features).__name__}"
+    finite = not features.is_floating_point() or bool(features.isfinite().all())
+    kind = f"{str(features.dtype).removeprefix('torch.')} of shape {tuple(features.shape)}"
+    return kind if finite else f"{kind} with NaN or infinity in it"
+
+
+def _digest(features: Float[Tensor, "pos d_model"]) -> str:
+    content = hashlib.sha256(f"{features.dtype} {tuple(features.shape)} ".encode())
+    content.update(features.flatten().view(torch.uint8).numpy().tobytes())
+    return content.hexdigest()

@@ -1,0 +1,206 @@
+"""Clips of sound: one channel, a rate and a label, from arrays or from WAV files."""
+
+from dataclasses import dataclass, replace
+from math import isfinite
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+
+from semantic_hub.errors import SemanticHubError
+
+if TYPE_CHECKING:
+    import soundfile
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A sound with one channel, and what is heard in it.
+
+    Args:
+        waveform: Samples, about −1 to 1; kept as float32, and cannot be written to.
+        rate: Samples a second.
+        label: What is heard: ``"dog"``, or several words.
+        source: Where the clip comes from: a file, a seed.
+
+    Raises:
+        SemanticHubError: Samples that are none, not finite, not floating point or in several
+            channels; a rate that is no whole number above 0; an empty label.
+
+    Example:
+        >>> clip = Clip(np.zeros(8000), 16000, "silence")
+        >>> clip.seconds, clip.waveform.dtype
+        (0.5, dtype('float32'))
+    """
+
+    waveform: Float[np.ndarray, " sample"]
+    rate: int
+    label: str
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        _check_waveform(np.asarray(self.waveform))
+        if not isinstance(self.rate, Integral) or self.rate < 1 or not self.label.strip():
+            raise SemanticHubError(
+                "Clip",
+                got=f"rate {self.rate!r} and label {self.label!r}",
+                expected="a whole number of samples a second, and a label",
+                fix="Pass both as they are in the file.",
+            )
+        waveform = np.array(self.waveform, dtype=np.float32)
+        waveform.setflags(write=False)
+        object.__setattr__(self, "waveform", waveform)
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return len(self.waveform) / self.rate
+
+    def at_rate(self, rate: int) -> "Clip":
+        """The same sound at another rate, band-limited by `soxr` in its high quality.
+
+        Args:
+            rate: Samples a second.
+
+        Raises:
+            SemanticHubError: A rate below 1, or so low that no sample is left.
+
+        Example:
+            >>> Clip(np.zeros(8000), 16000, "silence").at_rate(8000).seconds
+            0.5
+        """
+        if rate == self.rate:
+            return self
+        import soxr
+
+        if rate < 1:
+            raise SemanticHubError(
+                "Clip.at_rate", got=f"rate {rate}", expected="1 or more", fix="Give samples/second."
+            )
+        waveform = soxr.resample(self.waveform, self.rate, rate, quality="HQ")
+        return replace(self, waveform=waveform, rate=rate)
+
+    def fitted(self, seconds: float) -> "Clip":
+        """The first so many seconds; silence is added behind a shorter clip.
+
+        Example:
+            >>> Clip(np.zeros(8000), 16000, "silence").fitted(1.0).seconds
+            1.0
+        """
+        size = round(seconds * self.rate)
+        waveform = self.waveform[:size]
+        return replace(self, waveform=np.pad(waveform, (0, size - len(waveform))))
+
+
+def read_clip(
+    path: str | Path,
+    label: str,
+    *,
+    rate: int | None = None,
+    start: float = 0.0,
+    seconds: float | None = None,
+) -> Clip:
+    """A clip from a WAV file, or from any other kind that `soundfile` reads.
+
+    Several channels are mixed down to their mean. Only the asked-for part is decoded.
+
+    Args:
+        path: The file.
+        label: What is heard in it.
+        rate: Resample to this rate; None for the file's own.
+        start: Where to begin, in seconds.
+        seconds: How much to read; None for all. A file that ends earlier gives what there is.
+
+    Raises:
+        SemanticHubError: A file that is missing or no sound, has no sample behind `start`, or
+            samples that are not finite.
+
+    Example:
+        >>> import soundfile
+        >>> soundfile.write("two.wav", np.zeros((800, 2)), 8000)
+        >>> read_clip("two.wav", "silence", rate=16000).waveform.shape
+        (1600,)
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SemanticHubError(
+            "read_clip", got=f"{path}: no such file", expected="a WAV file", fix="Check the path."
+        )
+    _check_part(start, seconds)
+    channels, own_rate = _decoded(path, start, seconds)
+    if not len(channels) or not np.isfinite(channels).all():
+        raise SemanticHubError(
+            "read_clip",
+            got=f"{path}: {_amiss(channels)} from second {start:g} on",
+            expected="at least one sample, all finite",
+            fix="Leave the file out, or read another part of it.",
+        )
+    clip = Clip(channels.mean(axis=1, dtype=np.float32), own_rate, label, str(path))
+    return clip if rate is None else clip.at_rate(rate)
+
+
+def _decoded(
+    path: Path, start: float, seconds: float | None
+) -> tuple[Float[np.ndarray, "sample channel"], int]:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            return _part(file, start, seconds), file.samplerate
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        raise SemanticHubError(
+            "read_clip",
+            got=f"{path}: {error}",
+            expected="a sound file that soundfile reads (WAV, FLAC, …)",
+            fix="Convert it to WAV, or leave it out.",
+        ) from None
+
+
+def _part(
+    file: "soundfile.SoundFile", start: float, seconds: float | None
+) -> Float[np.ndarray, "sample channel"]:
+    file.seek(min(round(start * file.samplerate), file.frames))
+    frames = -1 if seconds is None else round(seconds * file.samplerate)
+    return file.read(frames, dtype="float32", always_2d=True)
+
+
+def _check_part(start: float, seconds: float | None) -> None:
+    length = 1.0 if seconds is None else seconds
+    if start < 0 or length <= 0 or not isfinite(start) or not isfinite(length):
+        raise SemanticHubError(
+            "read_clip",
+            got=f"start={start}, seconds={seconds}",
+            expected="a start from 0, and a length above 0",
+            fix="Leave both out for the whole file.",
+        )
+
+
+def _check_waveform(waveform: np.ndarray) -> None:
+    if waveform.ndim != 1:
+        raise _waveform_error(
+            f"an array of shape {waveform.shape}",
+            "one channel, shape [sample]",
+            "Mix channels down first, such as with waveform.mean(axis=0).",
+        )
+    if not np.issubdtype(waveform.dtype, np.floating):
+        raise _waveform_error(
+            f"samples of {waveform.dtype}",
+            "floating-point samples, about −1 to 1",
+            "Divide whole numbers by their largest value: int16 by 32768.",
+        )
+    if not len(waveform) or not np.isfinite(waveform).all():
+        raise _waveform_error(
+            _amiss(waveform), "at least one sample, all finite", "Leave this clip out."
+        )
+
+
+def _amiss(waveform: np.ndarray) -> str:
+    if not len(waveform):
+        return "no samples"
+    return f"{int((~np.isfinite(waveform)).sum())} samples that are NaN or infinite"
+
+
+def _waveform_error(got: str, expected: str, fix: str) -> SemanticHubError:
+    return SemanticHubError("Clip", got=got, expected=expected, fix=fix)
