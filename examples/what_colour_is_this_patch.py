@@ -45,13 +45,14 @@ def encode(image):
 
 # %% [markdown]
 # ## Pictures against captions
-# Unseen pictures; similarity is matched less mismatched cosine.
+# Unseen pictures, alone, and in front of the same question as their captions. Similarity is
+# matched less mismatched cosine.
 
 # %%
 spoke = vision.VisionSpoke(encode, vision.drawn_pictures(per_kind=22))
-alike = sh.similarity(model, spoke.pairs()["halves"], resamples=200, permutations=200)
-for layer, value in zip(alike.layers, alike.similarity.tolist(), strict=True):
-    print(f"layer {layer}: {value:.2f}")
+for name in ("halves", "halves, asked"):
+    alike = sh.similarity(model, spoke.pairs()[name], resamples=200, permutations=200)
+    print(name, [round(value, 2) for value in alike.similarity.tolist()])
 
 # %% [markdown]
 # ## Words at patches

@@ -1,5 +1,6 @@
 """The command line: a page from a small model's folder, and errors that reach the user whole."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,11 @@ from typer.testing import CliRunner, Result
 from semantic_hub.cli import app
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import load_model
+from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
+from semantic_hub.zoo.held_out import WorldLanguageSpoke
 from semantic_hub.zoo.recipe import Recipe
 from semantic_hub.zoo.train import train
+from semantic_hub.zoo.world import World
 
 FEW = ("--device", "cpu", "--resamples", "20", "--permutations", "20")
 
@@ -37,7 +41,16 @@ def world_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(recipe, tmp_path_factory.mktemp("world"))
 
 
-def test_report_of_a_folder(world_folder: Path, tmp_path: Path) -> None:
+def test_report_of_a_folder(
+    world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(seed=0)
+    few = (
+        WorldLanguageSpoke(world, ("es", "zh"), at_most=4),
+        ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4),
+    )
+    module = import_module("semantic_hub.report")  # the package's name `report` is the function
+    monkeypatch.setattr(module, "spokes_of", lambda model: few)
     page = tmp_path / "page.html"
     result = call("--model", world_folder, "--out", page, *FEW)
     assert result.exit_code == 0, result.stderr

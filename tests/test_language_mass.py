@@ -184,10 +184,7 @@ def test_hub_mini_says_texts_in_their_own_language_at_the_end(masses):
         assert own + found.mean_shared().value[-1].item() > 0.9
 
 
-def test_hub_mini_passes_through_english_in_spanish_and_french(masses):
-    for language in ("es", "fr"):
-        assert "en" in masses[language].dominant[1:5]
-        assert masses[language].crossover(language) in range(3, 9)
+def test_hub_mini_says_english_texts_in_english_throughout(masses):
     assert set(masses["en"].dominant) == {"en"} and masses["en"].crossover("en") is None
 
 

@@ -312,10 +312,10 @@ def test_a_step_of_one_in_a_sum_is_answered_with_one_less(backend: str) -> None:
         model,
         [p.question("digits") for p in steps],
         [p.question("digits") for p in problems],
-        [4, 5, 6],
+        [5, 6, 7],
     )
     prompts = [p.question("digits") for p in problems]
-    found = steering_sweep(model, prompts, directions, [4, 5, 6], [1.0], outcome)
+    found = steering_sweep(model, prompts, directions, [5, 6, 7], [1.0], outcome)
     assert (
         found.share("success", "direction").low.max() > found.share("success", "placebo").high.max()
     )

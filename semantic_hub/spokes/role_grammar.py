@@ -174,7 +174,7 @@ class Event:
 
         Example:
             >>> random_event(np.random.default_rng(0)).question("agent")
-            'Who noticed ?'
+            'Who sold ?'
         """
         if role == "recipient":
             return "To whom ?"
@@ -243,7 +243,7 @@ def random_event(
 
     Example:
         >>> random_event(np.random.default_rng(0)).sentence
-        'A child noticed Lucy .'
+        'An apple was sold to John by Lucy .'
     """
     verb = VERBS[int(rng.integers(len(VERBS)))]
     construction = verb.constructions[int(rng.integers(len(verb.constructions)))]

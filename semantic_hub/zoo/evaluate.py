@@ -111,7 +111,8 @@ def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 100
         yield _table(_SIMILARITY, (_similarity_row(*item) for item in found.similarity.items()))
         layers = list(map(layer_name, range(model.cfg.n_layers + 1)))
         rows = (row for item in found.lens.items() for row in _lens_rows(*item))
-        yield _table((*_LENS, *layers), rows)
+        if found.lens:
+            yield _table((*_LENS, *layers), rows)
         rows = (row for item in found.patching.items() for row in _patching_rows(*item))
         if found.patching:
             yield _table((*_PATCHING, *layers), rows)

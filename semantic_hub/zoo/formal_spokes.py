@@ -36,7 +36,7 @@ def world_code(world: World, *, held_out: bool = True, each: int = 60) -> CodeSp
     Example:
         >>> spoke = world_code(World(seed=0), each=2)
         >>> spoke.programs[0].code, spoke.programs[0].text
-        ('["stairs", "prison"]', 'stairs and prison.')
+        ('body = ["head", "face", "heart"]', 'body: head, face, and heart.')
     """
     text, rng = FormalText(world), np.random.default_rng([world.seed, 8])
     known = [[m for m in told if (m.key in world.held_out) == held_out]

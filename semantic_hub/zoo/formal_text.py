@@ -31,7 +31,7 @@ class FormalText:
 
     Example:
         >>> FormalText(World()).count(np.random.default_rng(0), held_out=False).key
-        'range.63.85'
+        'range.27.40'
     """
 
     def __init__(self, world: World) -> None:

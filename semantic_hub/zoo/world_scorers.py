@@ -142,8 +142,8 @@ def word_contrast(world: World, language: str) -> Contrast:
     """The words for *good* and *bad*, each alone: the paper's contrast.
 
     Example:
-        >>> word_contrast(World(seed=0), "es").plus
-        (Prompt(text='bueno', tokens=None, position=None),)
+        >>> word_contrast(World(seed=0), "es").plus[0].text
+        'bueno'
     """
     good, bad = (_named(world, mood, key) for mood, key in ((+1, "good"), (-1, "bad")))
     return Contrast((Prompt(good.forms[language]),), (Prompt(bad.forms[language]),))

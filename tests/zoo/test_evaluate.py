@@ -1,5 +1,6 @@
 """The model card's tables: complete, and the same numbers as a slow count without hooks."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
 from semantic_hub.spokes.numbers import DIGITS
 from semantic_hub.words import word_tokens
 from semantic_hub.zoo.evaluate import questions, score, tables
+from semantic_hub.zoo.formal_spokes import world_code, world_semantics
 from semantic_hub.zoo.grammar import LANGUAGES
+from semantic_hub.zoo.held_out import WorldLanguageSpoke, WorldSpokes
 from semantic_hub.zoo.world import World
 
 WORLD = World(seed=0)
@@ -27,14 +31,28 @@ def rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_tables_are_complete(hooked) -> None:
-    found = list(tables(hooked, resamples=5, permutations=5))
-    assert len(found) == 1 + 4 + 4  # accuracy; of each spoke similarity, lens, patching, and one
-    assert "first token" in found[0]
-    header, _, *accuracies = rows(found[0])
+def test_tables_are_complete(hooked, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = WorldSpokes(
+        WorldLanguageSpoke(WORLD, ("es", "fr"), at_most=4),
+        ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4),
+        replace(world_code(WORLD, each=4), at_most=4),
+        world_semantics(WORLD, count=60),
+    )
+    monkeypatch.setattr("semantic_hub.zoo.evaluate.spokes_of", lambda model: few)
+    accuracy, verdict, *found = tables(hooked, resamples=5, permutations=5)
+    assert "first token" in accuracy
+    header, _, *accuracies = rows(accuracy)
     assert [row[0] for row in accuracies] == [*LANGUAGES, DIGITS]
     assert accuracies[-1][1:3] == ["–", "–"]
-    for table in found:
+    assert [row[:2] for row in rows(verdict)[2:]] == [
+        [spoke.name, evidence] for spoke in few for evidence in ("similarity", "lens", "causal")
+    ]
+    told = [table for table in found if not table.startswith("#")]
+    assert [table.strip() for table in found if table not in told] == [
+        f"### {spoke.name.capitalize()}" for spoke in few
+    ]
+    assert len(told) >= 4 * 2 + 2  # similarity of each; lens and interventions, where any are left
+    for table in (accuracy, verdict, *told):
         header, _, *body = rows(table)
         assert body
         assert all(len(row) == len(header) for row in body)
