@@ -46,7 +46,7 @@ def feeding(
         SemanticHubError: As `semantic_hub.prompts.encode`. In a forward pass: another batch.
 
     Example:
-        >>> import torch
+        >>> from semantic_hub.prompts import Prompt
         >>> from semantic_hub.soft_tokens import SOFT, SoftTokens
         >>> span = SoftTokens(torch.ones(4, model.cfg.d_model))
         >>> with feeding(model, [Prompt(f"{SOFT} the dog is", soft=(span,))]) as batch:
