@@ -109,7 +109,7 @@ def inline_image(pixels: UInt8[np.ndarray, "height width 3"]) -> str:
     """
     from PIL import Image
 
-    image = Image.fromarray(pixels, "RGB")
+    image = Image.fromarray(pixels)
     image.thumbnail((_LONGEST, _LONGEST))
     times = _LONGEST // max(image.size)
     image = image.resize((times * image.width, times * image.height), Image.Resampling.NEAREST)

@@ -4,7 +4,7 @@ A picture that was drawn here (`semantic_hub.spokes.images_drawn`) and one that 
 (`semantic_hub.spokes.images_files`, `semantic_hub.spokes.images_coco`) are the same kind of value.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -114,7 +114,7 @@ class Picture:
         """As Pillow has it, mode RGB."""
         from PIL import Image
 
-        return Image.fromarray(self.pixels, "RGB")
+        return Image.fromarray(self.pixels)
 
     def square(self) -> "Picture":
         """The middle of it, as wide as it is high: what encoders that crop images would see.
@@ -123,8 +123,6 @@ class Picture:
             >>> Picture(np.zeros((2, 6, 3), np.uint8), "black.").square().pixels.shape
             (2, 2, 3)
         """
-        from dataclasses import replace
-
         side = min(self.pixels.shape[:2])
         rows, columns = (
             slice((length - side) // 2, (length - side) // 2 + side)
@@ -134,7 +132,9 @@ class Picture:
         return replace(self, pixels=self.pixels[rows, columns], segments=segments)
 
     def _fits(self, segments: Int[np.ndarray, "rows columns"]) -> bool:
-        inside = NOTHING <= segments.min(initial=0) <= segments.max(initial=0) < len(self.regions)
+        inside = (
+            NOTHING <= segments.min(initial=0) <= segments.max(initial=NOTHING) < len(self.regions)
+        )
         return segments.shape == self.pixels.shape[:2] and bool(inside)
 
     def _error(self, got: str, expected: str, fix: str) -> SemanticHubError:

@@ -185,7 +185,7 @@ def _as_rgb(image: "Image") -> "Image":
 
     if image.mode.startswith("I;16"):
         grey = np.asarray(image).astype(np.uint32) * 255 // 65535
-        return Image.fromarray(grey.astype(np.uint8), "L").convert("RGB")
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
     ground = Image.new("RGBA", image.size, "white")

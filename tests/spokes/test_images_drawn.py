@@ -186,6 +186,7 @@ def test_a_picture_checks_itself() -> None:
     ]
     with pytest.raises(SemanticHubError, match=r"\(2, 3\) of 1 regions"):
         Picture(pixels, "x", segments, regions[:1])
+    assert Picture(pixels, "x", np.full((2, 3), -1)).regions == ()
     with pytest.raises(SemanticHubError, match=r"a\.png: .*caption ' '"):
         Picture(pixels, " ", name="a.png")
 
