@@ -561,3 +561,19 @@ def test_prompts_without_features_cost_nothing(model) -> None:
     before = traces(model)
     with feeding(model, SENTENCES):
         assert traces(model) == before
+
+
+def test_generation_of_a_padded_batch(fed, monkeypatch) -> None:
+    """Each row writes what it writes by itself.
+
+    A bridge must be told the mask; a HookedTransformer cannot be, and asks the tokenizer's side.
+    """
+    monkeypatch.setattr(fed.tokenizer, "padding_side", "left")
+    options = {"max_new_tokens": N_NEW, "do_sample": False, "stop_at_eos": False, "verbose": False}
+    is_bridge = type(fed).__name__ == "TransformerBridge"
+    with feeding(fed, MIXED[:4], "left") as batch:
+        mask = {"attention_mask": batch.attention_mask} if is_bridge else {}
+        together = fed.generate(batch.tokens, **mask, **options)[:, -N_NEW:]
+    for row, prompt in zip(together.tolist(), MIXED[:4], strict=True):
+        with feeding(fed, [prompt]) as one:
+            assert fed.generate(one.tokens, **options)[0, -N_NEW:].tolist() == row
