@@ -23,7 +23,7 @@ from semantic_hub.text_steering_result import TextSteeringResult
 from semantic_hub.verdict import verdicts
 from semantic_hub.verdict_result import SpokeVerdict
 from semantic_hub.zoo.grammar import LANGUAGES, Voice
-from semantic_hub.zoo.held_out import spokes_of, world_spokes
+from semantic_hub.zoo.held_out import WorldLanguageSpoke, spokes_of, world_problems
 from semantic_hub.zoo.world import World
 
 Row = Sequence[str]
@@ -61,14 +61,13 @@ def questions(world: World, notation: str, kind: str, *, held_out: bool) -> list
         >>> list(asked[0].candidates)
         ['surface']
     """
-    spokes = world_spokes(world, held_out=held_out)
     if kind != "facts":
-        chosen = (item for item in spokes.arithmetic.items or () if item.operator == kind)
+        chosen = (p for p in world_problems(world, held_out=held_out) if p.operator == kind)
         return [_question(p.question(notation), number_word(p.right, notation)) for p in chosen]
     if notation == DIGITS:
         return []
-    voice = Voice(notation)
-    return [_question(f.question(voice), f.value.forms[notation]) for f in spokes.language.facts]
+    voice, facts = Voice(notation), WorldLanguageSpoke(world, held_out=held_out).facts
+    return [_question(fact.question(voice), fact.value.forms[notation]) for fact in facts]
 
 
 def score(model: HookedModel, asked: Sequence[Readout]) -> Score:

@@ -11,11 +11,12 @@ from itertools import pairwise, permutations
 
 import numpy as np
 
+from semantic_hub.spokes.images import SHAPES, SIDES, Region
 from semantic_hub.spokes.role_grammar import ROLES, random_event
 from semantic_hub.zoo.grammar import DOMINANT
 from semantic_hub.zoo.meanings import Sentence, Term
 from semantic_hub.zoo.programs import Calls, Count, Happening, Listing
-from semantic_hub.zoo.scenes import SHAPES, SIDES, Animal, Patch, Scene
+from semantic_hub.zoo.scenes import Animal, Scene
 from semantic_hub.zoo.world import HELD_OUT_SHARE, World, pick
 
 _THINGS = ("food", "thing", "clothing")
@@ -87,8 +88,10 @@ class FormalText:
         named = names if sort < 2 else names[: rng.integers(2, len(SHAPES) + 1)]
         colors = self.world.kind("color")
         drawn = rng.permutation(len(colors))[: len(named)]
-        patches = tuple(Patch(colors[i], name) for i, name in zip(drawn, named, strict=True))
-        return Scene(patches, int(rng.integers(len(patches))) if rng.random() < 0.75 else None)
+        regions = tuple(
+            Region(colors[i].forms[DOMINANT], name) for i, name in zip(drawn, named, strict=True)
+        )
+        return Scene(regions, int(rng.integers(len(regions))) if rng.random() < 0.75 else None)
 
     def animal(self, rng: np.random.Generator) -> Animal:
         """An animal, and perhaps a question about it."""

@@ -176,22 +176,31 @@ class WorldSpokes(NamedTuple):
 def world_spokes(world: World, *, held_out: bool = True) -> WorldSpokes:
     """Every spoke on what a world's training text held out, or told.
 
-    A sum whose mirror image (8*7 for 7*8) is on the other side belongs to neither.
-
     Example:
         >>> [spoke.name for spoke in world_spokes(World(seed=0))]
         ['language', 'arithmetic', 'code', 'semantics']
     """
-    items = tuple(
+    return WorldSpokes(
+        WorldLanguageSpoke(world, held_out=held_out),
+        ArithmeticSpoke(DOMINANT, LANGUAGES[1:], world_problems(world, held_out=held_out)),
+        world_code(world, held_out=held_out),
+        world_semantics(world, held_out=held_out),
+    )
+
+
+def world_problems(world: World, *, held_out: bool = True) -> tuple[Problem, ...]:
+    """The sums and products that a world's training text held out, or told.
+
+    One whose mirror image (8*7 for 7*8) is on the other side belongs to neither.
+
+    Example:
+        >>> len(world_problems(World(seed=0)))
+        267
+    """
+    return tuple(
         Problem(item.left, item.operator, item.right)
         for item in world.sums
         if (item.key in world.held_out) == (item.mirror_key in world.held_out) == held_out
-    )
-    return WorldSpokes(
-        WorldLanguageSpoke(world, held_out=held_out),
-        ArithmeticSpoke(DOMINANT, LANGUAGES[1:], items),
-        world_code(world, held_out=held_out),
-        world_semantics(world, held_out=held_out),
     )
 
 

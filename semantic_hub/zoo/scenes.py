@@ -6,26 +6,10 @@ from what it was just told; pictures and clips then only have to say what captio
 
 from dataclasses import dataclass
 
+from semantic_hub.spokes.audio_questions import MAMMALS
+from semantic_hub.spokes.images import Region, caption_of
 from semantic_hub.zoo.grammar import DOMINANT, Voice
 from semantic_hub.zoo.meanings import Term
-
-_MAMMALS = """
-dog cat horse cow pig sheep goat mouse rabbit bear fox deer monkey elephant whale dolphin squirrel
-hedgehog donkey camel
-"""
-MAMMALS = frozenset(_MAMMALS.split())
-"""Which of the world's animals are mammals."""
-
-SIDES = ("left", "right")
-SHAPES = ("circle", "square", "triangle", "cross")
-
-
-@dataclass(frozen=True)
-class Patch:
-    """Something with one colour: a shape, a side of the picture, or all of it (no name)."""
-
-    color: Term
-    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,26 +17,26 @@ class Scene:
     """``red circle, blue square. circle: red.``, ``left red, right blue.`` or ``red.``
 
     Args:
-        patches: What there is: shapes, both sides, or one patch without a name.
+        regions: What there is: shapes, both sides, or one region without a name.
         asked: Which of them the question is about; None for no question.
     """
 
-    patches: tuple[Patch, ...]
+    regions: tuple[Region, ...]
     asked: int | None = None
 
     def say(self, voice: Voice) -> str:
         """In English, whatever the voice."""
         if self.asked is None:
             return self.caption()
-        return f"{self.question()} {_english(self.patches[self.asked].color)}."
+        return f"{self.question()} {self.regions[self.asked].color}."
 
     def caption(self) -> str:
         """What there is, in one sentence."""
-        return ", ".join(map(_described, self.patches)) + "."
+        return caption_of(self.regions)
 
     def question(self) -> str:
         """The caption and the question, without the answer."""
-        return f"{self.caption()} {self.patches[self.asked or 0].name or 'colour'}:"
+        return f"{self.caption()} {self.regions[self.asked or 0].name or 'colour'}:"
 
 
 @dataclass(frozen=True)
@@ -84,11 +68,6 @@ class Animal:
     def question(self) -> str:
         """The caption and the question, without the answer."""
         return f"{self.caption()} {self.asked}:"
-
-
-def _described(patch: Patch) -> str:
-    color = _english(patch.color)
-    return f"{patch.name} {color}" if patch.name in SIDES else f"{color} {patch.name}".strip()
 
 
 def _english(term: Term) -> str:

@@ -158,7 +158,7 @@ def test_it_answers_about_happenings_scenes_and_animals(hub_mini) -> None:
     animals = [animal for animal in (text.animal(rng) for _ in range(100)) if animal.asked]
     answers = {
         0.9: [(h.question(), h.event.names[h.asked]) for h in happenings],
-        0.6: [(s.question(), s.patches[s.asked].color.forms[DOMINANT]) for s in scenes],
+        0.6: [(s.question(), s.regions[s.asked].color) for s in scenes],
         0.95: [(a.question(), a.answer) for a in animals],
     }
     for least, asked in answers.items():
