@@ -11,7 +11,7 @@ from semantic_hub.clip_plots import clip_timeline
 from semantic_hub.directions import unembedding_difference
 from semantic_hub.layer_directions import in_stream_norms
 from semantic_hub.spokes import audio
-from semantic_hub.spokes.audio_answers import answer_curve
+from semantic_hub.answers import answer_curve
 
 model = sh.load_model("hub-mini")  # real model: sh.load_model("Qwen/Qwen2-Audio-7B")
 

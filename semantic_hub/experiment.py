@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from semantic_hub.answers import AnswerCurve
 from semantic_hub.controls import RANDOM_TWIN, stacked_controls
 from semantic_hub.errors import NothingLeftError, SemanticHubError
 from semantic_hub.findings import Findings
@@ -42,8 +43,9 @@ class Spoke(Protocol):
     It may also have ``interventions()``, set name to `semantic_hub.interventions.Intervention`,
     ``hard_negatives()``, set name to `Pairs` with the x of its pairs and a y that differs in one
     fact, and ``texts()``, set name to `semantic_hub.language_texts.LanguageTexts`. And
-    ``pictures(lens)``: title to a figure for the report that only this spoke can draw, from its
-    lens results by set name.
+    ``spelled_out()``, name to prompts of which the likeliest token of each layer is kept, and
+    ``figures(found)``: title to a figure for the report that only this spoke can draw, from its
+    `Findings`.
 
     Example:
         >>> class Greetings:
@@ -137,7 +139,8 @@ def run(
         spoke.name,
         alike,
         read,
-        says={name: task.says(readouts[name], found) for name, found in read.items()},
+        says={name: task.says(readouts[name], found) for name, found in read.items()}
+        | task.spelled_out(),
         **{field: _of_kind(kind, changed) for field, kind in _CAUSAL.items()},
         mass=task.mass(),
         lenses=compared,
@@ -150,6 +153,7 @@ _CAUSAL: Mapping[str, type] = {
     "patching": PatchResult,
     "steering": SteeringResult,
     "texts": TextSteeringResult,
+    "answers": AnswerCurve,
 }
 _Given = TypeVar("_Given")
 _Found = TypeVar("_Found")
@@ -202,6 +206,11 @@ class _Task:
         """The first few scored read-outs, word for word."""
         shown = found.kept[:_SHOWN]
         return top_tokens(self.model, [readouts[index].prompt for index in shown], k=1)
+
+    def spelled_out(self) -> dict[str, TopTokens]:
+        """The prompts that the spoke wants to have shown."""
+        offered = _offered(self.spoke, "spelled_out")
+        return self.each("top tokens", offered, lambda some: top_tokens(self.model, some, k=1))
 
     def interventions(self) -> dict[str, Any]:
         """Every intervention, whatever its kind."""

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semantic_hub.answers import AnswerCurve
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.language_mass_result import LanguageMassResult
 from semantic_hub.lens_comparison import LensComparison
@@ -32,11 +33,13 @@ class Findings:
         spoke: The spoke's name.
         similarity: Set name to result.
         lens: Set name to result; empty for a model that predicts no next token.
-        says: Set name to the top token of each layer at its first few scored read-outs.
-        patching: Set name to result; the three causal ones are empty for a spoke without
+        says: Set name to the top token of each layer at its first few scored read-outs, and name to
+            that of the prompts that the spoke has spelled out.
+        patching: Set name to result; the four causal ones are empty for a spoke without
             interventions, and for a model that predicts no next token.
         steering: Set name to result.
         texts: Set name to result.
+        answers: Set name to result.
         mass: Set name to the language mass of its texts; empty for a spoke without texts.
         lenses: Set name to the same read-outs through several lenses; empty unless asked for.
         left_out: What could not be measured on this model, to the reason.
@@ -49,6 +52,7 @@ class Findings:
     patching: Mapping[str, PatchResult] = field(default_factory=dict)
     steering: Mapping[str, SteeringResult] = field(default_factory=dict)
     texts: Mapping[str, TextSteeringResult] = field(default_factory=dict)
+    answers: Mapping[str, AnswerCurve] = field(default_factory=dict)
     mass: Mapping[str, LanguageMassResult] = field(default_factory=dict)
     lenses: Mapping[str, LensComparison] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -121,10 +125,11 @@ _EVIDENCE: Mapping[str, type[Result]] = {
     "patching": PatchResult,
     "steering": SteeringResult,
     "texts": TextSteeringResult,
+    "answers": AnswerCurve,
     "mass": LanguageMassResult,
     "lenses": LensComparison,
 }
-_TIDY = ("similarity", "lens", "patching", "steering", "texts", "mass", "lenses")
+_TIDY = ("similarity", "lens", "patching", "steering", "texts", "answers", "mass", "lenses")
 _COLUMNS = (
     "spoke", "evidence", "set", "row", "lens", "measure", "scorer", "direction", "layer",
     "strength", "place", "outcome", "group", "against", "target", "value", "low", "high", "p",

@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 
+from semantic_hub.answers import AnswerCurve, answer_curve
 from semantic_hub.direction import Direction
 from semantic_hub.directions import mean_differences, paired_differences, unembedding_difference
 from semantic_hub.interventions import (
+    Answers,
     Contrast,
     EndsOf,
     Intervention,
@@ -36,7 +38,7 @@ def intervene(
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
-) -> PatchResult | SteeringResult | TextSteeringResult:
+) -> PatchResult | SteeringResult | TextSteeringResult | AnswerCurve:
     """Run one intervention at every layer (free text at its depths), with its placebo.
 
     Args:
@@ -48,7 +50,7 @@ def intervene(
 
     Returns:
         `patching_sweep` of a `Patching`, `steering_sweep` of a `Steering`, `steer_texts` of a
-        `TextSteering`.
+        `TextSteering`, `answer_curve` of `Answers`.
 
     Raises:
         SemanticHubError: As these.
@@ -75,11 +77,13 @@ def intervene(
         return steer_texts(
             model, intervention, resamples=resamples, confidence=confidence, seed=seed
         )
+    if isinstance(intervention, Answers):
+        return _answers(model, intervention, resamples, confidence, seed)
     told, outcome, dropped = told_by_own(model, intervention)
     found = steering_sweep(
         model,
         told.prompts,
-        {name: _directions(model, contrast, told) for name, contrast in told.contrasts.items()},
+        _all_directions(model, told),
         None,
         told.strengths,
         outcome,
@@ -91,6 +95,29 @@ def intervene(
         seed=seed,
     )
     return replace(found, dropped=dropped)
+
+
+def _answers(
+    model: HookedModel, asked: Answers, resamples: int, confidence: float, seed: int
+) -> AnswerCurve:
+    how = asked.steering
+    where: Any = how.positions
+    return answer_curve(
+        model,
+        how.prompts,
+        _all_directions(model, how),
+        answers=asked.words,
+        strengths=how.strengths,
+        positions=where,
+        mode=how.mode,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+
+
+def _all_directions(model: HookedModel, told: Steering) -> dict[str, dict[int, Direction]]:
+    return {name: _directions(model, contrast, told) for name, contrast in told.contrasts.items()}
 
 
 def _positions(model: HookedModel, steering: Steering) -> SteeredPositions:

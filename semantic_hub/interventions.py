@@ -238,5 +238,30 @@ class TextSteering:
             )
 
 
-Intervention = Patching | Steering | TextSteering
+@dataclass(frozen=True)
+class Answers:
+    """A steering, and two answers that share the next token's probability under it.
+
+    Args:
+        steering: What is steered, where, by which directions; its outcome does not matter.
+        words: The two answers; what is read is P(first) / (P(first) + P(second)).
+
+    Raises:
+        SemanticHubError: A steering of every layer from each on, or at the ends of texts.
+    """
+
+    steering: Steering
+    words: tuple[str, str]
+
+    def __post_init__(self) -> None:
+        if self.steering.from_layer_on or isinstance(self.steering.positions, EndsOf):
+            raise SemanticHubError(
+                "Answers",
+                got="a steering of all layers from each on, or at the ends of texts",
+                expected="one layer at a time, at positions that do not depend on the text",
+                fix="Use Steering alone, which tells what is said.",
+            )
+
+
+Intervention = Patching | Steering | TextSteering | Answers
 """What a spoke's ``interventions()`` may hold."""

@@ -7,16 +7,21 @@ and 5 (audio).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions import Steering
+from semantic_hub.interventions import Answers, Steering
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
-from semantic_hub.spokes.audio_clips import CLIP, Encode, Heard, balanced, hear, label_words
+from semantic_hub.spokes.audio_clips import Encode, Heard, balanced, hear, label_words
+from semantic_hub.spokes.audio_pairs import hard_negatives, pairs
+from semantic_hub.spokes.audio_pictures import (
+    first_of_two_labels,
+    position_prompts,
+    position_words,
+)
 from semantic_hub.spokes.audio_questions import Flip, Question, steering
 from semantic_hub.spokes.audio_readouts import over_positions, readouts
 from semantic_hub.spokes.sounds import Clip, read_clip
@@ -24,6 +29,11 @@ from semantic_hub.spokes.sounds_files import clips_from_folder
 from semantic_hub.spokes.sounds_mel import MelSettings, log_mel
 from semantic_hub.spokes.sounds_speech import can_speak, spoken_clip, spoken_clips
 from semantic_hub.spokes.sounds_synthesis import ANIMALS, animal_clips, synthesise
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from semantic_hub.findings import Findings
 
 __all__ = [
     "ANIMALS",
@@ -53,74 +63,6 @@ __all__ = [
 ]
 
 
-def pairs(heard: Sequence[Heard], template: str = CLIP, caption: str = "{label}") -> Pairs:
-    """Clips against their labels, each in the same text, read at the text's end.
-
-    Many clips have the same label, so some of the mismatched pairs mean the same: the similarity is
-    a little less than it could be, never more. The control ``"mismatched pairs"`` keeps such apart.
-
-    Args:
-        heard: Clips with their features.
-        template: A text with one ``{clip}``, such as ``"{clip} animal:"``.
-        caption: What stands in the clip's place on the other side; ``{label}`` is the label.
-
-    Raises:
-        SemanticHubError: No clips, or a template without ``{clip}``.
-
-    Example:
-        >>> import torch
-        >>> heard = hear(lambda wave, rate: torch.zeros(20, 8), animal_clips(["dog"], seeds=[0]))
-        >>> pairs(heard, "{clip} animal:", "{label}.").y[0].text
-        'dog. animal:'
-    """
-    labels = [clip.clip.label for clip in heard]
-    return Pairs.from_prompts(
-        [clip.prompt(template) for clip in heard],
-        [_captioned(label, template, caption) for label in labels],
-        x_name="clip",
-        y_name="label",
-        labels=labels,
-    )
-
-
-def hard_negatives(
-    heard: Sequence[Heard],
-    template: str = CLIP,
-    caption: str = "{label}",
-    *,
-    question: Question | None = None,
-    seed: int = 0,
-) -> Pairs:
-    """`pairs`, but with the label of another clip: where there is one, of the same answer.
-
-    A dog is captioned as another mammal, so that what is lost is which animal it is.
-
-    Args:
-        heard: Clips with their features.
-        template: As in `pairs`.
-        caption: As in `pairs`.
-        question: Which labels are alike: those with the same answer; by default mammals, and other
-            animals.
-        seed: Of the other labels.
-
-    Raises:
-        SemanticHubError: All clips have one label.
-
-    Example:
-        >>> import torch
-        >>> clips = animal_clips(["dog", "owl", "cow"], seeds=[0])
-        >>> near = hard_negatives(hear(lambda wave, rate: torch.zeros(20, 8), clips))
-        >>> near.labels[0], near.y[0].text
-        ('dog', 'cow')
-    """
-    rng = np.random.default_rng(seed)
-    question = question or Question()
-    labels = sorted({clip.clip.label for clip in heard})
-    near = [_near(clip.clip.label, labels, question, rng) for clip in heard]
-    y = tuple(_captioned(label, template, caption) for label in near)
-    return replace(pairs(heard, template, caption), y=y)
-
-
 @dataclass(frozen=True)
 class AudioSpoke:
     """Sounds for `semantic_hub.run`: clips against their labels.
@@ -143,8 +85,10 @@ class AudioSpoke:
     Example:
         >>> import torch
         >>> spoke = AudioSpoke(lambda wave, rate: torch.zeros(20, 8), animal_clips(seeds=[0, 1]))
-        >>> list(spoke.pairs()), list(spoke.readouts()), list(spoke.interventions())
-        (['label', 'asked'], ['label'], ['yes -> no', 'no -> yes'])
+        >>> list(spoke.pairs()), list(spoke.readouts())
+        (['label', 'asked'], ['label'])
+        >>> list(spoke.interventions())
+        ['yes -> no', 'no -> yes', 'P(yes), yes -> no', 'P(yes), no -> yes']
     """
 
     encode: Encode
@@ -190,8 +134,24 @@ class AudioSpoke:
         """One position of each clip: its label's words against those of two other labels."""
         return {"label": readouts(self.heard, seed=self.seed)}
 
-    def interventions(self) -> Mapping[str, Steering]:
-        """Another animal written into the clip, towards either answer."""
+    def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
+        """Every position of two clips."""
+        spelled = first_of_two_labels(self.heard)
+        return {name: position_prompts(heard) for name, heard in spelled.items()}
+
+    def figures(self, found: "Findings") -> Mapping[str, "go.Figure"]:
+        """These clips over time, with the top token of each position at the middle layer."""
+        return position_words(first_of_two_labels(self.heard), found)
+
+    def interventions(self) -> Mapping[str, Steering | Answers]:
+        """Another animal written into the clip, towards either answer: which answer is given then,
+        and how the probability of both is shared."""
+        flips = self._flips()
+        words = self.question.yes, self.question.no
+        shares = {f"P({words[0]}), {name}": Answers(flip, words) for name, flip in flips.items()}
+        return {**flips, **shares}
+
+    def _flips(self) -> Mapping[str, Steering]:
         return {
             name: steering(
                 self.heard,
@@ -214,27 +174,3 @@ class AudioSpoke:
         true, false = animals & self.question.true_of, animals & self.question.false_of
         own, other = (true, false) if true_to_false else (false, true)
         return len(own) > 1 and len(other) > 0
-
-
-def _captioned(label: str, template: str, caption: str) -> Prompt:
-    return Prompt(template.replace(CLIP, caption.replace("{label}", label)))
-
-
-def _near(label: str, labels: Sequence[str], question: Question, rng: np.random.Generator) -> str:
-    """Another label, of the same answer if there is one."""
-    others = [other for other in labels if other != label]
-    if not others:
-        raise SemanticHubError(
-            "audio.hard_negatives",
-            got=f"clips that are all labelled {label!r}",
-            expected="at least two labels",
-            fix="Add clips of another label.",
-        )
-    kind = _kind(label, question)
-    alike = [other for other in others if _kind(other, question) == kind]
-    return str(rng.choice(alike or others))
-
-
-def _kind(label: str, question: Question) -> str | None:
-    animal = question.animal(label)
-    return None if animal is None else question.answer(animal)

@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.findings import Findings
 from semantic_hub.interventions import Steering
 from semantic_hub.lens_maps import item_map
-from semantic_hub.lens_result import LensResult
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import NEXT, Prompt, Readout
 from semantic_hub.spokes.calls import Argument, arguments
@@ -215,13 +215,13 @@ class CodeSpoke:
         counting = [program for program in self._programs if any(range_places(program))]
         return {"range(": steering(counting, at_most=self.at_most)} if counting else {}
 
-    def pictures(self, lens: Mapping[str, LensResult]) -> Mapping[str, "go.Figure"]:
+    def figures(self, found: Findings) -> Mapping[str, "go.Figure"]:
         """Each read-out by layer: closer to the word that is not written, or to what is."""
         titles = {
             _LIST: "Behind a comma: and (blue), or what comes next",
             _CALL: "Before an argument: its parameter (blue), or itself",
         }
-        return {titles[name]: item_map(lens[name]) for name in titles if name in lens}
+        return {titles[name]: item_map(found.lens[name]) for name in titles if name in found.lens}
 
     @cached_property
     def _programs(self) -> Sequence[Program]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.findings import Findings
 from semantic_hub.interventions import Patching, Steering
 from semantic_hub.layers import layer_name
-from semantic_hub.lens_result import LensResult
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.cogs import Example, Examples, distinct_names, read_cogs
@@ -205,11 +205,11 @@ class SemanticsSpoke:
         shuffled = shuffled_names(self.items, seed=self.seed)
         return readouts([e for e in shuffled if e.names]).evenly_spaced(self.at_most)
 
-    def pictures(self, lens: Mapping[str, LensResult]) -> Mapping[str, "go.Figure"]:
+    def figures(self, found: Findings) -> Mapping[str, "go.Figure"]:
         """The role matrix where its diagonal is highest, and its diagonal over layers."""
-        if _BEFORE not in lens:
+        if _BEFORE not in found.lens:
             return {}
-        matrix = role_matrix(lens[_BEFORE], self.name_readouts)
+        matrix = role_matrix(found.lens[_BEFORE], self.name_readouts)
         best = layer_name(matrix.layers[int(matrix.diagonal.argmax())])
         return {
             f"Roles before names, layer {best}": matrix.figure(),

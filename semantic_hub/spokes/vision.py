@@ -9,12 +9,13 @@ the place of another. Source: Wu et al. 2025, arXiv 2411.04986, sections 4 and 5
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions import Patching, Steering
 from semantic_hub.lens_result import LensResult
 from semantic_hub.pairs import Pairs
-from semantic_hub.prompts import Readout
+from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.images import COLORS, Picture, Region, patch_features
 from semantic_hub.spokes.images_coco import coco_captions, coco_panoptic
 from semantic_hub.spokes.images_drawn import Canvas, halves, one_color, shapes
@@ -32,6 +33,7 @@ from semantic_hub.spokes.vision_interventions import (
     steering,
 )
 from semantic_hub.spokes.vision_pairs import askable, hard_negatives, pairs, sayable
+from semantic_hub.spokes.vision_pictures import first_of_each, patch_prompts, patch_words
 from semantic_hub.spokes.vision_readouts import (
     PatchReadouts,
     caption_readouts,
@@ -39,6 +41,11 @@ from semantic_hub.spokes.vision_readouts import (
     segment_readouts,
 )
 from semantic_hub.summaries import Summary, share_summary
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from semantic_hub.findings import Findings
 
 __all__ = [
     "COLORS",
@@ -200,6 +207,15 @@ class VisionSpoke:
             for kind, shown in self.shown.items()
         }
         return {name: found for name, found in made.items() if len(found) > 1}
+
+    def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
+        """Every patch of the first picture of each kind."""
+        spelled = first_of_each(self.shown)
+        return {name: patch_prompts(shown, self.wording) for name, shown in spelled.items()}
+
+    def figures(self, found: "Findings") -> Mapping[str, "go.Figure"]:
+        """These pictures, with the top token of each patch at the middle layer."""
+        return patch_words(first_of_each(self.shown), found)
 
     def interventions(self) -> Mapping[str, Patching | Steering]:
         """A half recoloured, in two ways, and pictures put in the place of others."""

@@ -17,13 +17,16 @@ from semantic_hub.language_texts import LanguageTexts
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, Problem
+from semantic_hub.spokes.audio import AudioSpoke
 from semantic_hub.spokes.code import CodeSpoke
 from semantic_hub.spokes.language_codes import control_for
 from semantic_hub.spokes.semantics import SemanticsSpoke
 from semantic_hub.spokes.swaps import Route, averaged, circle, patchings, swap
+from semantic_hub.spokes.vision import VisionSpoke
 from semantic_hub.zoo.formal_spokes import world_code, world_semantics
 from semantic_hub.zoo.grammar import DOMINANT, LANGUAGES, Voice
 from semantic_hub.zoo.meanings import Fact, Sentence
+from semantic_hub.zoo.senses import senses_of
 from semantic_hub.zoo.world import World
 from semantic_hub.zoo.world_scorers import mood_steering
 
@@ -165,12 +168,23 @@ class WorldLanguageSpoke:
 
 
 class WorldSpokes(NamedTuple):
-    """A spoke of each kind on one world."""
+    """A spoke of each kind of text on one world."""
 
     language: WorldLanguageSpoke
     arithmetic: ArithmeticSpoke
     code: CodeSpoke
     semantics: SemanticsSpoke
+
+
+class SensingSpokes(NamedTuple):
+    """These, and what a model with `Senses` sees and hears."""
+
+    language: WorldLanguageSpoke
+    arithmetic: ArithmeticSpoke
+    code: CodeSpoke
+    semantics: SemanticsSpoke
+    vision: VisionSpoke
+    audio: AudioSpoke
 
 
 def world_spokes(world: World, *, held_out: bool = True) -> WorldSpokes:
@@ -204,15 +218,22 @@ def world_problems(world: World, *, held_out: bool = True) -> tuple[Problem, ...
     )
 
 
-def spokes_of(model: object) -> WorldSpokes | None:
+def spokes_of(model: object) -> WorldSpokes | SensingSpokes | None:
     """The held-out spokes of a model whose tokenizer names the world that it was trained on.
+
+    Pictures and clips are drawn from seeds that no projector was trained on.
 
     Returns:
         None for any other model.
     """
     settings = getattr(getattr(model, "tokenizer", None), "init_kwargs", {})
     seed = settings.get("world_seed")
-    return None if seed is None else world_spokes(World(int(seed)))
+    if seed is None:
+        return None
+    told, senses = world_spokes(World(int(seed))), senses_of(model)
+    if senses is None:
+        return told
+    return SensingSpokes(*told, VisionSpoke(senses.see), AudioSpoke(senses.hear))
 
 
 def _other(fact: Fact, facts: Sequence[Fact]) -> Fact:

@@ -19,6 +19,7 @@ import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.intervene import intervene
 from semantic_hub.interventions import Words
+from semantic_hub.legible import legible
 from semantic_hub.soft_tokens import SOFT, SoftPositions
 from semantic_hub.spokes.audio import (
     ANIMALS,
@@ -231,7 +232,7 @@ def test_what_counts_as_a_flip() -> None:
 def test_questions_of_your_own() -> None:
     flies = Question("{clip} Can it fly?", frozenset({"owl", "bee"}), frozenset({"dog", "cow"}))
     spoke = AudioSpoke(linear, animal_clips(["dog", "cow", "owl", "frog"], [0]), flies)
-    assert list(spoke.interventions()) == ["no -> yes"]
+    assert list(spoke.interventions()) == ["no -> yes", "P(yes), no -> yes"]
     prompts = spoke.interventions()["no -> yes"].prompts
     assert [p.text for p in prompts] == [f"{SOFT} Can it fly?"] * 2
     with pytest.raises(SemanticHubError, match="'owl' as true and as false"):
@@ -306,7 +307,14 @@ def test_every_experiment_runs(listening: Any) -> None:
     assert found.lens["label"].log_prob.shape == (12, 4, 3)
     assert len(found.says["label"].prompts) == 3
     assert list(found.steering) == ["yes -> no", "no -> yes"]
-    assert set(found.to_frame()["evidence"]) == {"similarity", "lens", "steering"}
+    assert list(found.answers) == ["P(yes), yes -> no", "P(yes), no -> yes"]
+    assert set(found.to_frame()["evidence"]) == {"similarity", "lens", "steering", "answers"}
+    assert found.says["each position, dog"].tokens.shape == (N_FRAMES, 4, 1)
+    drawn = spoke.figures(found)
+    assert [title.split(",")[1] for title in drawn] == [" dog", " cat"]
+    first = next(iter(drawn.values()))
+    top = found.says["each position, dog"].to_frame().query("layer == 2")
+    assert list(first.data[1].text) == [legible(text) for text in top["text"]]
 
 
 @pytest.mark.parametrize("to_false", [True, False])

@@ -12,7 +12,7 @@ from semantic_hub.zoo.train import train
 def tiny_recipe() -> Recipe:
     """The smallest recipe that has both stages."""
     return Recipe(
-        d_model=16, d_mlp=32, n_layers=2, n_heads=2, d_vocab=600, tokenizer_documents=500,
+        d_model=16, d_mlp=32, n_layers=3, n_heads=2, d_vocab=600, tokenizer_documents=500,
         documents=12, groups=2, english_steps=2, steps=6, warmup=2,
     )  # fmt: skip
 

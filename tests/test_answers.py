@@ -6,13 +6,16 @@ import pytest
 import torch
 
 import semantic_hub as sh
+from semantic_hub.answers import AnswerCurve, answer_curve
 from semantic_hub.direction import Direction
 from semantic_hub.directions import unembedding_difference
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.intervene import intervene
+from semantic_hub.interventions import Answers, Steering, Words
+from semantic_hub.layer_directions import in_stream_norms
 from semantic_hub.plotting import dose_response
 from semantic_hub.prompts import Prompt
 from semantic_hub.soft_tokens import SOFT, SoftTokens
-from semantic_hub.spokes.audio_answers import AnswerCurve, answer_curve
 
 ANSWERS = ("dog", "cat")
 HOW: Any = {"answers": ANSWERS, "layers": (1, 3), "strengths": (1.0,)}
@@ -111,3 +114,23 @@ def test_refused(model: Any) -> None:
         answer_curve(model, [Prompt("The dog")], {"random": rows(model, 2)}, answers=ANSWERS)
     with pytest.raises(sh.SemanticHubError, match="shared token"):
         answer_curve(model, [Prompt("cat")], {"r": rows(model, 1)}, answers=("dog", " dog"))
+
+
+def test_a_spokes_answers_are_this_curve(model: Any) -> None:
+    prompts = tuple(Prompt(text) for text in TEXTS)
+    steering = Steering(prompts, {"dog": Words("dog", "cat")}, outcome=lambda i, t: "other")
+    found = intervene(model, Answers(steering, ANSWERS), resamples=20)
+    direction = in_stream_norms(model, unembedding_difference(model, "dog", "cat"), prompts)
+    expected = answer_curve(
+        model, prompts, {"dog": direction}, answers=ANSWERS, positions="last", resamples=20
+    )
+    assert isinstance(found, AnswerCurve)
+    assert torch.equal(found.p_first, expected.p_first)
+
+
+def test_answers_of_one_layer_at_a_time() -> None:
+    steering = Steering(
+        (Prompt("the dog"),), {"dog": Words("dog", "cat")}, lambda i, t: "other", from_layer_on=True
+    )
+    with pytest.raises(SemanticHubError, match="one layer at a time"):
+        Answers(steering, ANSWERS)

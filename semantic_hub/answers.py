@@ -1,4 +1,4 @@
-"""How sure of "yes" a model is, under steering: the normalised probability of two answers."""
+"""How the probability of the next token is shared by two answers, under steering."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

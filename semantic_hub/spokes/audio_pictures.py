@@ -1,0 +1,55 @@
+"""A clip over time with the word that each of its positions says, for the report."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from semantic_hub.clip_plots import clip_timeline
+from semantic_hub.layers import layer_name
+from semantic_hub.prompts import Prompt
+from semantic_hub.spokes.audio_clips import Heard
+from semantic_hub.spokes.sounds_mel import MelSettings, log_mel
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from semantic_hub.findings import Findings
+
+_SHOWN = 2
+
+
+def position_prompts(heard: Heard) -> tuple[Prompt, ...]:
+    """A prompt for each position of a clip, that is read there."""
+    return tuple(heard.prompt(row=row) for row in range(len(heard.span)))
+
+
+def first_of_two_labels(heard: Sequence[Heard]) -> Mapping[str, Heard]:
+    """The clips that are spelled out: the first of each of the first two labels."""
+    firsts: dict[str, Heard] = {}
+    for one in heard:
+        firsts.setdefault(f"each position, {one.clip.label}", one)
+    return dict(list(firsts.items())[:_SHOWN])
+
+
+def position_words(spelled: Mapping[str, Heard], found: "Findings") -> Mapping[str, "go.Figure"]:
+    """Each clip's log-mel frames, and above them its positions' top tokens at the middle layer.
+
+    Args:
+        spelled: Clips, by the names that their positions have in the findings.
+        found: What was found.
+    """
+    figures = {}
+    for name, heard in spelled.items():
+        if name in found.says:
+            said = found.says[name]
+            layer = said.layers[len(said.layers) // 2]
+            title = f"Top token of {name}, layer {layer_name(layer)}"
+            top = said.to_frame().query("layer == @layer and rank == 1").sort_values("prompt")
+            settings = MelSettings(seconds=max(heard.clip.seconds, MelSettings().seconds))
+            figures[title] = clip_timeline(
+                log_mel(heard.clip, settings),
+                list(top["text"]),
+                seconds=settings.seconds,
+                probabilities=list(top["probability"]),
+                title=title,
+            )
+    return figures

@@ -1,0 +1,43 @@
+"""Pictures with the word that each of their patches says, for the report."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from semantic_hub.image_plots import picture_words
+from semantic_hub.layers import layer_name
+from semantic_hub.prompts import Prompt
+from semantic_hub.spokes.vision_inputs import Shown, Wording
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from semantic_hub.findings import Findings
+
+
+def patch_prompts(shown: Shown, wording: Wording) -> tuple[Prompt, ...]:
+    """A prompt for each patch of a picture, row by row, that is read there."""
+    return tuple(shown.at(patch, wording) for patch in range(shown.n_patches))
+
+
+def first_of_each(sets: Mapping[str, Sequence[Shown]]) -> Mapping[str, Shown]:
+    """The picture of each kind that is spelled out: the first, whatever it shows."""
+    return {f"each patch, {kind}": shown[0] for kind, shown in sets.items() if shown}
+
+
+def patch_words(spelled: Mapping[str, Shown], found: "Findings") -> Mapping[str, "go.Figure"]:
+    """Each picture with the top token of its patches at the middle layer.
+
+    Args:
+        spelled: Pictures, by the names that their patches have in the findings.
+        found: What was found.
+    """
+    figures = {}
+    for name, shown in spelled.items():
+        if name in found.says:
+            said = found.says[name]
+            layer = said.layers[len(said.layers) // 2]
+            title = f"Top token of {name}, layer {layer_name(layer)}: {shown.picture.caption}"
+            figures[title] = picture_words(
+                shown.picture.pixels, said.to_frame(), layer, shown.grid, title=title
+            )
+    return figures

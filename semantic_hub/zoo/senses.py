@@ -1,0 +1,85 @@
+"""What hub-mini sees and hears with: a projector each, shipped beside its weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from semantic_hub.spokes.images import patch_features
+from semantic_hub.spokes.sounds import Clip
+from semantic_hub.spokes.sounds_mel import HUB_MINI, log_mel
+from semantic_hub.zoo.projector import Projector
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+EYE, EAR = "eye.safetensors", "ear.safetensors"
+"""The projectors' files in a model's folder."""
+
+SIDE = 32
+"""Pixels of a picture's side; others are resized."""
+
+
+@dataclass(frozen=True, eq=False)
+class Senses:
+    """Both encoders of a model of a `World`, as the vision and the audio spoke take them.
+
+    Args:
+        eye: Projector of patches.
+        ear: Projector of log-mel frames.
+
+    Example:
+        >>> senses = senses_of(model)
+        >>> senses.see(sh.spokes.vision.one_color("red").image).shape
+        torch.Size([16, 96])
+        >>> owl = sh.spokes.audio.synthesise("owl")
+        >>> senses.hear(owl.waveform, owl.rate).shape
+        torch.Size([20, 96])
+    """
+
+    eye: Projector
+    ear: Projector
+
+    def see(self, image: "Image") -> Float[Tensor, "patch d_model"]:
+        """A picture as 16 soft tokens, row by row from the top left."""
+        resized = image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE))
+        return self.eye(picture_features(np.asarray(resized.convert("RGB"))))
+
+    def hear(
+        self, waveform: Float[np.ndarray, " sample"], rate: int
+    ) -> Float[Tensor, "frame d_model"]:
+        """A clip's first second as 20 soft tokens."""
+        return self.ear(frame_features(waveform, rate))
+
+
+def senses_of(model: Any) -> Senses | None:
+    """The eye and ear in the folder that a model was loaded from.
+
+    Returns:
+        None where there are none.
+
+    Raises:
+        SemanticHubError: Files that are damaged.
+    """
+    folder = Path(getattr(getattr(model, "tokenizer", None), "name_or_path", ""))
+    if not all((folder / name).is_file() for name in (EYE, EAR)):
+        return None
+    return Senses(Projector.load(folder / EYE), Projector.load(folder / EAR))
+
+
+def picture_features(
+    pixels: UInt8[np.ndarray, "height width 3"],
+) -> Float[Tensor, "patch feature"]:
+    """Patches of 8 × 8 pixels, each as 192 numbers."""
+    return torch.from_numpy(patch_features(pixels))
+
+
+def frame_features(
+    waveform: Float[np.ndarray, " sample"], rate: int
+) -> Float[Tensor, "frame feature"]:
+    """20 log-mel frames of 40 mels."""
+    return torch.from_numpy(log_mel(Clip(waveform, rate, "heard"), HUB_MINI))
