@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: report test test-tl4 bench calibrate check lint types lock clean
+.PHONY: report test test-tl4 examples docs notebooks bench calibrate check lint types lock clean
 
 report: .venv/ready
 	.venv/bin/semantic-hub report --out report.html
@@ -13,13 +13,27 @@ test: .venv/ready
 test-tl4: .venv-tl4/ready
 	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal
 
+examples: .venv/ready
+	for example in examples/*.py; do \
+		echo $$example; OMP_NUM_THREADS=1 TQDM_DISABLE=1 .venv/bin/python $$example > /dev/null || exit 1; \
+	done
+
+docs: .venv/ready
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+
+notebooks: .venv/ready
+	mkdir -p notebooks
+	for example in examples/*.py; do \
+		.venv/bin/jupytext --quiet --to ipynb --output notebooks/$$(basename $$example .py).ipynb $$example || exit 1; \
+	done
+
 bench: .venv/ready
 	for bench in tests/benchmarks/bench_*.py; do .venv/bin/python $$bench || exit 1; done
 
 calibrate: .venv/ready
 	.venv/bin/python -m semantic_hub.zoo.calibrate --out docs/calibration.md --seeds 200
 
-check: lint types test test-tl4
+check: lint types test test-tl4 docs
 
 lint: .venv/ready
 	.venv/bin/ruff check .
@@ -46,4 +60,4 @@ lock:
 		--constraint requirements/tl4.in pyproject.toml --output-file requirements/lock-tl4.txt
 
 clean:
-	rm -rf .venv .venv-tl4 report.html
+	rm -rf .venv .venv-tl4 site notebooks report.html

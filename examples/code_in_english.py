@@ -10,7 +10,13 @@ from semantic_hub.intervene import intervene
 from semantic_hub.lens_maps import item_map
 from semantic_hub.spokes import code
 
-model = sh.load_model("hub-mini")  # real model: sh.load_model("meta-llama/Llama-3.2-1B")
+MODEL = "hub-mini"
+
+# %% real model
+# MODEL = "meta-llama/Llama-3.2-1B"
+
+# %%
+model = sh.load_model(MODEL)
 
 # %% [markdown]
 # ## Programs

@@ -4,43 +4,25 @@
 # model use that name? Clips are synthesised; your own come from `clips_from_folder`.
 
 # %%
-import torch
-
 import semantic_hub as sh
+from semantic_hub.answers import answer_curve
 from semantic_hub.clip_plots import clip_timeline
 from semantic_hub.directions import unembedding_difference
 from semantic_hub.layer_directions import in_stream_norms
 from semantic_hub.spokes import audio
-from semantic_hub.answers import answer_curve
 
-model = sh.load_model("hub-mini")  # real model: sh.load_model("Qwen/Qwen2-Audio-7B")
+MODEL = "hub-mini"
+
+# %% real model
+# MODEL = "Qwen/Qwen2-Audio-7B"
 
 # %% [markdown]
-# ## An ear
-# `encode` makes features of a waveform, one row a position. Here it is a linear map from log-mel
-# frames to the embedding of what is heard, fitted by least squares on clips of other seeds.
-
+# ## A model and its ear
+# `encode` makes features of a waveform, one row a position; the model reads them in the place of
+# tokens. hub-mini's ear is a linear map that was trained on clips of other seeds.
 
 # %%
-def frames(clip: audio.Clip) -> torch.Tensor:
-    mel = torch.tensor(audio.log_mel(clip))
-    return torch.cat([mel, torch.ones(len(mel), 1)], dim=1)
-
-
-def word(label: str) -> torch.Tensor:
-    [token] = model.tokenizer.encode(label, add_special_tokens=False)
-    return model.W_E[token].detach().cpu()
-
-
-heard = audio.animal_clips(seeds=range(100, 110))
-inputs = torch.cat([frames(clip) for clip in heard])
-wanted = torch.cat([word(clip.label).expand(20, -1) for clip in heard])
-projector = torch.linalg.lstsq(inputs, wanted).solution
-
-
-def encode(waveform, rate):
-    return frames(audio.Clip(waveform, rate, "heard")) @ projector
-
+model, encode = sh.load_multimodal(MODEL)
 
 # %% [markdown]
 # ## Clips against labels
@@ -60,15 +42,17 @@ print(curve[["layer", "value", "low", "high"]].round(2).to_string(index=False))
 # %%
 few = spoke.heard[:12]
 every = sh.logit_lens(model, audio.readouts(few, rows="all"), resamples=200)
-shares = audio.over_positions(every, 20).to_frame().query("measure == 'share'")
+shares = audio.over_positions(every, len(few[0].span)).to_frame().query("measure == 'share'")
 print(shares.query("against == 'surface'").pivot(index="layer", columns="group", values="value"))
 
 # %% [markdown]
 # One clip over time, with the top token of each position in the middle of the model.
 
 # %%
-layer, clip = 4, few[0]
-top = sh.top_tokens(model, [clip.prompt(row=row) for row in range(20)], k=1, layers=[layer])
+layer, clip = model.cfg.n_layers // 2, few[0]
+top = sh.top_tokens(
+    model, [clip.prompt(row=row) for row in range(len(clip.span))], k=1, layers=[layer]
+)
 texts = [top.texts[str(token)] for token in top.tokens[:, 0, 0].tolist()]
 timeline = clip_timeline(
     audio.log_mel(clip.clip), texts, seconds=1.0, title=f"{clip.clip.label}, layer {layer}"
@@ -83,6 +67,6 @@ timeline = clip_timeline(
 dogs = audio.hear(encode, audio.animal_clips(["dog"], seeds=range(10)))
 prompts = [dog.prompt("{clip} mammal:") for dog in dogs]
 owl = in_stream_norms(model, unembedding_difference(model, "owl", "dog"), prompts)
-answers = answer_curve(model, prompts, {"owl": owl}, layers=[2, 4, 6], strengths=[0.5, 1.0, 2.0])
+answers = answer_curve(model, prompts, {"owl": owl}, layers=[0, 1, 4], strengths=[0.5, 1.0, 2.0])
 print(answers.to_frame().round(2).to_string(index=False))
-figure = answers.figure(layer=4)  # figure.show() in a notebook
+figure = answers.figure(layer=0)  # figure.show() in a notebook

@@ -8,7 +8,13 @@ from collections.abc import Mapping, Sequence
 import semantic_hub as sh
 from semantic_hub.spokes.names import cldr_names
 
+MODEL = "hub-mini"
 
+# %% real model
+# MODEL = "google/gemma-2-2b"
+
+
+# %%
 class Calendar:
     """Days and months in two languages, and what follows two of them."""
 
@@ -35,7 +41,7 @@ class Calendar:
 
 
 # %%
-model = sh.load_model("hub-mini")  # real model: sh.load_model("google/gemma-2-2b")
+model = sh.load_model(MODEL)
 findings = sh.run(model, Calendar())
 print(findings.to_frame().query("layer == 4").round(3).to_string(index=False))
 

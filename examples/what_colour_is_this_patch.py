@@ -5,43 +5,26 @@
 # from `read_pictures`, `coco_captions` and `coco_panoptic`.
 
 # %%
-import numpy as np
-import torch
-
 import semantic_hub as sh
 from semantic_hub.image_plots import picture_words
 from semantic_hub.intervene import intervene
 from semantic_hub.spokes import vision
 from semantic_hub.top_tokens import top_tokens
 
-model = sh.load_model("hub-mini")  # real model: sh.load_model("meta-llama/Llama-3.2-1B")
+MODEL = "hub-mini"
+
+# %% real model
+# MODEL = "llava-hf/llava-1.5-7b-hf"
 
 # %% [markdown]
-# ## An eye
-# `encode` makes features of an image, one row a patch. Here it is a linear map from the patch's
-# pixels to the embedding of its colour's name, fitted by least squares on pictures of other seeds.
-
+# ## A model and its eye
+# `encode` makes features of an image, one row a patch; the model reads them in the place of tokens.
+# hub-mini's eye is a linear map that was trained on pictures of other seeds.
 
 # %%
-def patches(pixels: np.ndarray) -> torch.Tensor:
-    cut = torch.tensor(vision.patch_features(pixels))
-    return torch.cat([cut, torch.ones(len(cut), 1)], dim=1)
-
-
-def word(color: str) -> torch.Tensor:
-    [token] = model.tokenizer.encode(f" {color}", add_special_tokens=False)
-    return model.W_E[token].detach().cpu()
-
-
-seen = vision.random_pictures(100, kind="one colour", seed=7)
-inputs = torch.cat([patches(picture.pixels) for picture in seen])
-wanted = torch.cat([word(picture.regions[0].color).expand(16, -1) for picture in seen])
-projector = torch.linalg.lstsq(inputs, wanted, driver="gelsd").solution
-
-
-def encode(image):
-    return patches(np.asarray(image)) @ projector
-
+model, encode = sh.load_multimodal(MODEL)
+wording = vision.Wording() if MODEL == "hub-mini" else vision.PLAIN
+spoke = vision.VisionSpoke(encode, vision.drawn_pictures(per_kind=22), wording=wording)
 
 # %% [markdown]
 # ## Pictures against captions
@@ -49,7 +32,6 @@ def encode(image):
 # matched less mismatched cosine.
 
 # %%
-spoke = vision.VisionSpoke(encode, vision.drawn_pictures(per_kind=22))
 for name in ("halves", "halves, asked"):
     alike = sh.similarity(model, spoke.pairs()[name], resamples=200, permutations=200)
     print(name, [round(value, 2) for value in alike.similarity.tolist()])
@@ -66,10 +48,10 @@ for layer, name in enumerate(lens.layers):
     print(f"layer {name}: true {true.value[layer]:.2f}, control {control.value[layer]:.2f}")
 
 # %%
-shown = spoke.shown["shapes"][0]
+shown, middle = spoke.shown["shapes"][0], model.cfg.n_layers // 2
 prompts = [shown.at(patch, spoke.wording) for patch in range(shown.n_patches)]
-top = top_tokens(model, prompts, k=1, layers=[0, 4]).to_frame()
-figure = picture_words(shown.picture.pixels, top, 4, shown.grid)  # figure.show() in a notebook
+top = top_tokens(model, prompts, k=1, layers=[0, middle]).to_frame()
+figure = picture_words(shown.picture.pixels, top, middle, shown.grid)  # figure.show() in a notebook
 
 # %% [markdown]
 # ## A half recoloured
@@ -77,6 +59,14 @@ figure = picture_words(shown.picture.pixels, top, 4, shown.grid)  # figure.show(
 # to *which colour is left?* become the new one? The placebo is a random direction.
 
 # %%
-task = vision.steering(vision.recolored(spoke.shown["halves"], at_most=8))
+task = vision.steering(vision.recolored(spoke.shown["halves"], at_most=8), wording)
 answers = intervene(model, task).to_frame().query("outcome == 'success' and strength == 1")
 print(answers.pivot(index="layer", columns="direction", values="value").round(2))
+
+# %% [markdown]
+# And the states of a whole picture in the place of another's:
+
+# %%
+swap = spoke.interventions()["picture -> picture, halves"]
+says = intervene(model, swap, resamples=200).to_frame().query("measure == 'says'")
+print(says.pivot_table(index="layer", columns=["row", "target"], values="value").round(2))

@@ -8,7 +8,13 @@ import semantic_hub as sh
 from semantic_hub.intervene import intervene
 from semantic_hub.spokes import semantics
 
-model = sh.load_model("hub-mini")  # real model: sh.load_model("meta-llama/Llama-3.2-1B")
+MODEL = "hub-mini"
+
+# %% real model
+# MODEL = "meta-llama/Llama-3.2-1B"
+
+# %%
+model = sh.load_model(MODEL)
 examples = semantics.examples(120)  # or semantics.read_cogs("train.tsv")
 print(examples[0].sentence, "|", examples[0].form)
 

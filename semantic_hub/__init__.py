@@ -12,12 +12,14 @@ from semantic_hub.experiment import Findings, Spoke, run
 from semantic_hub.language_mass import language_mass
 from semantic_hub.lens import logit_lens
 from semantic_hub.models import load_model, random_twin
+from semantic_hub.multimodal import load_multimodal
 from semantic_hub.pairs import Pairs
 from semantic_hub.patching import patch, patching_sweep
 from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.report import report
 from semantic_hub.residuals import residual_stream
 from semantic_hub.similarity import similarity
+from semantic_hub.soft_tokens import SOFT, SoftPositions, SoftTokens
 from semantic_hub.steering import steer
 from semantic_hub.steering_sweep import steering_sweep
 from semantic_hub.top_tokens import top_tokens
@@ -26,16 +28,20 @@ from semantic_hub.verdict import verdicts
 __version__ = "0.1.0"
 
 __all__ = [
+    "SOFT",
     "Findings",
     "Pairs",
     "Prompt",
     "Readout",
     "SemanticHubError",
     "SemanticHubWarning",
+    "SoftPositions",
+    "SoftTokens",
     "Spoke",
     "activation_difference",
     "language_mass",
     "load_model",
+    "load_multimodal",
     "logit_lens",
     "paired_similarity",
     "patch",

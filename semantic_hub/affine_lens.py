@@ -1,12 +1,18 @@
 """A lens that is one affine map for each layer: tuned, Jacobian and fitted lenses alike."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,6 +65,37 @@ class AffineLens(Result):
             return residual
         index = self._index(layer)
         return residual @ self.weight[index].to(residual).T + self.bias[index].to(residual)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """How much the maps change, a row for each layer.
+
+        Returns:
+            Columns ``layer row value``: of the row ``map`` the value is ‖A_l − I‖ / ‖I‖
+            (Frobenius), of the row ``bias`` ‖b_l‖ / √d_model; both are 0 for a lens that leaves
+            states as they are, as at the last layer.
+        """
+        import pandas as pd
+
+        identity = torch.eye(self.weight.shape[-1])
+        sizes = {
+            "map": torch.linalg.matrix_norm(self.weight.cpu() - identity),
+            "bias": self.bias.cpu().norm(dim=-1),
+        }
+        scale = self.weight.shape[-1] ** 0.5
+        return pd.DataFrame(
+            {"layer": layer, "row": row, "value": value}
+            for row, values in sizes.items()
+            for layer, value in zip(
+                [*self.layers, self.n_layers], [*(values / scale).tolist(), 0.0], strict=True
+            )
+        )
+
+    def figure(self) -> "go.Figure":
+        """How far each layer's map is from the identity, and how long its bias is."""
+        from semantic_hub.plotting import layer_curve
+
+        y_title = "norm over that of the identity"
+        return layer_curve(self.to_frame(), y_title=y_title).update_yaxes(rangemode="tozero")
 
     def _check_width(self, width: int) -> None:
         if width != self.bias.shape[-1]:

@@ -42,6 +42,7 @@ class AnswerCurve(Result):
         directions: Names of the directions; the last is ``"placebo"``.
         answers: The two answers; the first is the one whose probability it is.
         p_first: P(first) / (P(first) + P(second)), 0 to 1.
+        dropped: Number of prompts, by reason, that could not be steered.
         resamples: Bootstrap resamples of the intervals.
         seed: Seed of the resamples.
         confidence: Coverage of the intervals.
@@ -57,6 +58,7 @@ class AnswerCurve(Result):
     p_first: Float[Tensor, "direction layer strength prompt"] = field(
         metadata={"unit": "probability"}
     )
+    dropped: Mapping[str, int] = field(default_factory=dict)
     resamples: int = 1000
     seed: int = 0
     confidence: float = 0.95

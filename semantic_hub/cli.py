@@ -1,17 +1,21 @@
-"""The command line: a thin layer over `load_model` and `report`."""
+"""The command line: a thin layer over `load_model`, `report` and `compare`."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+if TYPE_CHECKING:
+    from semantic_hub.report import Report
+
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _console = Console(stderr=True, emoji=False, soft_wrap=True)
+_MODELS = "hub-mini, a local Hugging Face folder, or a TransformerLens name"
 
 
 class Dtype(str, Enum):
@@ -22,6 +26,18 @@ class Dtype(str, Enum):
     float16 = "float16"
 
 
+Spokes = Annotated[
+    str | None,
+    typer.Option(help="names with commas between, such as language,code; by default the model's"),
+]
+Out = Annotated[Path, typer.Option(help="the page to write")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; by default the best")]
+Precision = Annotated[Dtype, typer.Option(help="precision of the weights")]
+Resamples = Annotated[int, typer.Option(min=1, help="bootstrap resamples")]
+Permutations = Annotated[int, typer.Option(min=1, help="pairings of the test")]
+Seed = Annotated[int, typer.Option(help="seed of everything random")]
+
+
 @app.callback()
 def main() -> None:
     """Does a language model process everything in one shared space?"""
@@ -29,42 +45,107 @@ def main() -> None:
 
 @app.command()
 def report(
-    model: Annotated[
-        str, typer.Option(help="hub-mini, a local Hugging Face folder, or a TransformerLens name")
-    ] = "hub-mini",
-    out: Annotated[Path, typer.Option(help="the page to write")] = Path("report.html"),
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps; by default the best")] = None,
-    dtype: Annotated[Dtype, typer.Option(help="precision of the weights")] = Dtype.float32,
-    resamples: Annotated[int, typer.Option(min=1, help="bootstrap resamples")] = 1000,
-    permutations: Annotated[int, typer.Option(min=1, help="pairings of the test")] = 1000,
-    seed: Annotated[int, typer.Option(help="seed of everything random")] = 0,
+    model: Annotated[str, typer.Option(help=_MODELS)] = "hub-mini",
+    spokes: Spokes = None,
+    out: Out = Path("report.html"),
+    save: Annotated[
+        Path | None, typer.Option(help="a folder for every number, for compare")
+    ] = None,
+    device: Device = None,
+    dtype: Precision = Dtype.float32,
+    resamples: Resamples = 1000,
+    permutations: Permutations = 1000,
+    seed: Seed = 0,
 ) -> None:
     """Measure a model and write one self-contained page."""
+    from semantic_hub.report import check_page_path
+
+    settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
+    with _errors_told(), _told() as tell:
+        check_page_path(out)
+        measured = _measured(model, spokes, device, dtype, tell, settings)
+        if save is not None:
+            _wrote(measured.save_findings(save))
+        _wrote(measured.save(out))
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help=f"a folder that report --save wrote, or {_MODELS}")],
+    second: Annotated[str, typer.Argument(help="another")],
+    spokes: Spokes = None,
+    out: Out = Path("compare.html"),
+    device: Device = None,
+    dtype: Precision = Dtype.float32,
+    resamples: Resamples = 1000,
+    permutations: Permutations = 1000,
+    seed: Seed = 0,
+) -> None:
+    """Set two runs side by side on one page; a model that was not saved is measured.
+
+    The options besides --out are those of report, for what is measured.
+    """
+    from semantic_hub.compare import compare as compared
+    from semantic_hub.report import Report, check_page_path
+    from semantic_hub.report_files import holds_report
+
+    settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
+    with _errors_told(), _told() as tell:
+        check_page_path(out, "Comparison.save")
+        reports = {
+            name: Report.load(place)
+            if holds_report(place)
+            else _measured(place, spokes, device, dtype, tell, settings)
+            for name, place in _named(first, second).items()
+        }
+        _wrote(compared(reports).save(out))
+
+
+def _measured(
+    model: str,
+    spokes: str | None,
+    device: str | None,
+    dtype: Dtype,
+    tell: Callable[[str], None],
+    settings: dict[str, Any],
+) -> "Report":
     import torch
 
     import semantic_hub
+
+    tell(f"loading {model}")
+    loaded = semantic_hub.load_model(model, device=device, dtype=getattr(torch, dtype.value))
+    names = None if spokes is None else [name.strip() for name in spokes.split(",")]
+    return semantic_hub.report(loaded, names, progress=tell, **settings)
+
+
+def _named(first: str, second: str) -> dict[str, str]:
+    """What each is called on the page, as briefly as tells them apart."""
     from semantic_hub.errors import SemanticHubError
-    from semantic_hub.report import check_page_path
+
+    if first == second:
+        fix = "Name another model, or another folder."
+        expected = "two different runs or models"
+        raise SemanticHubError("compare", got=f"{first!r} twice", expected=expected, fix=fix)
+    short = [Path(place).name for place in (first, second)]
+    names = short if len(set(short)) == 2 and all(short) else [first, second]
+    return dict(zip(names, (first, second), strict=True))
+
+
+def _wrote(place: Path) -> None:
+    _console.print(f"wrote {place}", markup=False, highlight=False)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """An error of ours is one line and exit code 1, without a traceback."""
+    from semantic_hub.errors import SemanticHubError
 
     try:
-        check_page_path(out)
-        with _told() as tell:
-            tell(f"loading {model}")
-            loaded = semantic_hub.load_model(
-                model, device=device, dtype=getattr(torch, dtype.value)
-            )
-            page = semantic_hub.report(
-                loaded,
-                resamples=resamples,
-                permutations=permutations,
-                seed=seed,
-                progress=tell,
-            )
-            place = page.save(out)
+        yield
     except SemanticHubError as error:
         _console.print(f"[red]error[/red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from None
-    _console.print(f"wrote {place}", markup=False, highlight=False)
 
 
 @contextmanager

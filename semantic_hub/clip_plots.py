@@ -13,6 +13,7 @@ from semantic_hub.plot_style import INK, layout
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+_EDGE = 0.04  # of the clip's length, so that the outer words are whole
 _SHOWN = 24
 """Tokens that find room next to each other."""
 
@@ -65,7 +66,7 @@ def clip_timeline(
         )
     )
     figure.add_trace(_labels(tokens, seconds, probabilities, mel.shape[1]))
-    figure.update_xaxes(range=[0, seconds], showgrid=False)
+    figure.update_xaxes(range=[-_EDGE * seconds, (1 + _EDGE) * seconds], showgrid=False)
     return figure.update_yaxes(range=[-0.5, 1.3 * mel.shape[1]], showgrid=False, zeroline=False)
 
 

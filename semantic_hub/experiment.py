@@ -45,7 +45,8 @@ class Spoke(Protocol):
     fact, and ``texts()``, set name to `semantic_hub.language_texts.LanguageTexts`. And
     ``spelled_out()``, name to prompts of which the likeliest token of each layer is kept, and
     ``figures(found)``: title to a figure for the report that only this spoke can draw, from its
-    `Findings`.
+    `Findings`. And ``concepts()``, form to English word to prompt, for comparison across spokes:
+    see `semantic_hub.across`.
 
     Example:
         >>> class Greetings:

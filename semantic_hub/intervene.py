@@ -29,6 +29,7 @@ from semantic_hub.steering_result import SteeringResult
 from semantic_hub.steering_sweep import steering_sweep
 from semantic_hub.text_steering import steer_texts
 from semantic_hub.text_steering_result import TextSteeringResult
+from semantic_hub.whole_contrasts import with_whole_words
 
 
 def intervene(
@@ -79,7 +80,8 @@ def intervene(
         )
     if isinstance(intervention, Answers):
         return _answers(model, intervention, resamples, confidence, seed)
-    told, outcome, dropped = told_by_own(model, intervention)
+    whole, split = with_whole_words(model, intervention)
+    told, outcome, dropped = told_by_own(model, whole)
     found = steering_sweep(
         model,
         told.prompts,
@@ -94,15 +96,15 @@ def intervene(
         confidence=confidence,
         seed=seed,
     )
-    return replace(found, dropped=dropped)
+    return replace(found, dropped=split | dropped)
 
 
 def _answers(
     model: HookedModel, asked: Answers, resamples: int, confidence: float, seed: int
 ) -> AnswerCurve:
-    how = asked.steering
+    how, dropped = with_whole_words(model, asked.steering)
     where: Any = how.positions
-    return answer_curve(
+    found = answer_curve(
         model,
         how.prompts,
         _all_directions(model, how),
@@ -114,6 +116,7 @@ def _answers(
         confidence=confidence,
         seed=seed,
     )
+    return replace(found, dropped=dropped)
 
 
 def _all_directions(model: HookedModel, told: Steering) -> dict[str, dict[int, Direction]]:

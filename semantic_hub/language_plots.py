@@ -5,12 +5,11 @@ import plotly.graph_objects as go
 
 from semantic_hub.layers import layer_name
 from semantic_hub.legible import escaped
-from semantic_hub.plot_style import PALETTE, cycle, layout
+from semantic_hub.plot_style import PALETTE, cycle, layer_ticks, layout
 
 _COLOURS, _GREY = PALETTE[:-1], PALETTE[-1]
 _PATTERNS = ("", "/", "x", ".")
 _SHARED = "shared"
-_TICKS = 13
 
 
 def language_areas(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
@@ -36,8 +35,7 @@ def language_areas(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
     groups = dict(list(rows.groupby("group", sort=False)))
     for index, (name, area) in enumerate(groups.items()):
         figure.add_trace(_area(area, str(name), index))
-    ticks = _ticks(sorted(set(rows["layer"].tolist())))
-    figure.update_xaxes(tickvals=ticks, ticktext=[layer_name(layer) for layer in ticks])
+    figure.update_xaxes(layer_ticks(rows["layer"].tolist()))
     return figure.update_yaxes(range=[0, 1])
 
 
@@ -54,11 +52,6 @@ def _area(rows: pd.DataFrame, name: str, index: int) -> go.Scatter:
         customdata=[_hover(row) for row in rows.to_dict("records")],
         hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
     )
-
-
-def _ticks(layers: list[int]) -> list[int]:
-    """At most about a dozen of the layers, the last one always among them."""
-    return layers[:: -max(1, -(-len(layers) // _TICKS))][::-1]
 
 
 def _hover(row: dict) -> str:

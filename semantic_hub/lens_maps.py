@@ -36,7 +36,8 @@ def item_map(
         title: Title of the figure.
 
     Returns:
-        A heat map with as many columns as read-outs were kept.
+        A heat map with as many columns as read-outs were kept. The layout's ``meta["min_width"]``
+        is the width in pixels from which on their names can be read.
 
     Raises:
         SemanticHubError: No group of that name, or too few labels.
@@ -52,8 +53,9 @@ def item_map(
     """
     import plotly.graph_objects as go
 
+    from semantic_hub.layers import layer_name
     from semantic_hub.legible import escaped
-    from semantic_hub.plot_style import DIVERGING, layout
+    from semantic_hub.plot_style import DIVERGING, layer_ticks, layout
 
     both = [_column(lens, name) for name in (group, against)]
     odds = (both[0] - both[1]).T.double()
@@ -63,8 +65,11 @@ def item_map(
             z=odds.numpy(),
             x=list(range(len(names))),
             y=list(lens.layers),
-            customdata=[[escaped(name) for name in names]] * len(lens.layers),
-            hovertemplate="%{customdata}<br>layer %{y}: %{z:.2f} nat<extra></extra>",
+            customdata=[
+                [f"{escaped(name)}<br>layer {layer_name(layer)}" for name in names]
+                for layer in lens.layers
+            ],
+            hovertemplate="%{customdata}: %{z:.2f} nat<extra></extra>",
             colorscale=DIVERGING,
             zmid=0,
             zmin=-edge,
@@ -74,10 +79,13 @@ def item_map(
         layout(title, "read-out", "layer"),
     )
     shown = {"tickvals": list(range(len(names))), "ticktext": list(map(escaped, names))}
-    return figure.update_xaxes(shown if labels and len(names) <= _MOST_NAMED else {})
+    figure.update_yaxes(layer_ticks(lens.layers))
+    named = bool(labels) and len(names) <= _MOST_NAMED
+    figure.update_layout(meta={"min_width": _SIDES + _COLUMN * len(names) if named else None})
+    return figure.update_xaxes({**shown, "tickangle": -90} if named else {})
 
 
-_MOST_NAMED = 40
+_SIDES, _COLUMN, _MOST_NAMED = 170, 16, 40
 """Columns that still have room for their names."""
 
 

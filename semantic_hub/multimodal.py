@@ -19,12 +19,14 @@ from semantic_hub import checkpoints
 from semantic_hub.checkpoints import hooked_transformer_class
 from semantic_hub.conversion import convert_network, same_logits
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models import Backend, HookedModel, check_backend
+from semantic_hub.models import Backend, HookedModel, check_backend, load_model
 from semantic_hub.multimodal_encoder import Encoder, Preparation
 from semantic_hub.multimodal_spans import feature_span
 from semantic_hub.prompts import Prompt
 from semantic_hub.soft_passes import feeding
 from semantic_hub.soft_tokens import SOFT_TOKEN, SoftTokens
+from semantic_hub.zoo import hub_mini_path
+from semantic_hub.zoo.senses import Senses, has_senses
 
 _AFTER = " 1 2 3"
 """Text behind the probe: what the language model makes of the features must be seen there too."""
@@ -37,7 +39,7 @@ def load_multimodal(
     dtype: torch.dtype = torch.float32,
     backend: Backend = "auto",
     trust_remote_code: bool = False,
-) -> tuple[HookedModel, Encoder]:
+) -> tuple[HookedModel, Encoder | Senses]:
     """The language model of a multimodal checkpoint, unprocessed, and the encoder that feeds it.
 
     Both are checked together: on a probe (an image or a sound of noise, and text), the logits must
@@ -46,7 +48,8 @@ def load_multimodal(
     features added to deeper layers).
 
     Args:
-        name_or_path: A local Hugging Face folder with the checkpoint's processor, or a name.
+        name_or_path: ``"hub-mini"``, a local Hugging Face folder with the checkpoint's processor,
+            or a name.
         device: Where both go; None leaves the choice to TransformerLens.
         dtype: Of the weights.
         backend: As for `semantic_hub.load_model`. ``"auto"`` is a ``HookedTransformer`` where
@@ -61,15 +64,18 @@ def load_multimodal(
             TransformerLens has no conversion for; logits that differ.
 
     Example:
-        Images become part of prompts::
-
-            model, encode = load_multimodal("path/to/llava")
-            span = SoftTokens(encode(image))
-            prompt = Prompt(f"USER: {SOFT} What colour is it? ASSISTANT:", soft=(span,))
-            states = residual_stream(model, [prompt], SoftPositions())
+        >>> from semantic_hub.soft_tokens import SOFT, SoftPositions
+        >>> model, encode = sh.load_multimodal("hub-mini")  # or "llava-hf/llava-1.5-7b-hf"
+        >>> span = SoftTokens(encode(sh.spokes.vision.one_color("red").image))
+        >>> prompt = sh.Prompt(f"{SOFT} colour:", soft=(span,))
+        >>> sh.residual_stream(model, [prompt], SoftPositions()).shape
+        torch.Size([1, 9, 96])
     """
     check_backend(backend)
     place, name = None if device is None else str(device), str(name_or_path)
+    if name == "hub-mini" or has_senses(Path(name)):
+        model = load_model(name, device=device, dtype=dtype, backend=backend)
+        return model, Senses.load(hub_mini_path() if name == "hub-mini" else Path(name))
     parts = _read(name, dtype, trust_remote_code)
     prepare = Preparation(parts.processor, parts.network.config)
     probe = prepare(*_noise(prepare), after=_AFTER)

@@ -1,14 +1,13 @@
 """Outcomes that are told by what a model says of its own, before it is steered."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from semantic_hub.continuations import Continuations
 from semantic_hub.errors import NothingLeftError
-from semantic_hub.interventions import AgainstOwn, Contrast, EndsOf, Outcome, Steering, Words
+from semantic_hub.interventions import AgainstOwn, Outcome, Steering
 from semantic_hub.models import HookedModel
 from semantic_hub.prompts import encode
-from semantic_hub.steering import is_span_of_each
+from semantic_hub.whole_contrasts import of_prompts
 
 
 def told_by_own(model: HookedModel, steering: Steering) -> tuple[Steering, Outcome, dict[str, int]]:
@@ -49,31 +48,8 @@ def told_by_own(model: HookedModel, steering: Steering) -> tuple[Steering, Outco
             fix="Take other prompts, or a model that knows them.",
         )
     left = _against([own[index] for index in kept], outcome)
-    return _of(steering, kept), left, {outcome.reason: len(own) - len(kept)}
+    return of_prompts(steering, kept), left, {outcome.reason: len(own) - len(kept)}
 
 
 def _against(own: Sequence[str], outcome: AgainstOwn) -> Outcome:
     return lambda index, text: outcome.compare(own[index], text)
-
-
-def _of(steering: Steering, kept: Sequence[int]) -> Steering:
-    """A steering of some of its prompts."""
-    where = steering.positions
-    if isinstance(where, EndsOf):
-        where = EndsOf(tuple(where.texts[index] for index in kept))
-    return replace(
-        steering,
-        prompts=tuple(steering.prompts[index] for index in kept),
-        contrasts={name: _rows(contrast, kept) for name, contrast in steering.contrasts.items()},
-        positions=tuple(where[i] for i in kept) if is_span_of_each(where) else where,
-    )
-
-
-def _rows(contrast: Contrast | Words, kept: Sequence[int]) -> Contrast | Words:
-    if isinstance(contrast, Contrast) and not contrast.paired:
-        return contrast
-    plus, minus = (
-        side if isinstance(side, str) else tuple(side[i] for i in kept)
-        for side in (contrast.plus, contrast.minus)
-    )
-    return replace(contrast, plus=plus, minus=minus)

@@ -1,6 +1,6 @@
 """Figures of patching: data frames in, `plotly.graph_objects.Figure` out."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -48,9 +48,10 @@ def patch_map(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
     layers = sorted(set(rows["layer"]))
     cells = {(row["layer"], row["place"]): row for row in rows.to_dict("records")}
     table = [[cells[layer, place] for place in places] for layer in layers]
+    x_title, names = _named(places)
     figure = go.Figure(
         go.Heatmap(
-            x=[escaped(place) for place in places],
+            x=[escaped(name) for name in names],
             y=[layer_name(layer) for layer in layers],
             z=[[cell["value"] for cell in row] for row in table],
             customdata=[[_interval(cell) for cell in row] for row in table],
@@ -59,10 +60,19 @@ def patch_map(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
             zmid=0,
             colorbar={"title": {"text": _y_title(rows), "side": "right"}},
         ),
-        layout=layout(title, "place", "layer"),
+        layout=layout(title, x_title, "layer"),
     )
     figure.update_xaxes(type="category")
     return figure.update_yaxes(type="category")
+
+
+def _named(places: Sequence[str]) -> tuple[str, list[str]]:
+    """Title of the axis and name of each place; heads of one place by their numbers alone."""
+    parts = [place.rpartition(", head ") for place in places]
+    wheres = {where for where, _, _ in parts}
+    if len(wheres) == 1 and all(sep for _, sep, _ in parts):
+        return f"head, at {wheres.pop()}", [f"H{head}" for _, _, head in parts]
+    return "place", list(places)
 
 
 def _interval(cell: Mapping[Hashable, Any]) -> str:

@@ -5,19 +5,16 @@ frame, as the results' ``to_frame()`` gives it. All text that comes from data is
 plotly reads a subset of HTML in names, ticks and hover texts.
 """
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from math import isnan
-from typing import cast
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from semantic_hub.curves import band, line
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.layers import layer_name
 from semantic_hub.legible import escaped
-from semantic_hub.plot_style import DASHES, INK, PALETTE, SYMBOLS, cycle, layout
-
-_TICKS = 13
+from semantic_hub.plot_style import INK, layer_ticks, layout
 
 
 def layer_curve(
@@ -57,9 +54,9 @@ def layer_curve(
     figure = go.Figure(layout=layout(title, "layer", y_title))
     for index, (name, rows) in enumerate(_groups(frame.sort_values("layer", kind="stable"), group)):
         if {low, high} <= set(rows.columns) and len(rows.dropna(subset=[low, high])):
-            figure.add_trace(_band(rows, low, high, name, index))
-        figure.add_trace(_line(rows, value, low, high, name, index))
-    figure.update_xaxes(_layer_ticks(frame["layer"].tolist()))
+            figure.add_trace(band(rows, low, high, name, index))
+        figure.add_trace(line(rows, value, low, high, name, index))
+    figure.update_xaxes(layer_ticks(frame["layer"].tolist()))
     return _with_references(figure, references or {})
 
 
@@ -105,7 +102,7 @@ _RANKS: dict[str, object] = {
 _LENS_MEASURES: dict[str, tuple[str, dict[str, float], dict[str, object]]] = {
     "probability": ("mean probability", {}, {"rangemode": "tozero"}),
     "share": ("share of read-outs", {"as often": 0.5}, {"range": [-0.02, 1.02]}),
-    "rank": ("geometric mean rank in the vocabulary", {}, _RANKS),
+    "rank": ("geometric mean of ranks", {}, _RANKS),
 }
 
 
@@ -142,76 +139,14 @@ def dose_response(
     title = title or f"steered at layer {layer_name(layer)}"
     figure = go.Figure(layout=layout(title, "strength", f"share of prompts: {outcome}"))
     for index, (name, curve) in enumerate(_groups(rows, "direction")):
-        figure.add_trace(_band(curve, "low", "high", name, index, "strength"))
-        figure.add_trace(_line(curve, "value", "low", "high", name, index, "strength"))
+        figure.add_trace(band(curve, "low", "high", name, index, "strength"))
+        figure.add_trace(line(curve, "value", "low", "high", name, index, "strength"))
     return figure.update_yaxes(range=[-0.02, 1.02])
 
 
 def _groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
     for name, rows in frame.groupby(column, sort=False):
         yield escaped(name), rows
-
-
-def _band(
-    rows: pd.DataFrame, low: str, high: str, name: str, index: int, x: str = "layer"
-) -> go.Scatter:
-    """One closed outline: along the upper ends, back along the lower ones."""
-    rows = rows.dropna(subset=[low, high])
-    along = rows[x].tolist()
-    return go.Scatter(
-        x=along + along[::-1],
-        y=rows[high].tolist() + rows[low].tolist()[::-1],
-        name=name,
-        legendgroup=name,
-        showlegend=False,
-        hoverinfo="skip",
-        mode="lines",
-        line={"width": 0, "color": cycle(PALETTE, index)},
-        fill="toself",
-        opacity=0.25,
-    )
-
-
-def _line(
-    rows: pd.DataFrame, value: str, low: str, high: str, name: str, index: int, x: str = "layer"
-) -> go.Scatter:
-    return go.Scatter(
-        x=rows[x].tolist(),
-        y=rows[value].tolist(),
-        name=name,
-        legendgroup=name,
-        mode="lines+markers",
-        line={"color": cycle(PALETTE, index), "dash": cycle(DASHES, index // len(PALETTE))},
-        marker={"symbol": cycle(SYMBOLS, index), "size": 7},
-        customdata=[_hover(row, value, low, high, x) for row in rows.to_dict("records")],
-        hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
-    )
-
-
-def _hover(row: Mapping[Hashable, object], value: str, low: str, high: str, x: str) -> str:
-    place = layer_name(cast(int, row[x])) if x == "layer" else _number(row[x])
-    text = f"{x} {place}: {_number(row[value])}"
-    if _is_number(row.get(low)) and _is_number(row.get(high)):
-        text += f" [{_number(row[low])}, {_number(row[high])}]"
-    return f"{text}, n = {row['n']}" if "n" in row else text
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isnan(value)
-
-
-def _number(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float) else escaped(value)
-
-
-def _layer_ticks(layers: Sequence[int]) -> dict[str, object]:
-    """At most about a dozen ticks, the last layer always among them, layer 0 named ``emb``."""
-    present = sorted(set(layers))
-    step = -(-len(present) // _TICKS) if present else 1
-    ticks = present[::-1][::step][::-1]
-    if present and ticks[0] != present[0]:
-        ticks = [present[0], *ticks[1:]]
-    return {"tickvals": ticks, "ticktext": [layer_name(layer) for layer in ticks]}
 
 
 def _with_references(figure: go.Figure, references: Mapping[str, float]) -> go.Figure:

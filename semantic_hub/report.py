@@ -3,27 +3,30 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import Findings, Progress, Spoke, run
 from semantic_hub.lens import Norm, lens_name
 from semantic_hub.models import HookedModel
+from semantic_hub.report_files import read_report, write_report
+from semantic_hub.report_grids import read_grids
+from semantic_hub.report_page import check_page_path, render, write_page
 from semantic_hub.report_section import section
+from semantic_hub.report_spokes import chosen_spokes, default_spokes
+from semantic_hub.report_tokens import steered_tokens
+from semantic_hub.report_warnings import cautions
 from semantic_hub.results import manifest
-from semantic_hub.spokes.arithmetic import ArithmeticSpoke
-from semantic_hub.spokes.language import LanguageSpoke
-from semantic_hub.storage import write_atomically
+from semantic_hub.token_lens import TokenLens
+from semantic_hub.token_scores import TokenScores
 from semantic_hub.verdict import verdicts
 from semantic_hub.verdict_result import Verdicts
-from semantic_hub.zoo.held_out import spokes_of
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_TEMPLATES = Path(__file__).parent / "templates"
+__all__ = ["Report", "check_page_path", "default_spokes", "report"]
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,16 @@ class Report:
         findings: One entry a spoke.
         manifest: What was measured, with which versions and settings.
         pictures: Spoke's name to the figures that only this spoke can draw, by title.
+        grids: Spoke's name to one prompt of each set of read-outs, read at every token.
+        scores: Spoke's name to one text of each set of steered texts: what steering did to the
+            probability of each token.
     """
 
     findings: tuple[Findings, ...]
     manifest: Mapping[str, Any]
-    pictures: Mapping[str, Mapping[str, "go.Figure"]] = field(default_factory=dict)
+    pictures: "Mapping[str, Mapping[str, go.Figure]]" = field(default_factory=dict)
+    grids: Mapping[str, Mapping[str, TokenLens]] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[str, TokenScores]] = field(default_factory=dict)
 
     @cached_property
     def verdicts(self) -> Verdicts:
@@ -56,51 +64,64 @@ class Report:
 
         Everything that comes from data or from the model is escaped. It loads nothing.
         """
-        from plotly.offline import get_plotlyjs
-
-        page = _environment().get_template("report.html.jinja")
-        return page.render(
-            model=self.manifest["model"],
+        model = self.manifest["model"]
+        return render(
+            "report.html.jinja",
+            model=model,
             verdicts=self.verdicts,
-            sections=[
-                section(findings, self.pictures.get(findings.spoke, {}))
-                for findings in self.findings
-            ],
+            sections=[self._section(found) for found in self.findings],
+            cautions=cautions(self.findings, model, self.verdicts),
             manifest=json.dumps(self.manifest, ensure_ascii=False, indent=2),
-            plotly=get_plotlyjs(),
         )
 
     def save(self, path: str | Path) -> Path:
         """Write the page; a page that is there is replaced in one step.
 
         Raises:
-            SemanticHubError: As `check_page_path`.
+            SemanticHubError: The folder does not exist, or the path is itself a folder.
         """
-        path = check_page_path(path)
-        write_atomically(path, self.to_html().encode())
-        return path
+        return write_page(path, self.to_html(), "Report.save")
 
+    def save_findings(self, directory: str | Path) -> Path:
+        """Write every number into a folder, for `load` and `semantic_hub.compare.compare`.
 
-def check_page_path(path: str | Path) -> Path:
-    """Where a page can be written; worth asking before hours of measuring.
+        Args:
+            directory: Made if it does not exist. A report that is there is replaced in one step.
 
-    Raises:
-        SemanticHubError: The folder does not exist, or the path is itself a folder.
-    """
-    path = Path(path)
-    if path.parent.is_dir() and not path.is_dir():
-        return path
-    raise SemanticHubError(
-        "Report.save",
-        got=f"{path}",
-        expected="a file in a folder that exists",
-        fix="Name a file." if path.is_dir() else f"Make {path.parent} first.",
-    )
+        Raises:
+            SemanticHubError: A result holds something that JSON cannot.
+
+        Example:
+            >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
+            ...     items=sh.spokes.arithmetic.problems("+")[::40])
+            >>> measured = sh.report(model, [spoke], resamples=20, permutations=20)
+            >>> again = Report.load(measured.save_findings("run"))
+            >>> again.to_html() == measured.to_html()
+            True
+        """
+        return write_report(directory, self)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "Report":
+        """Read back what `save_findings` wrote.
+
+        Raises:
+            SemanticHubError: No report there, or one that is damaged.
+        """
+        return cls(**read_report(directory))
+
+    def _section(self, found: Findings) -> dict[str, Any]:
+        return section(
+            found,
+            self.pictures.get(found.spoke, {}),
+            self.grids.get(found.spoke, {}),
+            self.scores.get(found.spoke, {}),
+        )
 
 
 def report(
     model: HookedModel,
-    spokes: Sequence[Spoke] | None = None,
+    spokes: Sequence[Spoke | str] | None = None,
     *,
     resamples: int = 1000,
     permutations: int = 1000,
@@ -113,13 +134,17 @@ def report(
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
-        spokes: What to measure; None for `default_spokes`.
+        spokes: What to measure: spokes, or their names as `semantic_hub.report_spokes` knows them;
+            None for its `default_spokes`.
         resamples: Bootstrap resamples.
         permutations: Pairings of the permutation test.
         confidence: Coverage of the intervals.
         seed: Of everything random.
         lenses: Other lenses by name, laid over the logit lens in every set of read-outs.
         progress: Called with a line of text before each measurement.
+
+    Raises:
+        SemanticHubError: A name that is no spoke's, or as `run`.
 
     Example:
         >>> import semantic_hub as sh
@@ -134,33 +159,23 @@ def report(
         "confidence": confidence,
         "seed": seed,
     }
-    chosen = default_spokes(model) if spokes is None else spokes
+    chosen = chosen_spokes(model, spokes)
     findings = tuple(
         run(model, spoke, lenses=lenses, progress=progress, **settings) for spoke in chosen
     )
     others = {name: lens_name(lens) for name, lens in (lenses or {}).items()}
     about = {"spokes": [spoke.name for spoke in chosen], "lenses": others}
-    drawn = {
-        spoke.name: draw(found.lens)
-        for spoke, found in zip(chosen, findings, strict=True)
-        if (draw := getattr(spoke, "pictures", None)) and found.lens
-    }
-    return Report(findings, manifest(model, **about, **settings), drawn)
+    measured = list(zip(chosen, findings, strict=True))
+    return Report(
+        findings,
+        manifest(model, **about, **settings),
+        {spoke.name: _pictures(spoke, found) for spoke, found in measured},
+        {spoke.name: read_grids(model, spoke, found) for spoke, found in measured},
+        {spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
+    )
 
 
-def default_spokes(model: HookedModel) -> Sequence[Spoke]:
-    """What a report measures unless told otherwise.
-
-    For a model that was trained on a world of the zoo: what that world held out. For any other
-    model: the authored sentences and the arithmetic of the package, English as the dominant
-    language.
-    """
-    return spokes_of(model) or (LanguageSpoke(), ArithmeticSpoke())
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(_TEMPLATES)
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+def _pictures(spoke: Spoke, found: Findings) -> "Mapping[str, go.Figure]":
+    """The figures that only this spoke can draw, if it draws any."""
+    draw: Any = getattr(spoke, "figures", None)
+    return {} if draw is None else draw(found)

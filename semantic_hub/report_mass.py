@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from semantic_hub.language_mass_result import LanguageMassResult
 from semantic_hub.language_texts import TEXT_LANGUAGE
 from semantic_hub.layers import layer_name
-from semantic_hub.legible import escaped
+from semantic_hub.report_figures import titled
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,7 +31,7 @@ def mass_figures(results: Mapping[str, LanguageMassResult]) -> Iterator["go.Figu
         results: Set name to its mass.
     """
     for name, result in results.items():
-        yield result.figure().update_layout(title_text=escaped(f"Language mass: {name}"))
+        yield titled(result.figure(), f"Language mass: {name}")
 
 
 def _row(result: LanguageMassResult) -> dict[str, Any]:

@@ -58,6 +58,20 @@ class MeasureResult(Result):
         """Array name to its unit."""
         return super().units | dict.fromkeys(("value", "low", "high"), self.unit)
 
+    def to_frame(self) -> "pd.DataFrame":
+        """A tidy frame: columns ``layer value low high p p_corrected``."""
+        import pandas as pd
+
+        columns = {name: getattr(self, name).numpy() for name in ("value", *_BESIDE)}
+        return pd.DataFrame({"layer": self.layers, **columns})
+
+    def figure(self) -> "go.Figure":
+        """The measure over layers with its interval, and what chance reads."""
+        from semantic_hub.plotting import layer_curve
+
+        frame = self.to_frame().assign(row="pairs")
+        return layer_curve(frame, y_title=self.unit, references={"chance": self.chance})
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SimilarityResult(Result):

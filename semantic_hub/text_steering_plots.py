@@ -8,8 +8,8 @@ from semantic_hub.legible import escaped
 from semantic_hub.plot_style import PALETTE, SYMBOLS, TEMPLATE, cycle
 from semantic_hub.plotting import layer_curve
 
-_PANEL = 260
-"""Width of one panel in pixels."""
+_PANEL, _AROUND = 200, 120
+"""Height of one panel, and of what is above and below them, in pixels."""
 
 
 def layer_curves(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
@@ -31,18 +31,24 @@ def strength_panels(frame: pd.DataFrame) -> go.Figure:
         frame: Rows of one measure and layer of ``TextSteeringResult.to_frame()``.
 
     Returns:
-        Points joined by lines, with the interval of each; one legend for all panels.
+        Panels below each other, as high as they need; points joined by lines, with the interval of
+        each; one legend for all.
     """
     scorers = list(dict.fromkeys(frame["scorer"]))
-    titles = [escaped(_y_title(frame["measure"].iloc[0], scorer)) for scorer in scorers]
-    figure = make_subplots(cols=len(scorers), subplot_titles=titles)
-    for column, scorer in enumerate(scorers, start=1):
+    figure = make_subplots(
+        rows=len(scorers), shared_xaxes=True, vertical_spacing=0.12 / len(scorers)
+    )
+    for panel, scorer in enumerate(scorers, start=1):
         rows = frame.loc[frame["scorer"] == scorer]
         for index, (name, points) in enumerate(rows.groupby("direction", sort=False)):
-            trace = _points(points, escaped(name), index, legend=column == 1)
-            figure.add_trace(trace, row=1, col=column)
-    figure.update_xaxes(title="strength")
-    return figure.update_layout(template=TEMPLATE, width=_PANEL * len(scorers) + 80)
+            trace = _points(points, escaped(name), index, legend=panel == 1)
+            figure.add_trace(trace, row=panel, col=1)
+        title = escaped(_y_title(frame["measure"].iloc[0], scorer))
+        figure.update_yaxes(title={"text": title, "font": {"size": 12}}, row=panel, col=1)
+    figure.update_xaxes(title_text="strength", row=len(scorers), col=1)
+    height = _PANEL * len(scorers)
+    look = {"legend": {"y": -50 / height}, "margin": {"t": 36}}
+    return figure.update_layout(template=TEMPLATE, height=height + _AROUND, **look)
 
 
 def _points(rows: pd.DataFrame, name: str, index: int, *, legend: bool) -> go.Scatter:

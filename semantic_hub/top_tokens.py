@@ -21,6 +21,7 @@ from semantic_hub.words import decode
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +67,18 @@ class TopTokens(Result):
             for rank, token in enumerate(top)
         )
 
+    def figure(self) -> "go.Figure":
+        """The grid of prompts by layers; see `semantic_hub.lens_grid.lens_grid`."""
+        from semantic_hub.lens_grid import lens_grid
+
+        frame = self.to_frame().rename(columns={"prompt": "pos"})
+        ends = [prompt if len(prompt) <= _END else f"…{prompt[-_END:]}" for prompt in self.prompts]
+        return lens_grid(frame, ends, x_title="prompt read")
+
+
+_END = 8
+"""Letters of a prompt that name its column."""
+
 
 def top_tokens(
     model: HookedModel,
@@ -102,7 +115,7 @@ def top_tokens(
     """
     check_lens(model, norm, "top_tokens")
     wanted = check_layers(model, layers)
-    _check_k(k, model.cfg.d_vocab)
+    check_k(k, model.cfg.d_vocab, "top_tokens")
     states = residual_stream(model, prompts, layers=wanted, batch_size=batch_size)
     texts = read_texts(model, prompts)
     about = manifest(model, measure="top_tokens", **lens_record(norm))
@@ -134,7 +147,7 @@ def likeliest(
     Raises:
         SemanticHubError: k out of range.
     """
-    _check_k(k, model.cfg.d_vocab)
+    check_k(k, model.cfg.d_vocab, "top_tokens")
     shape = (len(states), len(layers), k)
     tokens, log_prob = torch.empty(shape, dtype=torch.long), torch.empty(shape)
     for index, block, logits in lens_logits(model, states, layers, norm):
@@ -163,10 +176,15 @@ def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
     ]
 
 
-def _check_k(k: int, d_vocab: int) -> None:
+def check_k(k: int, d_vocab: int, operation: str) -> None:
+    """Refuse a number of tokens that is not between 1 and the size of the vocabulary.
+
+    Raises:
+        SemanticHubError: For such a number.
+    """
     if not 1 <= k <= d_vocab:
         raise SemanticHubError(
-            "top_tokens",
+            operation,
             got=f"k={k}",
             expected=f"1 to {d_vocab}, the size of the vocabulary",
             fix="Ask for fewer tokens." if k > d_vocab else "Ask for at least one token.",

@@ -1,6 +1,5 @@
 """The command line: a page from a small model's folder, and errors that reach the user whole."""
 
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from typer.testing import CliRunner, Result
 from semantic_hub.cli import app
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models import load_model
+from semantic_hub.report import Report, report
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
 from semantic_hub.zoo.held_out import WorldLanguageSpoke
 from semantic_hub.zoo.recipe import Recipe
@@ -18,8 +18,8 @@ from semantic_hub.zoo.world import World
 FEW = ("--device", "cpu", "--resamples", "20", "--permutations", "20")
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, ["report", *map(str, arguments)])
+def call(*arguments: object, command: str = "report") -> Result:
+    return CliRunner().invoke(app, [command, *map(str, arguments)])
 
 
 def unwrapped(result: Result) -> str:
@@ -49,18 +49,18 @@ def test_report_of_a_folder(
         WorldLanguageSpoke(world, ("es", "zh"), at_most=4),
         ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4),
     )
-    module = import_module("semantic_hub.report")  # the package's name `report` is the function
-    monkeypatch.setattr(module, "spokes_of", lambda model: few)
-    page = tmp_path / "page.html"
-    result = call("--model", world_folder, "--out", page, *FEW)
+    monkeypatch.setattr("semantic_hub.report_spokes.spokes_of", lambda model: few)
+    page, run = tmp_path / "page.html", tmp_path / "run"
+    result = call("--model", world_folder, "--out", page, "--save", run, *FEW)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     html = page.read_text(encoding="utf-8")
     assert html.startswith("<!doctype html>")
     assert "random twin" in html
     shown = unwrapped(result)
+    assert Report.load(run).to_html() == html
     for line in (f"loading {world_folder}", "language: similarity, facts, es",
-                 "language: lens, facts, zh", "arithmetic: lens, c=a+, digits", f"wrote {page}"):  # fmt: skip
+                 "language: lens, facts, zh", "arithmetic: lens, c=a+, digits", f"wrote {run}", f"wrote {page}"):  # fmt: skip
         assert told(line) in shown
 
 
@@ -91,4 +91,60 @@ def test_square_brackets_are_text(tmp_path: Path, name: str) -> None:
     assert result.exit_code == 1
     assert f"{name}/page.html" in unwrapped(result)
     assert f"{name}first." in unwrapped(result)
+    assert "loading" not in result.stderr
+
+
+def test_spokes_are_chosen_by_name(world_folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = call("--model", world_folder, "--spokes", "code, taste", "--out", page, *FEW)
+    assert result.exit_code == 1
+    assert told("got the spoke 'taste'; expected one of language, arithmetic, code") in unwrapped(
+        result
+    )
+    assert not page.exists()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> ArithmeticSpoke:
+    """What is measured on every model: a handful of sums."""
+    spoke = ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4)
+    monkeypatch.setattr("semantic_hub.report_spokes.spokes_of", lambda model: (spoke,))
+    return spoke
+
+
+def test_compare_a_saved_run_with_a_model(
+    world_folder: Path, tmp_path: Path, few: ArithmeticSpoke
+) -> None:
+    model = load_model(world_folder, device="cpu")
+    run = report(model, [few], resamples=20, permutations=20).save_findings(tmp_path / "before")
+    page = tmp_path / "compare.html"
+    arguments = (run, world_folder, "--spokes", "arithmetic", "--out", page, *FEW)
+    result = call(*arguments, command="compare")
+    assert result.exit_code == 0, result.stderr
+    assert told(f"loading {world_folder}") in unwrapped(result)
+    assert f"loading{run}" not in unwrapped(result)
+    html = page.read_text(encoding="utf-8")
+    assert "verdict on before" in html
+    assert f"verdict on {world_folder.name}" in html
+
+
+def test_compare_two_runs_of_one_name(
+    world_folder: Path, tmp_path: Path, few: ArithmeticSpoke
+) -> None:
+    measured = report(load_model(world_folder, device="cpu"), [few], resamples=20, permutations=20)
+    runs = [measured.save_findings(tmp_path / place / "run") for place in ("a", "b")]
+    page = tmp_path / "compare.html"
+    assert call(*runs, "--out", page, command="compare").exit_code == 0
+    html = page.read_text(encoding="utf-8")
+    assert all(f"verdict on {run}" in html for run in runs)
+    twice = call(runs[0], runs[0], "--out", page, command="compare")
+    assert twice.exit_code == 1
+    assert told("expected two different runs or models") in unwrapped(twice)
+
+
+def test_compare_asks_for_a_folder_first(tmp_path: Path) -> None:
+    out = tmp_path / "absent" / "page.html"
+    result = call("no-such-model", "another", "--out", out, command="compare")
+    assert result.exit_code == 1
+    assert told("Comparison.save: got") in unwrapped(result)
     assert "loading" not in result.stderr

@@ -48,13 +48,16 @@ def test_blue_is_the_group_that_is_named_first(lens: LensResult) -> None:
 def test_labels_are_those_of_the_kept_and_are_escaped(lens: LensResult) -> None:
     figure: Any = item_map(lens, labels=["<a>", "dropped", "c", "d", "e"], title="<t>")
     assert list(figure.layout.xaxis.ticktext) == ["&lt;a&gt;", "c", "d", "e"]
-    assert heat(figure).customdata[0][0] == "&lt;a&gt;"
+    assert heat(figure).customdata[0][0] == "&lt;a&gt;<br>layer emb"
+    assert figure.layout.meta["min_width"] > 4 * 15
     assert "<t>" not in figure.layout.title.text
 
 
 def test_without_labels_columns_have_their_numbers(lens: LensResult) -> None:
     figure: Any = item_map(lens)
-    assert list(heat(figure).customdata[0]) == [f"read-out {index}" for index in (0, 2, 3, 4)]
+    shown = [f"read-out {index}<br>layer 2" for index in (0, 2, 3, 4)]
+    assert list(heat(figure).customdata[2]) == shown
+    assert list(figure.layout.yaxis.ticktext) == ["emb", "1", "2", "3"]
     assert figure.layout.xaxis.ticktext is None
 
 

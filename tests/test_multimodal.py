@@ -25,6 +25,8 @@ from semantic_hub.prompts import Prompt, encode
 from semantic_hub.residuals import residual_stream
 from semantic_hub.soft_passes import feeding
 from semantic_hub.soft_tokens import SOFT, SoftPositions, SoftTokens
+from semantic_hub.spokes.audio import AudioSpoke, animal_clips
+from semantic_hub.spokes.vision import PLAIN, Canvas, VisionSpoke, random_pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore:Hook alias:UserWarning")
 TEXT = "the dog {} is a cat."
@@ -136,6 +138,25 @@ def test_the_language_model_can_be_measured(loaded, modality) -> None:
         model, [Prompt(SOFT, soft=(spans[0],), position=SoftPositions(rows=(2,)))], 1
     )
     assert top.tokens.shape == (1, 4, 1)
+
+
+def test_the_spoke_of_its_modality_runs(loaded, modality) -> None:
+    model, encode_features = loaded
+    if modality == "image":
+        pictures = random_pictures(6, Canvas(size=24), kind="halves")
+        spoke = VisionSpoke(encode_features, pictures, wording=PLAIN)
+    else:
+        clips = [clip.at_rate(RATE) for clip in animal_clips(["dog", "cat", "owl"], range(2))]
+        spoke = AudioSpoke(encode_features, clips)
+    found = sh.run(model, spoke, resamples=10, permutations=10)
+    assert list(found.similarity) == list(spoke.pairs())
+    for result in found.similarity.values():
+        assert result.n_pairs == 6 and result.similarity.isfinite().all()
+        assert {"random twin", "hard negatives"} <= result.controls.keys()
+    measured = {"lens", "says", "patching", "steering"} & {
+        name for name in ("lens", "says", "patching", "steering") if getattr(found, name)
+    }
+    assert "says" in measured and (found.left_out or "lens" in measured)
 
 
 def test_bfloat16(folders, modality) -> None:

@@ -20,6 +20,7 @@ from semantic_hub.spokes.arithmetic_interventions import (
     steering,
     sums,
 )
+from semantic_hub.spokes.concepts import digit_concepts
 from semantic_hub.spokes.language_codes import check_languages, control_for
 from semantic_hub.spokes.numbers import DIGITS, number_word
 from semantic_hub.spokes.problems import OPERATIONS, Problem, problems
@@ -199,6 +200,10 @@ class ArithmeticSpoke:
         }
         steered = steering(self.items, words=self.dominant, at_most=self.at_most)
         return {f"c=a+, {DIGITS}": steered, **patchings(swaps)}
+
+    def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
+        """The numbers up to twenty in digits, to be compared with other spokes."""
+        return digit_concepts()
 
     def _sets(self, make: Callable[..., Pairs]) -> Mapping[str, Pairs]:
         return {

@@ -134,6 +134,14 @@ class AudioSpoke:
         """One position of each clip: its label's words against those of two other labels."""
         return {"label": readouts(self.heard, seed=self.seed)}
 
+    def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
+        """The first clip of each label that is one word, under that word."""
+        found: dict[str, Prompt] = {}
+        for heard in self.heard:
+            if heard.words == (heard.clip.label,):
+                found.setdefault(heard.clip.label, heard.prompt())
+        return {"clips": found}
+
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
         """Every position of two clips."""
         spelled = first_of_two_labels(self.heard)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from semantic_hub.clip_plots import clip_timeline
 from semantic_hub.layers import layer_name
 from semantic_hub.prompts import Prompt
 from semantic_hub.spokes.audio_clips import Heard
@@ -37,6 +36,8 @@ def position_words(spelled: Mapping[str, Heard], found: "Findings") -> Mapping[s
         spelled: Clips, by the names that their positions have in the findings.
         found: What was found.
     """
+    from semantic_hub.clip_plots import clip_timeline
+
     figures = {}
     for name, heard in spelled.items():
         if name in found.says:

@@ -16,6 +16,7 @@ from semantic_hub.interventions import Patching
 from semantic_hub.language_texts import LanguageTexts
 from semantic_hub.pairs import Pairs
 from semantic_hub.prompts import Prompt, Readout
+from semantic_hub.spokes.concepts import word_concepts
 from semantic_hub.spokes.language_codes import check_languages, control_for
 from semantic_hub.spokes.lexicon import DATA, Lexicon, builtin_concepts
 from semantic_hub.spokes.names import cldr_names
@@ -164,6 +165,10 @@ class LanguageSpoke:
         return {
             f"{kind}, {code}": make(code) for kind, make in kinds.items() for code in self.languages
         }
+
+    def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
+        """Words for colours, animals and numbers, to be compared with other spokes."""
+        return word_concepts((self.dominant, *self.languages))
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
         """Number words against the next number; the other sets have no y that is one fact off."""

@@ -9,6 +9,7 @@ the place of another. Source: Wu et al. 2025, arXiv 2411.04986, sections 4 and 5
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
@@ -207,6 +208,15 @@ class VisionSpoke:
             for kind, shown in self.shown.items()
         }
         return {name: found for name, found in made.items() if len(found) > 1}
+
+    def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
+        """The first picture that is all of one colour, for each colour, under the colour's word."""
+        found: dict[str, Prompt] = {}
+        for shown in chain(*self.shown.values()):
+            if [region.name for region in shown.picture.regions] == [""]:
+                color = shown.picture.regions[0].color
+                found.setdefault(color, shown.prompt(self.wording.up_to_image))
+        return {"pictures": found}
 
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
         """Every patch of the first picture of each kind."""

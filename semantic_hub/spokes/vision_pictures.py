@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from semantic_hub.image_plots import picture_words
 from semantic_hub.layers import layer_name
 from semantic_hub.prompts import Prompt
 from semantic_hub.spokes.vision_inputs import Shown, Wording
@@ -31,6 +30,8 @@ def patch_words(spelled: Mapping[str, Shown], found: "Findings") -> Mapping[str,
         spelled: Pictures, by the names that their patches have in the findings.
         found: What was found.
     """
+    from semantic_hub.image_plots import picture_words
+
     figures = {}
     for name, shown in spelled.items():
         if name in found.says:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import semantic_hub as sh
+from semantic_hub.answers import AnswerCurve
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment import RANDOM_TWIN
 from semantic_hub.layers import layer_name
@@ -118,6 +119,9 @@ def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 100
         rows = (row for item in found.steering.items() for row in _steering_rows(*item))
         if found.steering:
             yield _table((*_STEERING, *layers), rows)
+        rows = (row for item in found.answers.items() for row in _answer_rows(*item))
+        if found.answers:
+            yield _table((*_ANSWERS, *layers), rows)
         if found.texts:
             rows = (row for item in found.texts.items() for row in _text_rows(*item))
             yield _table(_TEXTS, rows)
@@ -142,6 +146,7 @@ _SIMILARITY = (
 _LENS = ("set", "n", "dropped", "likelier")
 _PATCHING = ("set", "n", "patched", "says")
 _STEERING = ("set", "n", "direction", "strength")
+_ANSWERS = ("set", "n", "direction", "strength")
 _TEXTS = ("set", "direction", "layer", "sentiment", "relevance", "its language", "perplexity")
 _COMPARED = (
     ("hub", "surface"), ("control", "surface"), ("hub", "control"), ("hub", "unrelated")
@@ -215,6 +220,15 @@ def _steering_rows(name: str, result: SteeringResult) -> Iterator[Row]:
         success = result.share("success", direction).value.T.tolist()
         for strength, shares in list(zip(result.strengths, success, strict=True))[1:]:
             yield name, n_prompts, direction, f"{strength:g}", *(f"{s:.2f}" for s in shares)
+
+
+def _answer_rows(name: str, result: AnswerCurve) -> Iterator[Row]:
+    """Mean share of the first answer, layer by layer."""
+    for direction in result.directions:
+        means = result.mean(direction).value.T.tolist()
+        for strength, shares in list(zip(result.strengths, means, strict=True))[1:]:
+            about = name, f"{result.p_first.shape[-1]}", direction, f"{strength:g}"
+            yield *about, *(f"{share:.2f}" for share in shares)
 
 
 def _text_rows(name: str, result: TextSteeringResult) -> Iterator[Row]:

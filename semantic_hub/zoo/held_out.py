@@ -19,6 +19,7 @@ from semantic_hub.prompts import Prompt, Readout
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, Problem
 from semantic_hub.spokes.audio import AudioSpoke
 from semantic_hub.spokes.code import CodeSpoke
+from semantic_hub.spokes.concepts import word_concepts
 from semantic_hub.spokes.language_codes import control_for
 from semantic_hub.spokes.semantics import SemanticsSpoke
 from semantic_hub.spokes.swaps import Route, averaged, circle, patchings, swap
@@ -93,6 +94,10 @@ class WorldLanguageSpoke:
         }
         moods = {f"mood, {code}": self._mood(code) for code in self.languages}
         return {**patchings(swaps), **moods}
+
+    def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
+        """Words for colours, animals and numbers, to be compared with other spokes."""
+        return word_concepts((DOMINANT, *self.languages))
 
     def texts(self) -> Mapping[str, LanguageTexts]:
         """The sentences, for the mass of every language in each but English."""

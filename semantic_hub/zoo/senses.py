@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.spokes.images import patch_features
 from semantic_hub.spokes.sounds import Clip
 from semantic_hub.spokes.sounds_mel import HUB_MINI, log_mel
@@ -34,15 +35,47 @@ class Senses:
 
     Example:
         >>> senses = senses_of(model)
-        >>> senses.see(sh.spokes.vision.one_color("red").image).shape
+        >>> senses(sh.spokes.vision.one_color("red").image).shape
         torch.Size([16, 96])
         >>> owl = sh.spokes.audio.synthesise("owl")
-        >>> senses.hear(owl.waveform, owl.rate).shape
+        >>> senses(owl.waveform, owl.rate).shape
         torch.Size([20, 96])
     """
 
     eye: Projector
     ear: Projector
+
+    def __call__(
+        self, given: "Image | Float[np.ndarray, ' sample']", rate: int | None = None
+    ) -> Float[Tensor, "pos d_model"]:
+        """`see` an image, or `hear` a waveform: what `semantic_hub.load_multimodal` gives.
+
+        Args:
+            given: An image (``PIL.Image.Image``), or samples of one channel.
+            rate: Of samples, in Hz.
+
+        Raises:
+            SemanticHubError: Samples without a rate, or no clip: see `semantic_hub.spokes.sounds`.
+        """
+        if not isinstance(given, np.ndarray):
+            return self.see(given)
+        if rate is None:
+            raise SemanticHubError(
+                "Senses",
+                got="samples without a rate",
+                expected="samples and their rate in Hz",
+                fix="Pass clip.waveform and clip.rate.",
+            )
+        return self.hear(given, rate)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Senses":
+        """The eye and ear in a model's folder.
+
+        Raises:
+            SemanticHubError: Files that are missing or damaged.
+        """
+        return cls(Projector.load(folder / EYE), Projector.load(folder / EAR))
 
     def see(self, image: "Image") -> Float[Tensor, "patch d_model"]:
         """A picture as 16 soft tokens, row by row from the top left."""
@@ -66,9 +99,12 @@ def senses_of(model: Any) -> Senses | None:
         SemanticHubError: Files that are damaged.
     """
     folder = Path(getattr(getattr(model, "tokenizer", None), "name_or_path", ""))
-    if not all((folder / name).is_file() for name in (EYE, EAR)):
-        return None
-    return Senses(Projector.load(folder / EYE), Projector.load(folder / EAR))
+    return Senses.load(folder) if has_senses(folder) else None
+
+
+def has_senses(folder: Path) -> bool:
+    """Whether a model's folder holds an eye and an ear."""
+    return all((folder / name).is_file() for name in (EYE, EAR))
 
 
 def picture_features(

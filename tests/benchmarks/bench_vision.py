@@ -1,19 +1,16 @@
 """Time of 1,000 pictures: drawn, encoded, and their similarity with captions on hub-mini.
 
-``python tests/benchmarks/bench_vision.py`` prints it. The encoder is linear, as hub-mini's own:
-a patch's pixels times a matrix, here of random numbers, which take as long as trained ones.
+``python tests/benchmarks/bench_vision.py`` prints it. The encoder is hub-mini's own eye.
 """
 
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import numpy as np
 import torch
-from PIL.Image import Image
 
 import semantic_hub as sh
-from semantic_hub.spokes.vision import VisionSpoke, pairs, patch_features, random_pictures
+from semantic_hub.spokes.vision import VisionSpoke, pairs, random_pictures
 
 COUNT, TARGET_SECONDS = 1000, 30
 Made = TypeVar("Made")
@@ -30,13 +27,7 @@ def timed(name: str, make: Callable[[], Made]) -> tuple[Made, float]:
 
 if __name__ == "__main__":
     torch.set_num_threads(2)
-    model = sh.load_model("hub-mini")
-    matrix = torch.randn(192, model.cfg.d_model, generator=torch.Generator().manual_seed(0))
-
-    def encode(image: Image) -> torch.Tensor:
-        """Features of an image of 32 × 32 pixels, 16 patches."""
-        return torch.from_numpy(patch_features(np.asarray(image))) @ matrix / 50
-
+    model, encode = sh.load_multimodal("hub-mini")
     drawn, _ = timed("drawing", lambda: random_pictures(COUNT))
     spoke = VisionSpoke(encode, drawn, at_most=COUNT)
     shown, encoding = timed("encoding", lambda: [s for kind in spoke.shown.values() for s in kind])

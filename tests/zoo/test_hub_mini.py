@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import semantic_hub as sh
 from semantic_hub.continuations import Continuations
 from semantic_hub.experiment import RANDOM_TWIN
+from semantic_hub.intervene import intervene
 from semantic_hub.prompts import Prompt, encode
 from semantic_hub.spokes.code_interventions import has_one_argument
 from semantic_hub.spokes.role_matrix import role_matrix
@@ -18,8 +19,10 @@ from semantic_hub.zoo import hub_mini_path
 from semantic_hub.zoo.evaluate import score
 from semantic_hub.zoo.formal_text import FormalText
 from semantic_hub.zoo.grammar import DOMINANT, Voice
-from semantic_hub.zoo.held_out import WorldLanguageSpoke, spokes_of, world_spokes
+from semantic_hub.zoo.held_out import SensingSpokes, WorldLanguageSpoke, spokes_of, world_spokes
 from semantic_hub.zoo.recipe import Recipe
+from semantic_hub.zoo.senses import EAR, EYE
+from semantic_hub.zoo.train_senses import SensesRecipe
 from semantic_hub.zoo.world import World
 
 FOLDER = hub_mini_path()
@@ -41,12 +44,19 @@ def accuracy(model, readouts) -> float:
 
 def test_it_is_small_and_complete() -> None:
     files = {file.name: file.stat().st_size for file in FOLDER.iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "training.json", "README.md"} <= {
-        *files
-    }
+    assert {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "training.json",
+        EYE,
+        EAR,
+        "README.md",
+    } <= {*files}
     assert sum(files.values()) < 10_000_000
     training = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
     assert training["recipe"] == asdict(Recipe())
+    assert training["senses"] == asdict(SensesRecipe())
     assert training["step"] == Recipe().steps
 
 
@@ -102,9 +112,9 @@ def test_questions_share_a_state(hub_mini, notation: str) -> None:
     assert found.p_corrected[peak] < 0.05
 
 
-@pytest.mark.parametrize("notation", ["fr", "ru", "zh", "digits"])
+@pytest.mark.parametrize("notation", ["fr", "ru", "digits"])
 def test_english_is_read_in_the_middle(hub_mini, notation: str) -> None:
-    """Spanish is not among them: there the English word leads in little more than one half.
+    """Spanish and Chinese are not among them: there the English word leads in a half at most.
 
     That the English word also beats another English number is not claimed; see the model card.
     """
@@ -172,3 +182,52 @@ def test_it_counts_to_ends_that_no_program_had(hub_mini) -> None:
     asked = spokes.code.interventions()["range("].prompts
     own = Continuations(hub_mini, encode(hub_mini, asked), 6).unsteered()
     assert sum(has_one_argument(text) for text in own) >= len(asked) - 2
+
+
+def test_it_sees_and_hears_what_no_projector_was_trained_on(hub_mini) -> None:
+    spokes = spokes_of(hub_mini)
+    assert isinstance(spokes, SensingSpokes)
+    vision, audio = spokes.vision, spokes.audio
+    colors = {
+        kind: [
+            sh.Readout(one.prompt(vision.wording.asked(region)), {"surface": (region.color,)})
+            for one in shown[::3]
+            for region in one.picture.regions
+        ]
+        for kind, shown in vision.shown.items()
+    }
+    assert accuracy(hub_mini, colors["one colour"]) == 1
+    assert accuracy(hub_mini, colors["halves"]) > 0.95
+    assert accuracy(hub_mini, colors["shapes"]) > 0.4
+    for text, answer in {
+        "{clip} animal:": lambda label: label,
+        "{clip} mammal:": audio.question.answer,
+    }.items():
+        asked = [
+            sh.Readout(heard.prompt(text), {"surface": (answer(heard.clip.label),)})
+            for heard in audio.heard
+        ]
+        assert accuracy(hub_mini, asked) > 0.95
+
+
+def test_colours_and_animals_are_read_inside_pictures_and_clips(hub_mini) -> None:
+    spokes = spokes_of(hub_mini)
+    assert isinstance(spokes, SensingSpokes)
+    sets = {
+        **{k: v for k, v in spokes.vision.readouts().items() if k.startswith("colour")},
+        **spokes.audio.readouts(),
+    }
+    for readouts in sets.values():
+        lens = sh.logit_lens(hub_mini, readouts)
+        for layer in (4, 8):
+            assert lens.share("hub", "control").low[layer] > 0.5
+
+
+def test_a_picture_in_the_place_of_another_is_answered(hub_mini) -> None:
+    spokes = spokes_of(hub_mini)
+    assert isinstance(spokes, SensingSpokes)
+    task = spokes.vision.interventions()["picture -> picture, halves"]
+    found = intervene(hub_mini, task, resamples=20)
+    placebo = found.controls["placebo"].says("donor")
+    assert (found.says("donor").low[:3, 0] > placebo.high[:3, 0]).all()
+    assert (found.says("donor").high[-1:, 0] < 0.1).all()

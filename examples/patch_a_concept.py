@@ -1,0 +1,57 @@
+# %% [markdown]
+# # Patch a concept across languages
+# The state in which a Spanish question is answered, put into a French one: does the model answer
+# the Spanish question, in French? Then what is patched is a concept, not a word.
+
+# %%
+import semantic_hub as sh
+from semantic_hub.directions import paired_differences
+
+MODEL = "hub-mini"
+
+# %% real model
+# MODEL = "meta-llama/Llama-3.2-1B"
+
+# %% [markdown]
+# ## One pair of questions
+# `9 = 6 + 3` in Spanish into `5 = 1 + 4` in French. Targets: *trois*, the donor's concept in the
+# recipient's language, and *quatre*, the recipient's own.
+
+# %%
+model = sh.load_model(MODEL)
+moved = sh.patch(
+    model,
+    "nueve es igual a seis más",
+    "cinq égale un plus",
+    reference="neuf égale six plus",
+    targets=("trois", "quatre"),
+)
+print(moved.to_frame().query("measure == 'says'").round(2).to_string(index=False))
+
+# %% [markdown]
+# ## Many, with controls
+# The placebo is a random state of the same length; another donor should bring another answer.
+
+# %%
+problems = sh.spokes.arithmetic.problems("+")[200:800:20]
+swept = sh.patching_sweep(model, sh.spokes.arithmetic.exchanges(("es",), "fr", problems))
+says = swept.to_frame().query("measure == 'says' and target == 'donor'")
+print(says.round(2).to_string(index=False))
+figure = swept.figure("says")  # figure.show() in a notebook
+
+# %% [markdown]
+# ## A step of the answer, made in English, added to digits
+# At `15=7+` the model says 8. Add h("fifteen equals eight plus") − h("fifteen equals seven plus"),
+# and it should say 7.
+
+# %%
+experiment = sh.spokes.arithmetic.steering(problems)
+words = experiment.contrasts["words"]
+directions = paired_differences(model, words.plus, words.minus)
+layers = [model.cfg.n_layers // 2, model.cfg.n_layers - 1]
+steered = sh.steering_sweep(
+    model, experiment.prompts, directions, layers, [0.5, 1, 1.5], experiment.outcome
+)
+success = steered.to_frame().query("outcome == 'success' and layer == @layers[1]")
+print(success.round(2).to_string(index=False))
+figure = steered.figure(layer=layers[1])

@@ -1,0 +1,263 @@
+"""Pages in a real browser, opened from disk: they draw, they fit, and nothing hostile runs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pytest
+from test_experiment import SETTINGS, Told
+
+import semantic_hub as sh
+from semantic_hub.compare import compare
+from semantic_hub.report import Report, report
+from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
+
+WIDTHS = (1280, 400)
+PAGES = ("report", "hostile", "compare")
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    '"><img src=x onerror=alert(3)>',
+    "<a href='javascript:alert(4)'>here</a>",
+    "javascript:alert(5)",
+    '" onmouseover="alert(6)',
+    "<svg onload=alert(7)>",
+    "{{7*7}}${alert(8)}<!--",
+)
+SCRIPT, END, IMAGE, LINK, ADDRESS, QUOTE, DRAWING, TEMPLATE = HOSTILE
+
+
+class Hostile(Told):
+    """Every name and every prompt is hostile; so are the figures' titles."""
+
+    name = IMAGE
+
+    def pairs(self):
+        [pairs] = super().pairs().values()
+        said = (sh.Prompt(f"{x.text} {text}") for x, text in zip(pairs.x, HOSTILE, strict=False))
+        return {END: replace(pairs, x=tuple(said), x_name=SCRIPT, labels=HOSTILE[: len(pairs)])}
+
+    def readouts(self):
+        [readouts] = super().readouts().values()
+        return {LINK: readouts}
+
+    def interventions(self):
+        return {f"{kind} {DRAWING}": one for kind, one in super().interventions().items()}
+
+    def texts(self):
+        return {ADDRESS: super().texts()["tales"]}
+
+    def figures(self, found):
+        return {QUOTE: go.Figure(go.Scatter(y=[1, 2], name=END, text=HOSTILE, showlegend=True))}
+
+
+@pytest.fixture(scope="module")
+def pages(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A small report on hub-mini, one in which everything is hostile, and a comparison."""
+    folder = tmp_path_factory.mktemp("pages")
+    mini, tiny = sh.load_model("hub-mini", device="cpu"), sh.load_model(llama_folder, device="cpu")
+    spoke = ArithmeticSpoke("en", ("es", "fr"), problems("+")[::40], at_most=3)
+    measured = report(mini, [spoke], **SETTINGS)
+    worst = spoiled(report(tiny, [Hostile()], lenses={TEMPLATE: "none"}, **SETTINGS))
+    return {
+        "report": measured.save(folder / "report.html"),
+        "hostile": worst.save(folder / "hostile.html"),
+        "compare": compare({SCRIPT: worst, "again": worst}).save(folder / "compare.html"),
+    }
+
+
+def spoiled(page: Report) -> Report:
+    """The same with a hostile text for every token, and a hostile name for the model."""
+    [found], [grids], [scores] = page.findings, page.grids.values(), page.scores.values()
+    says = {name: replace(top, texts=hostile(top.texts)) for name, top in found.says.items()}
+    read = {name: replace(spelled(grid), texts=hostile(grid.texts)) for name, grid in grids.items()}
+    model = {**page.manifest["model"], "name": DRAWING, "class": LINK}
+    return replace(
+        page,
+        findings=(replace(found, says=says, left_out={END: TEMPLATE}),),
+        grids={found.spoke: read},
+        scores={found.spoke: {name: spelled(one) for name, one in scores.items()}},
+        manifest={**page.manifest, "model": model},
+    )
+
+
+def spelled(result: Any) -> Any:
+    return replace(result, pieces=tuple(HOSTILE[i % 8] for i, _ in enumerate(result.pieces)))
+
+
+def hostile(texts: dict[str, str]) -> dict[str, str]:
+    return {token: HOSTILE[i % len(HOSTILE)] for i, token in enumerate(texts)}
+
+
+@dataclass
+class Opened:
+    """A page, and all that it said and asked for since it was opened."""
+
+    page: Any
+    told: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    dialogs: list[str] = field(default_factory=list)
+
+    def drawn(self) -> list[Any]:
+        """Every figure, after each was scrolled into view."""
+        places = self.page.query_selector_all(".plot")
+        for place in places:
+            place.scroll_into_view_if_needed()
+            self.page.wait_for_function("place => place.querySelector('svg.main-svg')", arg=place)
+        return places
+
+
+@pytest.fixture
+def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Callable[..., Opened]]:
+    """Opens one of the pages from disk."""
+    made = []
+
+    def open_page(name: str, width: int = 1280, scheme: str = "light") -> Opened:
+        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        found = Opened(page)
+        made.append(page)
+        page.on("console", lambda line: found.told.append(line.text))
+        page.on("pageerror", lambda error: found.told.append(str(error)))
+        page.on("request", lambda request: found.requests.append(request.url))
+        page.on("dialog", lambda dialog: (found.dialogs.append(dialog.message), dialog.dismiss()))
+        page.goto(pages[name].as_uri())
+        return found
+
+    yield open_page
+    for page in made:
+        page.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_draws_offline_without_a_word(
+    opened: Callable[..., Opened], pages: dict[str, Path], name: str
+) -> None:
+    found = opened(name)
+    figures = found.drawn()
+    assert len(figures) >= 5
+    for figure in figures:
+        assert figure.query_selector_all("svg path, svg image")
+        assert figure.get_attribute("aria-label")
+    assert found.told == []
+    assert [url for url in found.requests if not url.startswith("data:")] == [pages[name].as_uri()]
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_clipped_and_nothing_overlaps(
+    opened: Callable[..., Opened], name: str, width: int
+) -> None:
+    found = opened(name, width)
+    found.drawn()
+    assert found.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert found.page.evaluate(CLIPPED) == []
+    assert found.page.evaluate(COVERED) == []
+
+
+CLIPPED = """() => [...document.querySelectorAll(".plot")].flatMap((place) => {
+  const whole = place.getBoundingClientRect();
+  return [...place.querySelectorAll("svg text")].filter((text) => {
+    const box = text.getBoundingClientRect();
+    return box.width > 0 && (box.left < whole.left - 1 || box.right > whole.right + 1
+      || box.top < whole.top - 1 || box.bottom > whole.bottom + 1);
+  }).map((text) => `${place.ariaLabel.slice(0, 60)}: ${text.textContent.slice(0, 60)}`);
+})"""
+COVERED = """() => [...document.querySelectorAll(".plot")].filter((place) => {
+  const legend = place.querySelector(".legend")?.getBoundingClientRect();
+  return legend && [...place.querySelectorAll(".draglayer .nsewdrag")].some((drag) => {
+    const box = drag.getBoundingClientRect();
+    return legend.left < box.right - 1 && box.left < legend.right - 1
+      && legend.top < box.bottom - 1 && box.top < legend.bottom - 1;
+  });
+}).map((place) => place.ariaLabel.slice(0, 60))"""
+
+
+def test_tables_scroll_in_themselves(opened: Callable[..., Opened]) -> None:
+    page = opened("report", 400).page
+    table = page.query_selector(".table[aria-label=verdicts]")
+    assert table.evaluate("it => it.scrollWidth > it.clientWidth && it.clientWidth <= 400")
+    table.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("it => it.scrollLeft > 0", arg=table)
+
+
+def test_hover_on_the_lens_grid_lists_the_likeliest_tokens(opened: Callable[..., Opened]) -> None:
+    found = opened("report")
+    grid = found.page.query_selector(".wide .plot")
+    grid.scroll_into_view_if_needed()
+    found.page.wait_for_function("place => place.querySelector('.nsewdrag')", arg=grid)
+    found.page.wait_for_timeout(100)
+    box = grid.query_selector(".nsewdrag").bounding_box()
+    found.page.mouse.move(box["x"] + box["width"] / 2 + 5, box["y"] + box["height"] / 2)
+    shown = found.page.wait_for_selector(".wide .hoverlayer .hovertext").text_content()
+    for rank in range(1, 6):
+        assert f"{rank}. " in shown
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_of_the_contents_lead_to_their_headings(
+    opened: Callable[..., Opened], name: str
+) -> None:
+    page = opened(name).page
+    links = page.query_selector_all("nav a")
+    assert len(links) >= 6
+    for link in links:
+        link.click()
+        top, atend = page.evaluate(
+            "() => [document.querySelector(':target').getBoundingClientRect().top,"
+            " innerHeight + scrollY >= document.documentElement.scrollHeight - 2]"
+        )
+        assert abs(top) < 2 or (atend and 0 < top < 900)
+
+
+@pytest.mark.parametrize(("name", "texts"), [("hostile", HOSTILE), ("compare", (SCRIPT, IMAGE))])
+def test_hostile_text_is_shown_and_never_runs(
+    opened: Callable[..., Opened], name: str, texts: tuple[str, ...]
+) -> None:
+    found = opened(name)
+    found.page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
+    for figure in found.drawn():
+        figure.scroll_into_view_if_needed()
+        figure.hover(force=True)
+    for link in found.page.query_selector_all("nav a"):
+        link.click()
+    assert found.dialogs == []
+    assert found.page.query_selector_all("img, [onmouseover], [onerror], [onload]") == []
+    assert found.page.query_selector_all("[href^=javascript], [*|href^=javascript]") == []
+    assert found.page.evaluate("document.scripts.length") == found.page.evaluate(
+        "document.querySelectorAll('head > script, body > script').length"
+    )
+    shown = found.page.inner_text("body")
+    assert [text for text in texts if text not in shown] == []
+    assert "49" not in found.page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_the_ground(opened: Callable[..., Opened], scheme: str) -> None:
+    found = opened("report", scheme=scheme)
+    found.drawn()
+    ground, *inks = found.page.evaluate(COLOURS)
+    assert len(inks) > 20
+    assert min(contrast(ink, ground) for ink in inks) >= 4.5
+    assert (luminance(ground) < 0.2) == (scheme == "dark")
+
+
+COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
+  ...[...document.querySelectorAll("h1, p, a, td, figcaption")].map((it) => getComputedStyle(it).color),
+  ...[...document.querySelectorAll(".xtick text, .ytick text, .legendtext")].map(
+    (it) => getComputedStyle(it).fill)]"""
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours by WCAG 2, 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of ``rgb(r, g, b)`` by WCAG 2, 0 to 1."""
+    parts = [float(part) / 255 for part in colour.strip("rgba()").split(",")[:3]]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
