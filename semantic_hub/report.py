@@ -7,9 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from semantic_hub.across import across_spokes
 from semantic_hub.experiment import Findings, Progress, Spoke, run
 from semantic_hub.lens import Norm, lens_name
 from semantic_hub.models import HookedModel
+from semantic_hub.report_across import across_figures
 from semantic_hub.report_files import read_report, write_report
 from semantic_hub.report_grids import read_grids
 from semantic_hub.report_page import check_page_path, render, write_page
@@ -18,6 +20,7 @@ from semantic_hub.report_spokes import chosen_spokes, default_spokes
 from semantic_hub.report_tokens import steered_tokens
 from semantic_hub.report_warnings import cautions
 from semantic_hub.results import manifest
+from semantic_hub.spoke_similarity import SpokeSimilarity
 from semantic_hub.token_lens import TokenLens
 from semantic_hub.token_scores import TokenScores
 from semantic_hub.verdict import verdicts
@@ -40,6 +43,8 @@ class Report:
         grids: Spoke's name to one prompt of each set of read-outs, read at every token.
         scores: Spoke's name to one text of each set of steered texts: what steering did to the
             probability of each token.
+        across: Every form of every spoke against every other, on the concepts that both say; None
+            where there are none.
     """
 
     findings: tuple[Findings, ...]
@@ -47,6 +52,7 @@ class Report:
     pictures: "Mapping[str, Mapping[str, go.Figure]]" = field(default_factory=dict)
     grids: Mapping[str, Mapping[str, TokenLens]] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, TokenScores]] = field(default_factory=dict)
+    across: SpokeSimilarity | None = None
 
     @cached_property
     def verdicts(self) -> Verdicts:
@@ -69,6 +75,7 @@ class Report:
             "report.html.jinja",
             model=model,
             verdicts=self.verdicts,
+            across=across_figures(self.across),
             sections=[self._section(found) for found in self.findings],
             cautions=cautions(self.findings, model, self.verdicts),
             manifest=json.dumps(self.manifest, ensure_ascii=False, indent=2),
@@ -172,6 +179,7 @@ def report(
         {spoke.name: _pictures(spoke, found) for spoke, found in measured},
         {spoke.name: read_grids(model, spoke, found) for spoke, found in measured},
         {spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
+        across_spokes(model, chosen, resamples=resamples, confidence=confidence, seed=seed),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.findings import Findings
 from semantic_hub.results import Result
+from semantic_hub.spoke_similarity import SpokeSimilarity
 from semantic_hub.storage import to_json, write_atomically
 from semantic_hub.token_lens import TokenLens
 from semantic_hub.token_scores import TokenScores
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 INDEX = "report.json"
 _FORMAT = 1
+_ACROSS = "across"
 _EXTRA: Mapping[str, type[Result]] = {"grids": TokenLens, "scores": TokenScores}
 """What a report has of each spoke besides its findings and figures: results by set name."""
 
@@ -45,12 +47,15 @@ def write_report(directory: str | Path, report: "Report") -> Path:
         for kind in _EXTRA:
             for place, result in enumerate(getattr(report, kind).get(found.spoke, {}).values()):
                 result.save(results / f"{number}" / f"{kind}-{place}")
+    if report.across is not None:
+        report.across.save(results / _ACROSS)
     index = {
         "format": _FORMAT,
         "results": results.name,
         "spokes": len(report.findings),
         **{kind: _names(getattr(report, kind)) for kind in _EXTRA},
         "pictures": {spoke: _as_json(drawn) for spoke, drawn in report.pictures.items()},
+        "across": report.across is not None,
         "manifest": dict(report.manifest),
     }
     write_atomically(directory / INDEX, to_json(index, "Report.save_findings").encode())
@@ -66,18 +71,21 @@ def read_report(directory: str | Path) -> dict[str, Any]:
         directory: The folder.
 
     Returns:
-        ``findings manifest pictures grids scores``, as a `Report` has them.
+        ``findings manifest pictures grids scores across``, as a `Report` has them.
 
     Raises:
         SemanticHubError: No report there, or one that is damaged.
     """
     directory = Path(directory)
     index = _read_index(directory / INDEX)
-    places = [directory / Path(index["results"]).name / f"{n}" for n in range(index["spokes"])]
+    places = [_results(directory, index) / f"{n}" for n in range(index["spokes"])]
     findings = tuple(Findings.load(place) for place in places)
     return {
         "findings": findings,
         "manifest": index["manifest"],
+        "across": SpokeSimilarity.load(_results(directory, index) / _ACROSS)
+        if index["across"]
+        else None,
         "pictures": {spoke: _drawn(drawn) for spoke, drawn in index["pictures"].items()},
         **{
             kind: {
@@ -97,6 +105,10 @@ def holds_report(directory: str | Path) -> bool:
         False
     """
     return (Path(directory) / INDEX).is_file()
+
+
+def _results(directory: Path, index: Mapping[str, Any]) -> Path:
+    return directory / Path(index["results"]).name
 
 
 def _fresh(directory: Path) -> Path:
@@ -135,7 +147,7 @@ def _read_index(path: Path) -> dict[str, Any]:
     return index
 
 
-_KEYS = {"format", "results", "spokes", "pictures", "manifest", *_EXTRA}
+_KEYS = {"format", "results", "spokes", "pictures", "across", "manifest", *_EXTRA}
 
 
 def _load_error(got: str) -> SemanticHubError:

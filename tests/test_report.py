@@ -207,6 +207,24 @@ def test_what_is_saved_gives_the_same_page(model, tmp_path: Path) -> None:
     assert Report.load(measured.save_findings(tmp_path / "run")).to_html() == measured.to_html()
 
 
+def test_forms_that_name_the_same_concepts_are_compared(model, tmp_path: Path) -> None:
+    class Named(Words):
+        def concepts(self):
+            words = {"dog": "perro", "cat": "gato", "cow": "vaca"}
+            return {
+                HOSTILE: {word: sh.Prompt(word) for word in words},
+                "es": {word: sh.Prompt(spanish) for word, spanish in words.items()},
+            }
+
+    measured = report(model, [Named()], **SETTINGS)
+    assert measured.across is not None and measured.across.spokes == (HOSTILE, "es")
+    html = measured.to_html()
+    assert "across" in Page(html).ids and len(Page(html).scripts) == html.count("<script")
+    again = Report.load(measured.save_findings(tmp_path / "run"))
+    assert again.to_html() == html
+    assert report(model, [Words()], **SETTINGS).across is None
+
+
 def test_a_second_save_replaces_the_first(model, tmp_path: Path) -> None:
     (tmp_path / "own notes").mkdir()
     for seed in (3, 4):

@@ -11,6 +11,7 @@ from test_experiment import SETTINGS, Told
 
 import semantic_hub as sh
 from semantic_hub.compare import compare
+from semantic_hub.plot_style import layout
 from semantic_hub.report import Report, report
 from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
 
@@ -50,7 +51,8 @@ class Hostile(Told):
         return {ADDRESS: super().texts()["tales"]}
 
     def figures(self, found):
-        return {QUOTE: go.Figure(go.Scatter(y=[1, 2], name=END, text=HOSTILE, showlegend=True))}
+        raw = go.Scatter(y=[1, 2], name=END, text=HOSTILE, showlegend=True)
+        return {QUOTE: go.Figure(raw, layout(QUOTE, "x", "y"))}
 
 
 @pytest.fixture(scope="module")
