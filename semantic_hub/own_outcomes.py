@@ -26,6 +26,7 @@ def told_by_own(model: HookedModel, steering: Steering) -> tuple[Steering, Outco
         SemanticHubError: As `semantic_hub.steering_sweep.steering_sweep`.
 
     Example:
+        >>> from semantic_hub.interventions import Words
         >>> from semantic_hub.prompts import Prompt
         >>> outcome = AgainstOwn(lambda own, said: "unchanged" if said == own else "other",
         ...                      usable=lambda own: True, reason="none")

@@ -28,6 +28,7 @@ def pairs(heard: Sequence[Heard], template: str = CLIP, caption: str = "{label}"
 
     Example:
         >>> import torch
+        >>> from semantic_hub.spokes.audio import animal_clips, hear
         >>> heard = hear(lambda wave, rate: torch.zeros(20, 8), animal_clips(["dog"], seeds=[0]))
         >>> pairs(heard, "{clip} animal:", "{label}.").y[0].text
         'dog. animal:'
@@ -67,6 +68,7 @@ def hard_negatives(
 
     Example:
         >>> import torch
+        >>> from semantic_hub.spokes.audio import animal_clips, hear
         >>> clips = animal_clips(["dog", "owl", "cow"], seeds=[0])
         >>> near = hard_negatives(hear(lambda wave, rate: torch.zeros(20, 8), clips))
         >>> near.labels[0], near.y[0].text
