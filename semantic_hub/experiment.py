@@ -109,7 +109,7 @@ def run(
     Example:
         >>> import semantic_hub as sh
         >>> model = sh.load_model("hub-mini")
-        >>> problems = sh.spokes.arithmetic.problems("+")[::40]
+        >>> problems = sh.spokes.arithmetic.problems("+")[::80]
         >>> findings = sh.run(model, sh.spokes.arithmetic.ArithmeticSpoke(items=problems))
         >>> findings.spoke, "c=a+, digits" in findings.lens
         ('arithmetic', True)

@@ -100,7 +100,7 @@ class Report:
 
         Example:
             >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
-            ...     items=sh.spokes.arithmetic.problems("+")[::40])
+            ...     items=sh.spokes.arithmetic.problems("+")[::80], at_most=4)
             >>> measured = sh.report(model, [spoke], resamples=20, permutations=20)
             >>> again = Report.load(measured.save_findings("run"))
             >>> again.to_html() == measured.to_html()
@@ -155,8 +155,8 @@ def report(
 
     Example:
         >>> import semantic_hub as sh
-        >>> problems = sh.spokes.arithmetic.problems("+")[::40]
-        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems)
+        >>> problems = sh.spokes.arithmetic.problems("+")[::80]
+        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems, at_most=4)
         >>> sh.report(sh.load_model("hub-mini"), [spoke]).save("report.html").name
         'report.html'
     """
