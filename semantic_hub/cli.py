@@ -59,10 +59,13 @@ def report(
 ) -> None:
     """Measure a model and write one self-contained page."""
     from semantic_hub.report import check_page_path
+    from semantic_hub.report_files import check_save_folder
 
     settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
     with _errors_told(), _told() as tell:
         check_page_path(out)
+        if save is not None:
+            check_save_folder(save)
         measured = _measured(model, spokes, device, dtype, tell, settings)
         if save is not None:
             _wrote(measured.save_findings(save))

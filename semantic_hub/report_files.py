@@ -38,9 +38,10 @@ def write_report(directory: str | Path, report: "Report") -> Path:
         report: What to write.
 
     Raises:
-        SemanticHubError: A result holds something that JSON cannot.
+        SemanticHubError: A file is in the folder's place, or a result holds something that JSON
+            cannot.
     """
-    directory = Path(directory)
+    directory = check_save_folder(directory)
     results = _fresh(directory)
     for number, found in enumerate(report.findings):
         found.save(results / f"{number}")
@@ -95,6 +96,27 @@ def read_report(directory: str | Path) -> dict[str, Any]:
             for kind in _EXTRA
         },
     }
+
+
+def check_save_folder(directory: str | Path) -> Path:
+    """Where a report can be saved; worth asking before hours of measuring.
+
+    Args:
+        directory: Made, with the folders above it, if it does not exist.
+
+    Raises:
+        SemanticHubError: A file is in its place.
+    """
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SemanticHubError(
+            "Report.save_findings",
+            got=f"{directory}, where a file is in the way",
+            expected="a folder, or a place for one",
+            fix="Name another folder.",
+        ) from None
+    return Path(directory)
 
 
 def holds_report(directory: str | Path) -> bool:

@@ -10,7 +10,8 @@ from semantic_hub.lens_comparison import LensComparison
 from semantic_hub.lens_result import LensResult
 from semantic_hub.report_cells import cell
 from semantic_hub.report_figures import page_figures, titled
-from semantic_hub.token_lens import TokenLens
+from semantic_hub.soft_tokens import SOFT
+from semantic_hub.token_lens import FEATURE, TokenLens
 from semantic_hub.token_scores import scores_of
 from semantic_hub.top_tokens import TopTokens
 
@@ -31,7 +32,7 @@ def lens_sets(findings: Findings, grids: Mapping[str, TokenLens]) -> list[dict[s
             **_row(result),
             "figures": page_figures(_figures(name, result)),
             "grid": page_figures(_grid(name, grids[name]) if name in grids else []),
-            "tokens": scores_of(grids[name]).to_html() if name in grids else "",
+            "tokens": _coloured(grids[name]) if name in grids else "",
             "layers": list(map(layer_name, findings.says[name].layers)),
             "says": list(_said(findings.says[name])),
             **_compared(name, findings),
@@ -70,10 +71,16 @@ def _grid(name: str, read: TokenLens) -> Iterator["go.Figure"]:
     yield titled(read.figure(), f"{name}: one prompt, token by token")
 
 
+def _coloured(read: TokenLens) -> str:
+    """How likely each token of the prompt was; nothing where all that follow are features."""
+    scores = scores_of(read)
+    return scores.to_html() if scores.value.isfinite().any() else ""
+
+
 def _said(top: TopTokens) -> Iterator[tuple[str, list[str]]]:
-    """Each prompt with the token that is on top at each layer."""
+    """Each prompt, features as a sign, with the token that is on top at each layer."""
     for prompt, layers in zip(top.prompts, top.tokens[..., 0].tolist(), strict=True):
-        yield prompt, [legible(top.texts[str(token)]) for token in layers]
+        yield prompt.replace(SOFT, FEATURE), [legible(top.texts[str(token)]) for token in layers]
 
 
 def _compared(name: str, findings: Findings) -> dict[str, Any]:

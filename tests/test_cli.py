@@ -85,6 +85,16 @@ def test_a_missing_folder_is_told_before_loading(tmp_path: Path) -> None:
     assert "loading" not in result.stderr
 
 
+def test_a_file_in_the_place_of_the_saved_run_is_told_before_loading(tmp_path: Path) -> None:
+    (taken := tmp_path / "run").write_text("notes")
+    for save in (taken, taken / "deeper"):
+        result = call("--out", tmp_path / "page.html", "--save", save)
+        assert result.exit_code == 1
+        assert told("where a file is in the way; expected a folder") in unwrapped(result)
+        assert "loading" not in result.stderr
+    assert taken.read_text() == "notes"
+
+
 @pytest.mark.parametrize("name", ["[red]", "[/red]", "[link=x]"])
 def test_square_brackets_are_text(tmp_path: Path, name: str) -> None:
     result = call("--out", tmp_path / name / "page.html")

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import torch
 from test_experiment import SETTINGS, Told, Words
 
 import semantic_hub as sh
@@ -15,6 +16,7 @@ from semantic_hub.interventions import Answers, Contrast, Steering
 from semantic_hub.report import Report, report
 from semantic_hub.report_figures import page_figures, page_template, titled
 from semantic_hub.report_warnings import cautions
+from semantic_hub.soft_tokens import SOFT, SoftTokens
 
 HOSTILE = '</script><script>alert(1)</script>" onload="x'
 
@@ -269,6 +271,23 @@ def test_tokens_are_coloured(model) -> None:
     assert html.count('<dl class="token-scores">') == 2
     assert "<dt>layer emb</dt>" in html
     assert "<dt>placebo</dt>" in html
+
+
+class Soft(Words):
+    """Read behind features alone."""
+
+    def readouts(self):
+        span = SoftTokens(torch.zeros(3, 32))
+        prompt = sh.Prompt(f"{SOFT}{SOFT}", soft=(span, span))
+        return {"features": [sh.Readout(prompt, {"surface": ("dog",), "hub": ("cat",)})]}
+
+
+def test_features_are_shown_as_a_sign(model) -> None:
+    measured = report(model, [Soft()], **SETTINGS)
+    html = measured.to_html()
+    assert "<td>▪▪</td>" in html
+    assert SOFT not in html
+    assert 'class="token-scores"' not in html  # no token of text has a probability
 
 
 class Answered(Words):
