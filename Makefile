@@ -10,9 +10,10 @@ report: .venv/ready
 test: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal
 
-# The page and the documentation are the same on both lines.
+# The page, the documentation, calibration and training do not touch what differs on this line.
+SAME = tests/browser tests/test_docs.py tests/zoo/test_calibrate.py tests/zoo/test_evaluate.py tests/zoo/test_train.py
 test-tl4: .venv-tl4/ready
-	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal --ignore=tests/browser --ignore=tests/test_docs.py
+	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal $(SAME:%=--ignore=%)
 
 examples: .venv/ready
 	for example in examples/*.py; do \
