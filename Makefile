@@ -5,7 +5,7 @@ PIP = -m pip install --quiet --disable-pip-version-check
 .PHONY: report test test-tl4 examples docs notebooks bench calibrate check lint types lock clean
 
 report: .venv/ready
-	.venv/bin/semantic-hub report --out report.html
+	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --out report.html
 
 test: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal
