@@ -106,7 +106,7 @@ class Opened:
         """Every figure, after each was scrolled into view."""
         places = self.page.query_selector_all(".plot")
         for place in places:
-            place.scroll_into_view_if_needed()
+            place.evaluate("place => place.scrollIntoView()")
             self.page.wait_for_function("place => place.querySelector('svg.main-svg')", arg=place)
         return places
 
@@ -120,6 +120,7 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Callable[..., Opene
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
         found = Opened(page)
         made.append(page)
+        page.set_default_timeout(120_000)  # a busy machine is not a fault of the page
         page.on("console", lambda line: found.told.append(line.text))
         page.on("pageerror", lambda error: found.told.append(str(error)))
         page.on("request", lambda request: found.requests.append(request.url))
@@ -188,7 +189,7 @@ def test_tables_scroll_in_themselves(opened: Callable[..., Opened]) -> None:
 def test_hover_on_the_lens_grid_lists_the_likeliest_tokens(opened: Callable[..., Opened]) -> None:
     found = opened("report")
     grid = found.page.query_selector(".wide .plot")
-    grid.scroll_into_view_if_needed()
+    grid.evaluate("place => place.scrollIntoView()")
     found.page.wait_for_function("place => place.querySelector('.nsewdrag')", arg=grid)
     found.page.wait_for_timeout(100)
     box = grid.query_selector(".nsewdrag").bounding_box()
@@ -221,7 +222,7 @@ def test_hostile_text_is_shown_and_never_runs(
     found = opened(name)
     found.page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
     for figure in found.drawn():
-        figure.scroll_into_view_if_needed()
+        figure.evaluate("place => place.scrollIntoView()")
         figure.hover(force=True)
     for link in found.page.query_selector_all("nav a"):
         link.click()
