@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from semantic_hub.experiment import Spoke
+from semantic_hub.experiment import Spoke, offered
 from semantic_hub.models import HookedModel
 from semantic_hub.spoke_similarity import LabelledItems, SpokeSimilarity, spoke_similarity
 
@@ -19,8 +19,7 @@ def concept_items(spokes: Sequence[Spoke]) -> LabelledItems:
     """
     items: dict[str, Any] = {}
     for spoke in spokes:
-        offer = getattr(spoke, "concepts", dict)
-        items |= offer()
+        items |= offered(spoke, "concepts")
     return items
 
 

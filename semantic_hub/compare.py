@@ -1,6 +1,5 @@
 """Several runs side by side: their verdicts, and their curves over relative depth."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from semantic_hub.compare_differences import differences
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.report import Report
 from semantic_hub.report_figures import page_figures
-from semantic_hub.report_page import render, write_page
+from semantic_hub.report_page import readable, render, write_page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +98,7 @@ class Comparison:
                 for spoke in spokes
             },
             differences=differences(self.reports, frame),
-            manifests={name: _readable(report) for name, report in self.reports.items()},
+            manifests={name: readable(r.manifest) for name, r in self.reports.items()},
         )
 
     def save(self, path: str | Path) -> Path:
@@ -180,7 +179,3 @@ def _lines(reports: Mapping[str, Report]) -> Iterator[dict[str, Any]]:
     for spoke, evidence in keys:
         verdicts = [lines.get((spoke, evidence)) for lines in found.values()]
         yield {"spoke": spoke, "evidence": evidence, "verdicts": verdicts}
-
-
-def _readable(report: Report) -> str:
-    return json.dumps(report.manifest, ensure_ascii=False, indent=2)

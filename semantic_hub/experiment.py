@@ -186,7 +186,7 @@ class _Task:
     def similarity(self, permutations: int) -> dict[str, SimilarityResult]:
         """Every set of pairs, with all the controls that it allows."""
         sets, seed = self.spoke.pairs(), self.settings["seed"]
-        negatives, twin = _offered(self.spoke, "hard_negatives"), random_twin(self.model, seed)
+        negatives, twin = offered(self.spoke, "hard_negatives"), random_twin(self.model, seed)
 
         def measure(name: str) -> SimilarityResult:
             controls = stacked_controls(
@@ -210,21 +210,21 @@ class _Task:
 
     def spelled_out(self) -> dict[str, TopTokens]:
         """The prompts that the spoke wants to have shown."""
-        offered = _offered(self.spoke, "spelled_out")
-        return self.each("top tokens", offered, lambda some: top_tokens(self.model, some, k=1))
+        asked = offered(self.spoke, "spelled_out")
+        return self.each("top tokens", asked, lambda some: top_tokens(self.model, some, k=1))
 
     def interventions(self) -> dict[str, Any]:
         """Every intervention, whatever its kind."""
-        offered = _offered(self.spoke, "interventions")
+        asked = offered(self.spoke, "interventions")
         return self.each(
-            "intervention", offered, lambda one: intervene(self.model, one, **self.settings)
+            "intervention", asked, lambda one: intervene(self.model, one, **self.settings)
         )
 
     def mass(self) -> dict[str, LanguageMassResult]:
         """The language mass of every set of texts."""
-        offered = _offered(self.spoke, "texts")
+        asked = offered(self.spoke, "texts")
         return self.each(
-            "language mass", offered, lambda one: mass_of_texts(self.model, one, **self.settings)
+            "language mass", asked, lambda one: mass_of_texts(self.model, one, **self.settings)
         )
 
 
@@ -232,7 +232,12 @@ def _of_kind(kind: type[_Found], found: Mapping[str, Any]) -> dict[str, _Found]:
     return {name: result for name, result in found.items() if isinstance(result, kind)}
 
 
-def _offered(spoke: Spoke, what: str) -> Mapping[str, Any]:
-    """What a method that a spoke may have gives; nothing, if it has none."""
+def offered(spoke: Spoke, what: str) -> Mapping[str, Any]:
+    """What a method that a spoke may have gives; nothing, if it has none.
+
+    Example:
+        >>> offered(sh.spokes.arithmetic.ArithmeticSpoke(), "texts")
+        {}
+    """
     offer = getattr(spoke, what, None)
     return {} if offer is None else offer()

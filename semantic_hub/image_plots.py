@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.layers import layer_name
-from semantic_hub.legible import legible
+from semantic_hub.legible import legible, shortened
 from semantic_hub.plot_style import layout
 
 _LONGEST = 256  # pixels of an inline image
@@ -66,7 +66,7 @@ def picture_words(
             x=np.tile(np.arange(columns) + 0.5, rows).tolist(),
             y=np.repeat(np.arange(rows) + 0.5, columns).tolist(),
             mode="text",
-            text=[legible(_short(text.strip() or text)) for text in said],
+            text=[legible(shortened(text.strip() or text, _LONGEST_WORD)) for text in said],
             textfont={
                 "color": _inks(pixels, grid),
                 "shadow": "auto",
@@ -127,10 +127,6 @@ def _inks(pixels: UInt8[np.ndarray, "height width 3"], grid: tuple[int, int]) ->
     middles = pixels[np.ix_(*(place.astype(int) for place in places))]
     light = (middles @ [0.299, 0.587, 0.114]).ravel() > 150  # luma of Rec. 601
     return ["black" if bright else "white" for bright in light]
-
-
-def _short(word: str) -> str:
-    return word if len(word) <= _LONGEST_WORD else f"{word[: _LONGEST_WORD - 1]}…"
 
 
 def _text_size(columns: int) -> int:

@@ -40,6 +40,16 @@ def token_text(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
     return _bytes_of(piece) if "\ufffd" in text else text
 
 
+def shortened(text: str, longest: int) -> str:
+    """A text of at most so many letters: where it is longer, its beginning and an ellipsis.
+
+    Example:
+        >>> shortened("colour", 6), shortened("colours", 6)
+        ('colour', 'colou…')
+    """
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
 def legible(token: str) -> str:
     """A token's text for a figure.
 

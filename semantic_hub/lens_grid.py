@@ -9,13 +9,13 @@ import plotly.graph_objects as go
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.layers import layer_name
-from semantic_hub.legible import escaped, legible
+from semantic_hub.legible import escaped, legible, shortened
 from semantic_hub.plot_style import MARKS, ON_CELL, RISING, SYMBOLS, cycle, layout, thinned
 
 Colour = Literal["probability", "next", "rank"]
 """What a cell's colour shows; see `lens_grid`."""
 
-_LONGEST = 9
+_LONGEST = 10
 """Letters of a token that a cell has room for; the hover text has all of it."""
 
 _TITLES: Mapping[str, str] = {
@@ -78,7 +78,7 @@ def lens_grid(
         figure.update_layout(_legend_above(figure))
     figure.update_xaxes(
         tickvals=list(range(len(columns))),
-        ticktext=[legible(_short(text)) for text in columns],
+        ticktext=[legible(shortened(text, _LONGEST)) for text in columns],
         showgrid=False,
         zeroline=False,
     )
@@ -205,11 +205,7 @@ def _mark(
 def _word(top: Mapping[Hashable, Any], *, known: bool) -> str:
     """The top token for a cell that has a colour: without the space before it, and not too long."""
     text = top["text"]
-    return legible(_short(text.strip(" ") or text)) if known else ""
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST + 1 else f"{text[:_LONGEST]}…"
+    return legible(shortened(text.strip(" ") or text, _LONGEST)) if known else ""
 
 
 def _check(frame: pd.DataFrame, colour: Colour) -> None:

@@ -1,6 +1,5 @@
 """One self-contained page of everything that was measured on a model."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from semantic_hub.models import HookedModel
 from semantic_hub.report_across import across_figures
 from semantic_hub.report_files import read_report, write_report
 from semantic_hub.report_grids import read_grids
-from semantic_hub.report_page import check_page_path, render, write_page
+from semantic_hub.report_page import check_page_path, readable, render, write_page
 from semantic_hub.report_section import section
 from semantic_hub.report_spokes import chosen_spokes, default_spokes
 from semantic_hub.report_tokens import steered_tokens
@@ -78,7 +77,7 @@ class Report:
             across=across_figures(self.across),
             sections=[self._section(found) for found in self.findings],
             cautions=cautions(self.findings, model, self.verdicts),
-            manifest=json.dumps(self.manifest, ensure_ascii=False, indent=2),
+            manifest=readable(self.manifest),
         )
 
     def save(self, path: str | Path) -> Path:

@@ -79,14 +79,13 @@ def read_report(directory: str | Path) -> dict[str, Any]:
     """
     directory = Path(directory)
     index = _read_index(directory / INDEX)
-    places = [_results(directory, index) / f"{n}" for n in range(index["spokes"])]
+    results = directory / Path(index["results"]).name
+    places = [results / f"{n}" for n in range(index["spokes"])]
     findings = tuple(Findings.load(place) for place in places)
     return {
         "findings": findings,
         "manifest": index["manifest"],
-        "across": SpokeSimilarity.load(_results(directory, index) / _ACROSS)
-        if index["across"]
-        else None,
+        "across": SpokeSimilarity.load(results / _ACROSS) if index["across"] else None,
         "pictures": {spoke: _drawn(drawn) for spoke, drawn in index["pictures"].items()},
         **{
             kind: {
@@ -127,10 +126,6 @@ def holds_report(directory: str | Path) -> bool:
         False
     """
     return (Path(directory) / INDEX).is_file()
-
-
-def _results(directory: Path, index: Mapping[str, Any]) -> Path:
-    return directory / Path(index["results"]).name
 
 
 def _fresh(directory: Path) -> Path:

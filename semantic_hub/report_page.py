@@ -1,5 +1,7 @@
 """Pages: templates filled in, with plotly's script inside, and written in one step."""
 
+import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,11 @@ def render(template: str, **content: Any) -> str:
 
     page = _environment().get_template(template)
     return page.render(plotly=get_plotlyjs(), figure_template=page_template(), **content)
+
+
+def readable(manifest: Mapping[str, Any]) -> str:
+    """A manifest as a page shows it: JSON in lines."""
+    return json.dumps(manifest, ensure_ascii=False, indent=2)
 
 
 def write_page(path: str | Path, html: str, operation: str) -> Path:

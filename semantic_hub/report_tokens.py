@@ -3,7 +3,7 @@
 import numpy as np
 
 from semantic_hub.directions import mean_differences
-from semantic_hub.experiment import Spoke
+from semantic_hub.experiment import Spoke, offered
 from semantic_hub.findings import Findings
 from semantic_hub.interventions import TextSteering
 from semantic_hub.models import HookedModel
@@ -25,8 +25,8 @@ def steered_tokens(model: HookedModel, spoke: Spoke, findings: Findings) -> dict
     Returns:
         Set name to the change of each token's log-probability, beside that under the placebo.
     """
-    offered = getattr(spoke, "interventions", dict)() if findings.texts else {}
-    return {name: _scores(model, offered[name], result) for name, result in findings.texts.items()}
+    told = offered(spoke, "interventions") if findings.texts else {}
+    return {name: _scores(model, told[name], result) for name, result in findings.texts.items()}
 
 
 def _scores(model: HookedModel, told: TextSteering, result: TextSteeringResult) -> TokenScores:

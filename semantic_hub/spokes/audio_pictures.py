@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from semantic_hub.layers import layer_name
 from semantic_hub.prompts import Prompt
 from semantic_hub.spokes.audio_clips import Heard
 from semantic_hub.spokes.sounds_mel import MelSettings, log_mel
+from semantic_hub.spokes.spelled_words import at_middle_layer
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -38,19 +38,14 @@ def position_words(spelled: Mapping[str, Heard], found: "Findings") -> Mapping[s
     """
     from semantic_hub.clip_plots import clip_timeline
 
-    figures = {}
-    for name, heard in spelled.items():
-        if name in found.says:
-            said = found.says[name]
-            layer = said.layers[len(said.layers) // 2]
-            title = f"Top token of {name}, layer {layer_name(layer)}"
-            top = said.to_frame().query("layer == @layer and rank == 1").sort_values("prompt")
-            settings = MelSettings(seconds=max(heard.clip.seconds, MelSettings().seconds))
-            figures[title] = clip_timeline(
-                log_mel(heard.clip, settings),
-                list(top["text"]),
-                seconds=settings.seconds,
-                probabilities=list(top["probability"]),
-                title=title,
-            )
-    return figures
+    return {
+        title: clip_timeline(
+            log_mel(heard.clip, settings),
+            list(top["text"]),
+            seconds=settings.seconds,
+            probabilities=list(top["probability"]),
+            title=title,
+        )
+        for title, heard, _, top in at_middle_layer(spelled, found)
+        for settings in [MelSettings(seconds=max(heard.clip.seconds, MelSettings().seconds))]
+    }

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from semantic_hub.layers import layer_name
 from semantic_hub.prompts import Prompt
+from semantic_hub.spokes.spelled_words import at_middle_layer
 from semantic_hub.spokes.vision_inputs import Shown, Wording
 
 if TYPE_CHECKING:
@@ -32,13 +32,8 @@ def patch_words(spelled: Mapping[str, Shown], found: "Findings") -> Mapping[str,
     """
     from semantic_hub.image_plots import picture_words
 
-    figures = {}
-    for name, shown in spelled.items():
-        if name in found.says:
-            said = found.says[name]
-            layer = said.layers[len(said.layers) // 2]
-            title = f"Top token of {name}, layer {layer_name(layer)}: {shown.picture.caption}"
-            figures[title] = picture_words(
-                shown.picture.pixels, said.to_frame(), layer, shown.grid, title=title
-            )
-    return figures
+    return {
+        title: picture_words(shown.picture.pixels, top, layer, shown.grid, title=title)
+        for name, shown, layer, top in at_middle_layer(spelled, found)
+        for title in [f"{name}: {shown.picture.caption}"]
+    }

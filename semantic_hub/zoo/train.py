@@ -6,7 +6,6 @@ so a run that was stopped anywhere goes on where it was, to the same weights.
 """
 
 import argparse
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,13 +19,15 @@ from torch.optim import Optimizer
 from transformers import LlamaForCausalLM
 
 from semantic_hub.storage import to_json, write_atomically
-from semantic_hub.zoo.recipe import PAD_ID, Recipe, batches, build_model, build_tokenizer
+from semantic_hub.zoo.recipe import Recipe, batches, build_model, build_tokenizer
 from semantic_hub.zoo.training import (
     CHECKPOINT,
     add_text_gradient,
     checkpoint,
     keep_recipe,
+    put_in_place,
     restore,
+    set_rates,
 )
 
 
@@ -74,10 +75,7 @@ def export(recipe: Recipe, run: Path, folder: Path) -> Path:
     model.save_pretrained(part)
     build_tokenizer(recipe).save_pretrained(part)
     write_atomically(part / "training.json", to_json(manifest, "export").encode())
-    if folder.exists():
-        shutil.rmtree(folder)
-    part.replace(folder)
-    return folder
+    return put_in_place(part, folder)
 
 
 def _step(
@@ -87,12 +85,9 @@ def _step(
     recipe: Recipe,
     step: int,
 ) -> float:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak"] * recipe.schedule(step)
+    set_rates(optimizers, recipe.schedule(step))
     model.zero_grad()
-    count = sum(int((tokens[:, 1:] != PAD_ID).sum()) for tokens in rows)
-    loss = sum(add_text_gradient(model, tokens, count) for tokens in rows)
+    loss = add_text_gradient(model, rows)
     torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
     for optimizer in optimizers:
         optimizer.step()

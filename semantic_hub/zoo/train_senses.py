@@ -37,7 +37,9 @@ from semantic_hub.zoo.training import (
     add_text_gradient,
     checkpoint,
     keep_recipe,
+    put_in_place,
     restore,
+    set_rates,
 )
 
 _NOT_LEARNED = -100
@@ -162,8 +164,7 @@ def _step(
     recipe: SensesRecipe,
     step: int,
 ) -> dict[str, float]:
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * recipe.schedule(step)
+    set_rates([optimizer], recipe.schedule(step))
     optimizer.zero_grad()
     losses = {}
     for number, (name, count) in enumerate({EYE: recipe.pictures, EAR: recipe.clips}.items()):
@@ -172,12 +173,11 @@ def _step(
         loss.backward()
         losses[name] = round(loss.item(), 4)
     rows = batches(text, tokenizer, text.steps + step)
-    predicted = sum(int((tokens[:, 1:] != PAD_ID).sum()) for tokens in rows)
-    shares = [add_text_gradient(sensing.model, tokens, predicted) for tokens in rows]
+    losses["text"] = round(add_text_gradient(sensing.model, rows), 4)
     trained = [p for p in sensing.parameters() if p.requires_grad]
     nn.utils.clip_grad_norm_(trained, recipe.clip)
     optimizer.step()
-    return losses | {"text": round(sum(shares), 4)}
+    return losses
 
 
 def _optimizer(sensing: Sensing, recipe: SensesRecipe) -> torch.optim.Optimizer:
@@ -229,10 +229,7 @@ def _export(sensing: Sensing, source: Path, recipe: SensesRecipe, folder: Path) 
         sensing.projector(name).save(part / name)
     made = json.loads((source / "training.json").read_text()) | {"senses": asdict(recipe)}
     write_atomically(part / "training.json", to_json(made, "train_senses").encode())
-    if folder.exists():
-        shutil.rmtree(folder)
-    part.replace(folder)
-    return folder
+    return put_in_place(part, folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

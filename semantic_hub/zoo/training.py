@@ -1,6 +1,7 @@
 """What both trainings of the zoo share: text gradients, checkpoints, and one recipe to a folder."""
 
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,26 +22,32 @@ from semantic_hub.zoo.recipe import PAD_ID
 CHECKPOINT = "checkpoint.safetensors"
 
 
+def set_rates(optimizers: Sequence[Optimizer], share: float) -> None:
+    """Every group's learning rate as a share of its ``peak``."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+
+
 def add_text_gradient(
-    model: LlamaForCausalLM, tokens: Int[Tensor, "document pos"], count: int
+    model: LlamaForCausalLM, rows: Sequence[Int[Tensor, "_document _pos"]]
 ) -> float:
-    """Add one group's gradient of the mean loss per token over all groups.
+    """Add the gradient of the mean next-token loss, and return that loss in nat per token.
 
     Args:
         model: The language model.
-        tokens: Right-padded documents of the group.
-        count: Tokens that are predicted in all groups.
-
-    Returns:
-        The group's share of that loss.
+        rows: Groups of right-padded documents, one after the other; only their sum counts.
     """
-    inputs, targets = tokens[:, :-1], tokens[:, 1:]
-    real = targets != PAD_ID
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = model.lm_head(model.model(inputs).last_hidden_state[real])
-    loss = torch.nn.functional.cross_entropy(logits.float(), targets[real], reduction="sum")
-    (loss / count).backward()
-    return loss.item() / count
+    count = sum(int((tokens[:, 1:] != PAD_ID).sum()) for tokens in rows)
+    return sum(_add_share(model, tokens, count) for tokens in rows)
+
+
+def put_in_place(part: Path, folder: Path) -> Path:
+    """Move a finished folder to where it belongs; what is there is lost."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    part.replace(folder)
+    return folder
 
 
 def checkpoint(model: nn.Module, optimizers: Sequence[Optimizer], step: int, path: Path) -> None:
@@ -91,3 +98,14 @@ def keep_recipe(recipe: Any, out: Path, operation: str) -> None:
             fix="Train into a new folder.",
         )
     write_atomically(path, to_json(asdict(recipe), operation).encode())
+
+
+def _add_share(model: LlamaForCausalLM, tokens: Int[Tensor, "document pos"], count: int) -> float:
+    """One group's share of the loss per token, and of its gradient."""
+    inputs, targets = tokens[:, :-1], tokens[:, 1:]
+    real = targets != PAD_ID
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = model.lm_head(model.model(inputs).last_hidden_state[real])
+    loss = torch.nn.functional.cross_entropy(logits.float(), targets[real], reduction="sum")
+    (loss / count).backward()
+    return loss.item() / count
