@@ -33,7 +33,7 @@ bench: .venv/ready
 	for bench in tests/benchmarks/bench_*.py; do .venv/bin/python $$bench || exit 1; done
 
 calibrate: .venv/ready
-	.venv/bin/python -m semantic_hub.zoo.calibrate --out docs/calibration.md --seeds 200
+	.venv/bin/python -m semantic_hub.zoo.calibration --out docs/calibration.md --seeds 200
 
 check: lint types test test-tl4 docs
 

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 import semantic_hub as sh
-from semantic_hub.compare import compare
-from semantic_hub.report import Report
+from semantic_hub.reporting.comparison import compare
+from semantic_hub.reporting.document import Report
 
 MODEL = "hub-mini"
 

@@ -5,11 +5,11 @@
 
 # %%
 import semantic_hub as sh
-from semantic_hub.answers import answer_curve
-from semantic_hub.clip_plots import clip_timeline
-from semantic_hub.directions import unembedding_difference
-from semantic_hub.layer_directions import in_stream_norms
+from semantic_hub.interventions.steering.answers import answer_curve
+from semantic_hub.interventions.steering.contrasts import unembedding_difference
+from semantic_hub.interventions.steering.per_layer import in_stream_norms
 from semantic_hub.spokes import audio
+from semantic_hub.spokes.audio.merge__clip_plots import clip_timeline
 
 MODEL = "hub-mini"
 

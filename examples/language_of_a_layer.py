@@ -6,8 +6,8 @@
 
 # %%
 import semantic_hub as sh
-from semantic_hub.language_texts import LanguageTexts, mass_of_texts
-from semantic_hub.token_lens import token_lens
+from semantic_hub.lenses.mass.texts import LanguageTexts, mass_of_texts
+from semantic_hub.lenses.per_token import token_lens
 
 MODEL = "hub-mini"
 

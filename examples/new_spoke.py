@@ -6,7 +6,7 @@
 from collections.abc import Mapping, Sequence
 
 import semantic_hub as sh
-from semantic_hub.spokes.names import cldr_names
+from semantic_hub.spokes.lexicon.names import cldr_names
 
 MODEL = "hub-mini"
 

@@ -5,7 +5,7 @@
 
 # %%
 import semantic_hub as sh
-from semantic_hub.directions import paired_differences
+from semantic_hub.interventions.steering.contrasts import paired_differences
 
 MODEL = "hub-mini"
 

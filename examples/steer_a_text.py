@@ -7,10 +7,10 @@
 import re
 
 import semantic_hub as sh
-from semantic_hub.generation import Sampling
-from semantic_hub.interventions import Contrast, TextSteering
-from semantic_hub.spokes.language_share import language_share
-from semantic_hub.text_steering import steer_texts
+from semantic_hub.interventions.spec import Contrast, TextSteering
+from semantic_hub.interventions.text.generation import Sampling
+from semantic_hub.interventions.text.steering import steer_texts
+from semantic_hub.spokes.language.share import language_share
 
 MODEL = "hub-mini"
 
@@ -33,7 +33,7 @@ with sh.steer(model, direction, strength=2.0, positions="all"):
 # ## An experiment
 # A scorer is any function from generations to numbers, NaN for a text that has none. On real models
 # `sh.spokes.language.sentiment_steering` has the paper's words and openings, and
-# `semantic_hub.scorers` classifiers for sentiment and relevance.
+# `semantic_hub.interventions.text.scorers` classifiers for sentiment and relevance.
 
 # %%
 MOOD = {

@@ -5,8 +5,8 @@
 
 # %%
 import semantic_hub as sh
-from semantic_hub.spokes.numbers import number_word
-from semantic_hub.trajectories import trajectories
+from semantic_hub.lenses.trajectory import trajectories
+from semantic_hub.spokes.lexicon.numbers import number_word
 
 MODEL = "hub-mini"
 

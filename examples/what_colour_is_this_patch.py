@@ -6,10 +6,10 @@
 
 # %%
 import semantic_hub as sh
-from semantic_hub.image_plots import picture_words
-from semantic_hub.intervene import intervene
+from semantic_hub.interventions.dispatch import intervene
+from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.spokes import vision
-from semantic_hub.top_tokens import top_tokens
+from semantic_hub.spokes.vision.merge__image_plots import picture_words
 
 MODEL = "hub-mini"
 

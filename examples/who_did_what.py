@@ -5,7 +5,7 @@
 
 # %%
 import semantic_hub as sh
-from semantic_hub.intervene import intervene
+from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.spokes import semantics
 
 MODEL = "hub-mini"

@@ -5,25 +5,25 @@ equations: Wu et al., The Semantic Hub Hypothesis, ICLR 2025, arXiv 2411.04986.
 """
 
 from semantic_hub import spokes
-from semantic_hub.cosine import paired_similarity
-from semantic_hub.directions import activation_difference
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.alignment.cosine import paired_similarity
+from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
-from semantic_hub.experiment import Findings, Spoke, run
-from semantic_hub.language_mass import language_mass
-from semantic_hub.lens import logit_lens
-from semantic_hub.models import load_model, random_twin
-from semantic_hub.multimodal import load_multimodal
-from semantic_hub.pairs import Pairs
-from semantic_hub.patching import patch, patching_sweep
-from semantic_hub.prompts import Prompt, Readout
-from semantic_hub.report import report
-from semantic_hub.residuals import residual_stream
-from semantic_hub.similarity import similarity
-from semantic_hub.soft_tokens import SOFT, SoftPositions, SoftTokens
-from semantic_hub.steering import steer
-from semantic_hub.steering_sweep import steering_sweep
-from semantic_hub.top_tokens import top_tokens
-from semantic_hub.verdict import verdicts
+from semantic_hub.experiment.runner import Findings, Spoke, run
+from semantic_hub.experiment.verdict.judging import verdicts
+from semantic_hub.interventions.patching.sweep import patch, patching_sweep
+from semantic_hub.interventions.steering.contrasts import activation_difference
+from semantic_hub.interventions.steering.hook import steer
+from semantic_hub.interventions.steering.sweep import steering_sweep
+from semantic_hub.lenses.logit import logit_lens
+from semantic_hub.lenses.mass.measure import language_mass
+from semantic_hub.lenses.topk import top_tokens
+from semantic_hub.models.loading import load_model, random_twin
+from semantic_hub.multimodal.loading import load_multimodal
+from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
+from semantic_hub.reporting.document import report
 
 __version__ = "0.1.0"
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
-    from semantic_hub.report import Report
+    from semantic_hub.reporting.document import Report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _console = Console(stderr=True, emoji=False, soft_wrap=True)
@@ -58,8 +58,8 @@ def report(
     seed: Seed = 0,
 ) -> None:
     """Measure a model and write one self-contained page."""
-    from semantic_hub.report import check_page_path
-    from semantic_hub.report_files import check_save_folder
+    from semantic_hub.reporting.document import check_page_path
+    from semantic_hub.reporting.storage import check_save_folder
 
     settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
     with _errors_told(), _told() as tell:
@@ -88,9 +88,9 @@ def compare(
 
     The options besides --out are those of report, for what is measured.
     """
-    from semantic_hub.compare import compare as compared
-    from semantic_hub.report import Report, check_page_path
-    from semantic_hub.report_files import holds_report
+    from semantic_hub.reporting.comparison import compare as compared
+    from semantic_hub.reporting.document import Report, check_page_path
+    from semantic_hub.reporting.storage import holds_report
 
     settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
     with _errors_told(), _told() as tell:
@@ -119,7 +119,7 @@ def _measured(
     tell(f"loading {model}")
     loaded = semantic_hub.load_model(model, device=device, dtype=getattr(torch, dtype.value))
     names = None if spokes is None else [name.strip() for name in spokes.split(",")]
-    return semantic_hub.report(loaded, names, progress=tell, **settings)
+    return semantic_hub.reporting.document(loaded, names, progress=tell, **settings)
 
 
 def _named(first: str, second: str) -> dict[str, str]:

@@ -12,8 +12,8 @@ from jaxtyping import AbstractArray
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models import HookedModel, describe
-from semantic_hub.storage import read_record, to_json, write_record
+from semantic_hub.merge__storage import read_record, to_json, write_record
+from semantic_hub.models.loading import HookedModel, describe
 
 ResultType = TypeVar("ResultType", bound="Result")
 

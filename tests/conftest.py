@@ -22,7 +22,7 @@ from tiny import (
     train_tokenizer,
 )
 
-import semantic_hub.models as sh_models
+import semantic_hub.models.loading as sh_models
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,13 +7,13 @@ from typer.testing import CliRunner, Result
 
 from semantic_hub.cli import app
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models import load_model
-from semantic_hub.report import Report, report
-from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
-from semantic_hub.zoo.held_out import WorldLanguageSpoke
-from semantic_hub.zoo.recipe import Recipe
-from semantic_hub.zoo.train import train
-from semantic_hub.zoo.world import World
+from semantic_hub.models.loading import load_model
+from semantic_hub.reporting.document import Report, report
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
+from semantic_hub.zoo.training.recipe import Recipe
+from semantic_hub.zoo.training.train import train
+from semantic_hub.zoo.world.facts import World
+from semantic_hub.zoo.world.spokes import WorldLanguageSpoke
 
 FEW = ("--device", "cpu", "--resamples", "20", "--permutations", "20")
 
@@ -49,7 +49,7 @@ def test_report_of_a_folder(
         WorldLanguageSpoke(world, ("es", "zh"), at_most=4),
         ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4),
     )
-    monkeypatch.setattr("semantic_hub.report_spokes.spokes_of", lambda model: few)
+    monkeypatch.setattr("semantic_hub.reporting.defaults.spokes_of", lambda model: few)
     page, run = tmp_path / "page.html", tmp_path / "run"
     result = call("--model", world_folder, "--out", page, "--save", run, *FEW)
     assert result.exit_code == 0, result.stderr
@@ -118,7 +118,7 @@ def test_spokes_are_chosen_by_name(world_folder: Path, tmp_path: Path) -> None:
 def few(monkeypatch: pytest.MonkeyPatch) -> ArithmeticSpoke:
     """What is measured on every model: a handful of sums."""
     spoke = ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4)
-    monkeypatch.setattr("semantic_hub.report_spokes.spokes_of", lambda model: (spoke,))
+    monkeypatch.setattr("semantic_hub.reporting.defaults.spokes_of", lambda model: (spoke,))
     return spoke
 
 

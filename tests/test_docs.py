@@ -17,7 +17,7 @@ import plotly.graph_objects as go
 import pytest
 
 import semantic_hub as sh
-from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))

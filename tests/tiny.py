@@ -9,7 +9,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from semantic_hub.checkpoints import hooked_transformer_class
+from semantic_hub.models.checkpoints import hooked_transformer_class
 
 HAS_HOOKED = hooked_transformer_class() is not None
 requires_hooked_transformer = pytest.mark.skipif(

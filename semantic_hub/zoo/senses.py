@@ -10,10 +10,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.spokes.images import patch_features
-from semantic_hub.spokes.sounds import Clip
-from semantic_hub.spokes.sounds_mel import HUB_MINI, log_mel
-from semantic_hub.zoo.projector import Projector
+from semantic_hub.spokes.audio.sounds.clip import Clip
+from semantic_hub.spokes.audio.sounds.mel import HUB_MINI, log_mel
+from semantic_hub.spokes.vision.images.picture import patch_features
+from semantic_hub.zoo.merge__projector import Projector
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,7 +55,7 @@ class Senses:
             rate: Of samples, in Hz.
 
         Raises:
-            SemanticHubError: Samples without a rate, or no clip: see `semantic_hub.spokes.sounds`.
+            SemanticHubError: Samples without a rate, or no clip: see `semantic_hub.spokes.audio.sounds.clip`.
         """
         if not isinstance(given, np.ndarray):
             return self.see(given)

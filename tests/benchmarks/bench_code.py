@@ -14,11 +14,11 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from semantic_hub.boundaries import following_tokens
-from semantic_hub.spokes.calls import arguments
-from semantic_hub.spokes.code import argument_readouts, standard_library_functions
-from semantic_hub.spokes.programs import Program
-from semantic_hub.words import candidate_tokens
+from semantic_hub.prompts.merge__boundaries import following_tokens
+from semantic_hub.prompts.words import candidate_tokens
+from semantic_hub.spokes.code.places import arguments
+from semantic_hub.spokes.code.programs import Program
+from semantic_hub.spokes.code.spoke import argument_readouts, standard_library_functions
 
 N_SITES = 5_000
 LONGEST = 2_000  # characters of a function

@@ -15,11 +15,11 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from semantic_hub.language_table import REASONS
-from semantic_hub.language_table_cache import language_table
-from semantic_hub.token_frequencies import spellings, token_frequencies
-from semantic_hub.word_lists import word_list
-from semantic_hub.words import continuation
+from semantic_hub.lenses.mass.cache import language_table
+from semantic_hub.lenses.mass.merge__token_frequencies import spellings, token_frequencies
+from semantic_hub.lenses.mass.table import REASONS
+from semantic_hub.lenses.mass.word_lists import word_list
+from semantic_hub.prompts.words import continuation
 
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt", "nl", "ru", "zh", "ja")
 D_VOCAB, TARGET_SECONDS, COMPARED = 32_000, 60, 2_000

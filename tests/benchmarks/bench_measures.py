@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from bench_similarity import own_megabytes, states
 
-from semantic_hub.measures import MEASURES
+from semantic_hub.alignment.measures import MEASURES
 
 N_PAIRS, D_MODEL = 20_000, 1024
 TARGET_GIGABYTES = 4

@@ -14,10 +14,10 @@ from typing import TypeVar
 import torch
 
 import semantic_hub as sh
-from semantic_hub.exchanges import Exchange, single_positions
-from semantic_hub.layers import layer_hook
-from semantic_hub.patch_result import PatchResult
-from semantic_hub.prompts import Prompt
+from semantic_hub.interventions.patching.exchange import Exchange, single_positions
+from semantic_hub.interventions.patching.result import PatchResult
+from semantic_hub.models.layers import layer_hook
+from semantic_hub.prompts.prompt import Prompt
 
 Result = TypeVar("Result")
 LAYERS, PROMPTS, TARGET = range(1, 9), 100, 5.0

@@ -12,10 +12,10 @@ from collections.abc import Callable
 import torch
 
 import semantic_hub as sh
-from semantic_hub.batches import batch_indices, pad
-from semantic_hub.models import running_to_layer
-from semantic_hub.prompts import Prompt, encode
-from semantic_hub.zoo.held_out import spokes_of
+from semantic_hub.activations.batches import batch_indices, pad
+from semantic_hub.models.loading import running_to_layer
+from semantic_hub.prompts.prompt import Prompt, encode
+from semantic_hub.zoo.world.spokes import spokes_of
 
 TARGET, ROUNDS = 1.10, 15
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from semantic_hub.cosine import paired_interval, paired_p_values, paired_similarity
+from semantic_hub.alignment.cosine import paired_interval, paired_p_values, paired_similarity
 
 N_LAYERS, D_MODEL = 33, 1024
 TIMED_PAIRS, WEIGHED_PAIRS = 300, 2000

@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 import semantic_hub as sh
-from semantic_hub.spokes.vision import VisionSpoke, pairs, random_pictures
+from semantic_hub.spokes.vision.spoke import VisionSpoke, pairs, random_pictures
 
 COUNT, TARGET_SECONDS = 1000, 30
 Made = TypeVar("Made")

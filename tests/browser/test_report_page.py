@@ -7,13 +7,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
-from test_experiment import SETTINGS, Told
+from small_spokes import SETTINGS, Told
 
 import semantic_hub as sh
-from semantic_hub.compare import compare
-from semantic_hub.plot_style import layout
-from semantic_hub.report import Report, report
-from semantic_hub.spokes.arithmetic import ArithmeticSpoke, problems
+from semantic_hub.plotting.style import layout
+from semantic_hub.reporting.comparison import compare
+from semantic_hub.reporting.document import Report, report
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
 
 WIDTHS = (1280, 400)
 PAGES = ("report", "hostile", "compare")

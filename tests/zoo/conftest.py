@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from semantic_hub.zoo.recipe import Recipe
-from semantic_hub.zoo.train import train
+from semantic_hub.zoo.training.recipe import Recipe
+from semantic_hub.zoo.training.train import train
 
 
 @pytest.fixture(scope="session")

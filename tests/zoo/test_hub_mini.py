@@ -9,21 +9,21 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import semantic_hub as sh
-from semantic_hub.continuations import Continuations
-from semantic_hub.experiment import RANDOM_TWIN
-from semantic_hub.intervene import intervene
-from semantic_hub.prompts import Prompt, encode
-from semantic_hub.spokes.code_interventions import has_one_argument
-from semantic_hub.spokes.role_matrix import role_matrix
+from semantic_hub.experiment.runner import RANDOM_TWIN
+from semantic_hub.interventions.dispatch import intervene
+from semantic_hub.interventions.steering.continuations import Continuations
+from semantic_hub.prompts.prompt import Prompt, encode
+from semantic_hub.spokes.code.merge__code_interventions import has_one_argument
+from semantic_hub.spokes.semantics.role_matrix import role_matrix
 from semantic_hub.zoo import hub_mini_path
-from semantic_hub.zoo.evaluate import score
-from semantic_hub.zoo.formal_text import FormalText
-from semantic_hub.zoo.grammar import DOMINANT, Voice
-from semantic_hub.zoo.held_out import SensingSpokes, WorldLanguageSpoke, spokes_of, world_spokes
-from semantic_hub.zoo.recipe import Recipe
 from semantic_hub.zoo.senses import EAR, EYE
-from semantic_hub.zoo.train_senses import SensesRecipe
-from semantic_hub.zoo.world import World
+from semantic_hub.zoo.training.evaluate import score
+from semantic_hub.zoo.training.recipe import Recipe
+from semantic_hub.zoo.training.train_senses import SensesRecipe
+from semantic_hub.zoo.world.facts import World
+from semantic_hub.zoo.world.formal_text import FormalText
+from semantic_hub.zoo.world.grammar import DOMINANT, Voice
+from semantic_hub.zoo.world.spokes import SensingSpokes, WorldLanguageSpoke, spokes_of, world_spokes
 
 FOLDER = hub_mini_path()
 WORLD = World(Recipe().world_seed)

@@ -11,16 +11,16 @@ from safetensors.torch import load_file, save_file
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.spokes.audio import synthesise
-from semantic_hub.spokes.images import COLORS, patch_features
-from semantic_hub.spokes.images_drawn import halves
-from semantic_hub.spokes.sounds_synthesis import ANIMALS
-from semantic_hub.zoo.held_out import spokes_of
-from semantic_hub.zoo.projector import Projector
+from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS
+from semantic_hub.spokes.audio.spoke import synthesise
+from semantic_hub.spokes.vision.images.drawn import halves
+from semantic_hub.spokes.vision.images.picture import COLORS, patch_features
+from semantic_hub.zoo.merge__projector import Projector
 from semantic_hub.zoo.senses import EAR, Senses, frame_features, senses_of
-from semantic_hub.zoo.shown import told_clip, told_picture
-from semantic_hub.zoo.train_senses import SensesRecipe, train_senses
-from semantic_hub.zoo.training import CHECKPOINT
+from semantic_hub.zoo.training.shown import told_clip, told_picture
+from semantic_hub.zoo.training.steps import CHECKPOINT
+from semantic_hub.zoo.training.train_senses import SensesRecipe, train_senses
+from semantic_hub.zoo.world.spokes import spokes_of
 
 SHORT = SensesRecipe(steps=4, pictures=3, clips=2, documents=4, outer=1, warmup=1)
 
@@ -126,9 +126,9 @@ def test_a_stopped_run_goes_on_to_the_same_senses(
             raise KeyboardInterrupt
         return batches(*arguments)
 
-    from semantic_hub.zoo.train_senses import batches
+    from semantic_hub.zoo.training.train_senses import batches
 
-    monkeypatch.setattr("semantic_hub.zoo.train_senses.batches", stop_at_third_step)
+    monkeypatch.setattr("semantic_hub.zoo.training.train_senses.batches", stop_at_third_step)
     with pytest.raises(KeyboardInterrupt):
         train_senses(tiny_run / "model", tmp_path, SHORT, checkpoint_every=2)
     monkeypatch.undo()

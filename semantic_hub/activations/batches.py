@@ -1,0 +1,147 @@
+"""Padded batches of prompts of like length."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Literal
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.prompt import Encoding
+
+AUTO_BATCH_TOKENS = 4096
+"""Tokens, padding included, in one batch of ``batch_size="auto"``."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts padded to one length.
+
+    ``prompts`` are indices into the caller's list, ``offsets`` the column of each first real token.
+    """
+
+    prompts: tuple[int, ...]
+    tokens: Int[Tensor, "batch pos"]
+    attention_mask: Int[Tensor, "batch pos"]
+    offsets: tuple[int, ...]
+
+
+def batch_indices(
+    lengths: Sequence[int], batch_size: int | Literal["auto"] = "auto"
+) -> Iterator[list[int]]:
+    """Group prompts of like length: longest first, so that running out of memory shows at once.
+
+    Args:
+        lengths: Tokens in each prompt.
+        batch_size: Prompts in a batch, or ``"auto"``: as many as fit in
+            :data:`AUTO_BATCH_TOKENS` tokens.
+
+    Yields:
+        Indices into ``lengths``.
+
+    Raises:
+        SemanticHubError: If ``batch_size`` is neither ``"auto"`` nor at least 1.
+
+    Example:
+        >>> list(batch_indices([2, 5, 3], batch_size=2))
+        [[1, 2], [0]]
+    """
+    if batch_size != "auto" and not (isinstance(batch_size, Integral) and batch_size >= 1):
+        raise SemanticHubError(
+            "batch_size",
+            got=repr(batch_size),
+            expected='"auto" or a whole number of at least 1',
+            fix='Leave it at "auto".',
+        )
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    start = 0
+    while start < len(order):
+        longest = lengths[order[start]]
+        size = max(1, AUTO_BATCH_TOKENS // longest) if batch_size == "auto" else batch_size
+        yield order[start : start + size]
+        start += size
+
+
+def equal_length_batches(
+    lengths: Sequence[int], new_tokens: int, batch_size: int | Literal["auto"] = "auto"
+) -> Iterator[tuple[list[int], int]]:
+    """Group prompts of exactly the same length, so that what is generated needs no padding.
+
+    Args:
+        lengths: Tokens in each prompt.
+        new_tokens: Tokens that will be added to each.
+        batch_size: Prompts in a batch, or ``"auto"``: as many as fit in
+            :data:`AUTO_BATCH_TOKENS` tokens.
+
+    Yields:
+        Indices into ``lengths``, and the most rows that a batch of such prompts may have.
+
+    Raises:
+        SemanticHubError: As :func:`batch_indices`.
+
+    Example:
+        >>> [indices for indices, _ in equal_length_batches([2, 5, 2], new_tokens=1)]
+        [[0, 2], [1]]
+    """
+    groups: dict[int, list[int]] = defaultdict(list)
+    for index, length in enumerate(lengths):
+        groups[length].append(index)
+    for length, members in groups.items():
+        fitting = max(1, AUTO_BATCH_TOKENS // (length + new_tokens))
+        limit = fitting if batch_size == "auto" else batch_size
+        for rows in batch_indices([length] * len(members), limit):
+            yield [members[row] for row in rows], limit
+
+
+def pad(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    indices: Sequence[int],
+    side: Literal["left", "right"] = "right",
+) -> Batch:
+    """One padded batch of the encodings that ``indices`` names.
+
+    Args:
+        model: Its tokenizer's padding token is used where it has one (masked out in any case).
+        encodings: All prompts of the caller.
+        indices: The prompts of this batch.
+        side: Where the padding goes.
+
+    Returns:
+        Tokens and attention mask, ``[batch, pos]``, on the CPU.
+
+    Raises:
+        SemanticHubError: If ``side`` is neither ``"left"`` nor ``"right"``.
+    """
+    if side not in ("left", "right"):
+        raise SemanticHubError(
+            "padding_side",
+            got=repr(side),
+            expected='"left" or "right"',
+            fix='Leave it at "right".',
+        )
+    rows = [list(encodings[index].tokens) for index in indices]
+    longest = max(map(len, rows))
+    gaps = [longest - len(row) for row in rows]
+    offsets = gaps if side == "left" else [0] * len(rows)
+    padding = _padding_id(model)
+    before_after = [(offset, gap - offset) for offset, gap in zip(offsets, gaps, strict=True)]
+    tokens = [
+        [padding] * before + row + [padding] * after
+        for row, (before, after) in zip(rows, before_after, strict=True)
+    ]
+    mask = [
+        [0] * before + [1] * len(row) + [0] * after
+        for row, (before, after) in zip(rows, before_after, strict=True)
+    ]
+    return Batch(tuple(indices), torch.tensor(tokens), torch.tensor(mask), tuple(offsets))
+
+
+def _padding_id(model: HookedModel) -> int:
+    padding = getattr(model.tokenizer, "pad_token_id", None)
+    return padding if padding is not None and 0 <= padding < model.cfg.d_vocab else 0

@@ -1,0 +1,312 @@
+"""Stacked controls: the rows that a similarity is compared with, made from its own pairs.
+
+A *null control* has lost what makes a pair a pair, wholly or in one fact; the effect must stand
+above each of them (`semantic_hub.statistics.margins`). A *check row* is the effect itself on pairs that were
+chosen or rewritten: pairs that cannot match by spelling, or non-Latin text in Latin letters.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from semantic_hub.alignment.surface import has_cognates, is_latin, romanised, shares_surface
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.loading import HookedModel, random_twin
+from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.positions import read_positions
+from semantic_hub.prompts.prompt import Encoding, Prompt, encode
+from semantic_hub.prompts.soft_tokens import SoftTokens
+
+MISMATCHED = "mismatched pairs"
+RANDOM_TWIN = "random twin"
+SHUFFLED = "shuffled tokens"
+HARD_NEGATIVES = "hard negatives"
+NO_SHARED_SURFACE = "no shared surface"
+ROMANISED = "romanised"
+
+
+@dataclass(frozen=True)
+class Controls(Mapping[str, HookedModel | Pairs]):
+    """Rows by name, as `similarity` takes them, and which of them are no null controls.
+
+    Args:
+        rows: Name to another model, which measures the same pairs, or to other pairs.
+        checks: Names of the check rows; all others are null controls.
+        left_out: Name of a row that could not be made to the reason.
+        dropped: Name of a row of fewer pairs to the number of pairs that it lacks, by reason.
+
+    Raises:
+        SemanticHubError: A check that is not among the rows.
+
+    Example:
+        >>> pairs = Pairs.from_prompts(["one", "two"], ["uno", "dos"])
+        >>> controls = Controls({"again": pairs}, checks=frozenset({"again"}))
+        >>> list(controls), controls.nulls
+        (['again'], ())
+    """
+
+    rows: Mapping[str, HookedModel | Pairs]
+    checks: frozenset[str] = frozenset()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if unknown := self.checks - set(self.rows):
+            raise SemanticHubError(
+                "Controls",
+                got=f"checks {sorted(unknown)}",
+                expected=f"names of rows: {', '.join(self.rows)}",
+                fix="Name rows that are there.",
+            )
+
+    @property
+    def nulls(self) -> tuple[str, ...]:
+        """Names of the null controls."""
+        return tuple(name for name in self.rows if name not in self.checks)
+
+    def __getitem__(self, name: str) -> HookedModel | Pairs:
+        return self.rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def stacked_controls(
+    model: HookedModel,
+    pairs: Pairs,
+    *,
+    hard_negatives: Pairs | None = None,
+    twin: HookedModel | None = None,
+    seed: int = 0,
+) -> Controls:
+    """Every control that can be made of some pairs, for ``similarity(..., controls=)``.
+
+    Null controls, row i of each made from pair i: ``"mismatched pairs"`` (`mismatched_pairs`),
+    ``"random twin"``, ``"shuffled tokens"`` (`shuffled_tokens`), and ``"hard negatives"`` where
+    given. Check rows: ``"no shared surface"`` (`without_shared_surface`) and ``"romanised"``
+    (`romanised_pairs`). A row that these pairs do not allow is left out, with the reason.
+
+    Args:
+        model: Whose tokens are shuffled, and whose twin is made.
+        pairs: The pairs that are to be measured.
+        hard_negatives: For each pair the same x, and a y that differs in one fact.
+        twin: ``random_twin(model, seed)``, if it is there already.
+        seed: Of the re-pairing, the shuffling and the twin's weights.
+
+    Raises:
+        SemanticHubError: Hard negatives that are not aligned with the pairs.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> model = sh.load_model("hub-mini")
+        >>> controls = stacked_controls(model, sh.spokes.language.pairs("en", "es")[:9])
+        >>> controls.nulls
+        ('mismatched pairs', 'random twin', 'shuffled tokens')
+        >>> controls.left_out["romanised"]
+        'all letters are Latin'
+    """
+    made: dict[str, HookedModel | Pairs | str] = {
+        MISMATCHED: mismatched_pairs(pairs, seed) or "over half of the pairs share a label or text",
+        RANDOM_TWIN: random_twin(model, seed) if twin is None else twin,
+        SHUFFLED: shuffled_tokens(model, pairs, seed) or "at most half of the pairs would change",
+        HARD_NEGATIVES: _aligned(hard_negatives, pairs) or "none were given",
+        NO_SHARED_SURFACE: without_shared_surface(pairs) or _why_no_subset(pairs),
+        ROMANISED: romanised_pairs(pairs) or _why_not_romanised(pairs),
+    }
+    left_out = {name: row for name, row in made.items() if isinstance(row, str)}
+    rows = {name: row for name, row in made.items() if not isinstance(row, str)}
+    dropped = {NO_SHARED_SURFACE: shared_surface(pairs)} if NO_SHARED_SURFACE in rows else {}
+    return Controls(rows, frozenset({NO_SHARED_SURFACE, ROMANISED} & set(rows)), left_out, dropped)
+
+
+def mismatched_pairs(pairs: Pairs, seed: int = 0) -> Pairs | None:
+    """Each x with the y of another pair, so that no two with a label or a text in common meet.
+
+    Pairs that share a label or a text, directly or through others, form a group. In a random order
+    that keeps groups together, the largest first, each x gets the y that lies as many places
+    further on as the largest group is long: always one of another group.
+
+    Args:
+        pairs: The pairs.
+        seed: Of the order.
+
+    Returns:
+        Row i has x_i; None where over half of the pairs are one group, and no such pairing exists.
+
+    Example:
+        >>> pairs = Pairs.from_prompts(["one", "two"], ["uno", "dos"])
+        >>> [(x.text, y.text) for x, y in mismatched_pairs(pairs)]
+        [('one', 'dos'), ('two', 'uno')]
+    """
+    groups = _groups(pairs)
+    sizes = np.bincount(groups)
+    if 2 * sizes.max() > len(pairs):
+        return None
+    rng = np.random.default_rng(seed)
+    within, between = rng.permutation(len(pairs)), rng.permutation(len(sizes))
+    order = np.lexsort((within, between[groups], -sizes[groups]))
+    partner = np.empty_like(order)
+    partner[order] = np.roll(order, -sizes.max())
+    return replace(pairs, y=tuple(pairs.y[other] for other in partner), labels=())
+
+
+def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | None:
+    """Each prompt's own tokens in a random order, as token ids; special tokens stay in place.
+
+    So do spans of features, whose rows are put in a random order among themselves.
+    The same words without their order. A prompt whose tokens have only one order stays as it is.
+    Where ``positions`` is a span, it counts special tokens here, since all given ids are own ones.
+
+    Args:
+        model: Whose tokens they are.
+        pairs: The pairs.
+        seed: Of the orders.
+
+    Returns:
+        Row i is pair i, read at the same position; None where half of the pairs or more would stay
+        as they are on both sides: such a row would repeat the effect.
+    """
+    rng = np.random.default_rng(seed)
+    prompts = pairs.x + pairs.y
+    encodings = encode(model, prompts)
+    done = [_shuffled(p, e, rng) for p, e in zip(prompts, encodings, strict=True)]
+    changes = [_differs(new, old) for new, old in zip(done, encodings, strict=True)]
+    n = len(pairs)
+    if 2 * sum(map(max, changes[:n], changes[n:])) <= n:
+        return None
+    return replace(pairs, x=tuple(done[:n]), y=tuple(done[n:]))
+
+
+def without_shared_surface(pairs: Pairs) -> Pairs | None:
+    """The pairs whose two texts share no word, name or string of digits, and have no cognates.
+
+    See `semantic_hub.alignment.surface.shares_surface` and `semantic_hub.alignment.surface.has_cognates`.
+
+    Returns:
+        None where that leaves fewer than 2 pairs, or all of them; prompts without text share none.
+    """
+    keep = [not _shared(x, y) for x, y in pairs]
+    return _subset(pairs, keep) if 2 <= sum(keep) < len(pairs) else None
+
+
+def shared_surface(pairs: Pairs) -> dict[str, int]:
+    """How many pairs `without_shared_surface` drops, by reason.
+
+    Example:
+        >>> pairs = Pairs.from_prompts(["Ana", "music", "dog"], ["Ana", "música", "perro"])
+        >>> shared_surface(pairs)
+        {'a word in common': 1, 'cognates': 1}
+    """
+    found = [_shared(x, y) for x, y in pairs]
+    return {reason: found.count(reason) for reason in _REASONS}
+
+
+def romanised_pairs(pairs: Pairs) -> Pairs | None:
+    """The pairs with text in another script than Latin, that text in Latin letters.
+
+    Returns:
+        None for fewer than 2 such pairs, or where a prompt has a position of its own: it would be
+        another one in the new text.
+    """
+    keep = [not (is_latin(x.text or "") and is_latin(y.text or "")) for x, y in pairs]
+    if sum(keep) < 2 or any(p.position is not None for p in pairs.x + pairs.y):
+        return None
+    chosen = _subset(pairs, keep)
+    x, y = (tuple(map(_romanised, side)) for side in (chosen.x, chosen.y))
+    return replace(chosen, x=x, y=y)
+
+
+def _aligned(hard_negatives: Pairs | None, pairs: Pairs) -> Pairs | None:
+    if hard_negatives is not None and hard_negatives.x != pairs.x:
+        raise SemanticHubError(
+            "stacked_controls",
+            got=f"{len(hard_negatives)} hard negatives for {len(pairs)} pairs, not with the same x",
+            expected="row i with the x of pair i, and a y that differs in one fact",
+            fix="Keep x as it is, and replace y.",
+        )
+    return hard_negatives
+
+
+def _groups(pairs: Pairs) -> np.ndarray:
+    """The number of each pair's group: pairs linked by an equal label or prompt."""
+    parent = list(range(len(pairs)))
+
+    def root(pair: int) -> int:
+        while parent[pair] != pair:
+            parent[pair] = pair = parent[parent[pair]]
+        return pair
+
+    columns: Sequence[Sequence[object]] = [pairs.x, pairs.y, *([pairs.labels] * bool(pairs.labels))]
+    first: dict[object, int] = {}
+    for column in columns:
+        for pair, key in enumerate(column):
+            parent[root(pair)] = root(first.setdefault(key, pair))
+    return np.unique([root(pair) for pair in range(len(pairs))], return_inverse=True)[1]
+
+
+def _shuffled(prompt: Prompt, encoding: Encoding, rng: np.random.Generator) -> Prompt:
+    """Another order of the own tokens, wherever there is one; the same absolute position.
+
+    Spans of features stay where they are, each with its rows in another order.
+    """
+    tokens = np.array(encoding.tokens)
+    features = [position for span in encoding.spans for position in span]
+    words = np.setdiff1d(np.array(encoding.own_positions), features)
+    own = tokens[words].copy()
+    while len(set(own)) > 1 and (tokens[words] == own).all():
+        tokens[words] = rng.permutation(own)
+    (read,) = read_positions([prompt], [encoding], "last", frozenset())[0]
+    soft = [replace(place, span=_shuffled_rows(place.span, rng)) for place in encoding.soft]
+    new = replace(encoding, tokens=tuple(tokens.tolist()), soft=tuple(soft))
+    return replace(new.first(len(new)), position=read)
+
+
+def _differs(new: Prompt, old: Encoding) -> bool:
+    return replace(new, position=None) != old.first(len(old))
+
+
+def _shuffled_rows(span: SoftTokens, rng: np.random.Generator) -> SoftTokens:
+    """Other rows come first, if there are others."""
+    order = np.arange(len(span))
+    others = (span.features != span.features[:1]).any()
+    while others and (span.features[order] == span.features).all():
+        order = rng.permutation(order)
+    return SoftTokens(span.features[order])
+
+
+_REASONS = ("a word in common", "cognates")
+
+
+def _shared(x: Prompt, y: Prompt) -> str:
+    """Which of the reasons there is to drop a pair, if any."""
+    texts = (x.text or "", y.text or "")
+    in_common = shares_surface(*texts)
+    return _REASONS[0] if in_common else _REASONS[1] if has_cognates(*texts) else ""
+
+
+def _subset(pairs: Pairs, keep: Sequence[bool]) -> Pairs:
+    def kept(values: tuple) -> tuple:
+        return tuple(value for value, stays in zip(values, keep, strict=True) if stays)
+
+    labels = kept(pairs.labels) if pairs.labels else ()
+    return replace(pairs, x=kept(pairs.x), y=kept(pairs.y), labels=labels)
+
+
+def _romanised(prompt: Prompt) -> Prompt:
+    return replace(prompt, text=romanised(prompt.text)) if prompt.text else prompt
+
+
+def _why_no_subset(pairs: Pairs) -> str:
+    share = any(_shared(x, y) for x, y in pairs)
+    return "it leaves fewer than 2 pairs" if share else "no pair has any to share"
+
+
+def _why_not_romanised(pairs: Pairs) -> str:
+    if any(prompt.position is not None for prompt in pairs.x + pairs.y):
+        return "prompts have positions of their own"
+    latin = all(is_latin(prompt.text or "") for prompt in pairs.x + pairs.y)
+    return "all letters are Latin" if latin else "fewer than 2 pairs have other letters"

@@ -1,0 +1,270 @@
+"""Evidence 1: do prompts with the same meaning share a state, layer by layer?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.alignment.controls import Controls
+from semantic_hub.alignment.cosine import (
+    paired_cosines,
+    paired_p_values,
+    paired_similarity,
+    resampled_similarity,
+)
+from semantic_hub.alignment.measures import MEASURES
+from semantic_hub.alignment.result import MeasureResult, SimilarityResult
+from semantic_hub.alignment.states import paired_states
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.positions import Positions
+from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.results import manifest
+from semantic_hub.statistics.intervals import percentile_interval
+from semantic_hub.statistics.margins import Resampled, margin, no_margin
+from semantic_hub.statistics.resampling import resample_weights
+
+__all__ = ["MeasureResult", "SimilarityResult", "paired_similarity", "similarity"]
+
+
+def similarity(
+    model: HookedModel,
+    pairs: Pairs,
+    *,
+    positions: Positions = "last",
+    layers: Sequence[int] | None = None,
+    batch_size: int | Literal["auto"] = "auto",
+    resamples: int = 1000,
+    permutations: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    controls: Mapping[str, HookedModel | Pairs] | None = None,
+    measures: Sequence[str] = (),
+) -> SimilarityResult:
+    """Similarity of pairs in a model at each layer: `residual_stream`, then `paired_similarity`
+    with its bootstrap interval over pairs and its permutation p-value over pairings.
+
+    With controls, also the `margin` above the strongest of them. All rows and measures read the
+    same states: each prompt goes through a model once.
+
+    Args:
+        model: A ``HookedTransformer`` or ``TransformerBridge``.
+        pairs: At least 2 pairs of prompts.
+        positions: Where to read, as in `residual_stream`.
+        layers: Which layers, 0..n_layers; None for all.
+        batch_size: Prompts in a forward pass, or ``"auto"``.
+        resamples: Number of bootstrap resamples.
+        permutations: Number of pairings to compare with.
+        confidence: Share of the resamples inside the interval.
+        seed: Seed of resamples and pairings; the controls use the same.
+        controls: Rows to compare with, by name: another model (``random_twin(model)``) measures
+            the same pairs, other pairs are measured in the same model. All are null controls, row i
+            made from pair i, but for the checks of a `Controls`, such as `stacked_controls` gives.
+        measures: Names of `semantic_hub.alignment.measures.MEASURES`, to be taken of every row.
+
+    Returns:
+        Similarity, matched and mismatched mean cosine, interval, p-values and margin at each layer,
+        the same of every other row, and the measures. What cannot be had of a row (a measure
+        of too few pairs) is named in its manifest under ``left_out``, with the reason.
+
+    Raises:
+        SemanticHubError: Fewer than 2 pairs, a null control with another number of pairs, an
+            unknown measure, or bad input to `residual_stream`.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> model = sh.load_model("hub-mini")
+        >>> pairs = sh.spokes.language.pairs("en", "es")
+        >>> result = sh.similarity(model, pairs, controls={"random twin": sh.random_twin(model)})
+        >>> result.layers[0], set(result.strongest)
+        (0, {'random twin'})
+
+    Source:
+        Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 1, arXiv 2411.04986.
+    """
+    stack = controls if isinstance(controls, Controls) else Controls(controls or {})
+    _check(pairs, stack, measures)
+    settings = _Settings(resamples, permutations, confidence, seed, tuple(measures))
+    reader = _Reader(model, positions, layers, batch_size, {})
+    own = _measure(reader, pairs, settings, stack.left_out)
+    rows = {
+        name: _measure(reader, row, settings, dropped=stack.dropped.get(name))
+        if isinstance(row, Pairs)
+        else _measure(replace(reader, model=row, known={}), pairs, settings)
+        for name, row in stack.items()
+    }
+    above = margin(own.cosine, {name: rows[name].cosine for name in stack.nulls}, confidence)
+    return replace(
+        own.result,
+        margin=above.value,
+        margin_low=above.low,
+        margin_high=above.high,
+        margin_p_corrected=above.p_corrected,
+        strongest=above.strongest,
+        controls={name: rows[name].result for name in stack.nulls},
+        checks={name: row.result for name, row in rows.items() if name in stack.checks},
+    )
+
+
+class _Settings(NamedTuple):
+    resamples: int
+    permutations: int
+    confidence: float
+    seed: int
+    measures: tuple[str, ...]
+
+
+class _Row(NamedTuple):
+    """One row's result, with what the margin needs of it."""
+
+    result: SimilarityResult
+    cosine: Resampled
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A model and where it is read; prompts that it has read it does not read again."""
+
+    model: HookedModel
+    positions: Positions
+    layers: Sequence[int] | None
+    batch_size: int | Literal["auto"]
+    known: dict[Prompt, Float[Tensor, "layer d_model"]]
+
+    def sides(self, pairs: Pairs) -> list[Float[Tensor, "pair layer d_model"]]:
+        """The states of both sides."""
+        fresh = [p for p in dict.fromkeys(pairs.x + pairs.y) if p not in self.known]
+        if fresh:
+            where = (self.positions, self.layers, self.batch_size)
+            read = residual_stream(self.model, fresh, *where)
+            self.known.update(zip(fresh, read, strict=True))
+        return [torch.stack([self.known[prompt] for prompt in side]) for side in (pairs.x, pairs.y)]
+
+
+def _measure(
+    reader: _Reader,
+    pairs: Pairs,
+    settings: _Settings,
+    left_out: Mapping[str, str] | None = None,
+    dropped: Mapping[str, int] | None = None,
+) -> _Row:
+    """One row: the pairs in the model, without controls."""
+    x, y = reader.sides(pairs)
+    layers = tuple(check_layers(reader.model, reader.layers))
+    cosines = paired_cosines(x, y)
+    replicates = _replicates(x, y, settings)
+    low, high = percentile_interval(replicates, settings.confidence)
+    p_values = paired_p_values(x, y, permutations=settings.permutations, seed=settings.seed)
+    measures, failed = _measures(x, y, layers, settings)
+    nothing = no_margin(len(layers))
+    result = SimilarityResult(
+        layers=layers,
+        similarity=cosines.similarity,
+        matched=cosines.matched,
+        mismatched=cosines.mismatched,
+        low=low,
+        high=high,
+        p=p_values.p,
+        p_corrected=p_values.corrected,
+        margin=nothing.value,
+        margin_low=nothing.low,
+        margin_high=nothing.high,
+        margin_p_corrected=nothing.p_corrected,
+        n_pairs=len(pairs),
+        x_name=pairs.x_name,
+        y_name=pairs.y_name,
+        measures=measures,
+        manifest=manifest(
+            reader.model,
+            measure="similarity",
+            positions=getattr(reader.positions, "__name__", str(reader.positions)),
+            n_pairs=len(pairs),
+            dropped=dropped or {},
+            left_out={**(left_out or {}), **failed},
+            **settings._asdict(),
+        ),
+    )
+    return _Row(result, Resampled(cosines.similarity, replicates))
+
+
+def _replicates(
+    x: Float[Tensor, "pair layer d_model"],
+    y: Float[Tensor, "pair layer d_model"],
+    settings: _Settings,
+) -> Float[Tensor, "resample layer"]:
+    """The similarity in each of the resamples of `paired_interval`; NaN with 2 pairs."""
+    states = paired_states(x, y, "similarity")
+    drawn = resample_weights(len(x), settings.resamples, seed=settings.seed, min_distinct=2)
+    replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])
+    return replicates if len(x) > 2 else replicates * torch.nan
+
+
+def _measures(
+    x: Float[Tensor, "pair layer d_model"],
+    y: Float[Tensor, "pair layer d_model"],
+    layers: tuple[int, ...],
+    settings: _Settings,
+) -> tuple[dict[str, MeasureResult], dict[str, str]]:
+    """The named measures, and why some of them could not be taken of these states."""
+    taken, failed = {}, {}
+    for name in settings.measures:
+        try:
+            taken[name] = _one_measure(name, x, y, layers, settings)
+        except SemanticHubError as error:
+            failed[name] = str(error)
+    return taken, failed
+
+
+def _one_measure(
+    name: str,
+    x: Float[Tensor, "pair layer d_model"],
+    y: Float[Tensor, "pair layer d_model"],
+    layers: tuple[int, ...],
+    settings: _Settings,
+) -> MeasureResult:
+    measure, seed = MEASURES[name], settings.seed
+    draws = {"resamples": settings.resamples, "confidence": settings.confidence, "seed": seed}
+    interval = measure.interval(x, y, **draws)
+    p_values = measure.p_values(x, y, permutations=settings.permutations, seed=seed)
+    return MeasureResult(
+        layers=layers,
+        value=measure(x, y),
+        low=interval.low,
+        high=interval.high,
+        p=p_values.p,
+        p_corrected=p_values.corrected,
+        chance=float(measure.chance(len(x))),
+        unit=measure.unit,
+        manifest={},
+    )
+
+
+def _check(pairs: Pairs, controls: Controls, measures: Sequence[str]) -> None:
+    if len(pairs) < 2:
+        raise SemanticHubError(
+            "similarity",
+            got=f"{len(pairs)} pair",
+            expected="at least 2 pairs, since one has no mismatch",
+            fix="Pass more pairs.",
+        )
+    for name in controls.nulls:
+        row = controls[name]
+        if isinstance(row, Pairs) and len(row) != len(pairs):
+            raise SemanticHubError(
+                "similarity",
+                got=f"control {name!r} of {len(row)} pairs",
+                expected=f"{len(pairs)} pairs, row i made from pair i",
+                fix="Make one row for each pair, or name it among the checks of Controls(...).",
+            )
+    if unknown := [name for name in measures if name not in MEASURES]:
+        raise SemanticHubError(
+            "similarity",
+            got=f"measures {', '.join(map(repr, unknown))}",
+            expected=f"names among {', '.join(MEASURES)}",
+            fix="Name measures of semantic_hub.alignment.measures.MEASURES.",
+        )

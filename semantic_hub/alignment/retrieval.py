@@ -1,0 +1,99 @@
+"""Retrieval: is a state's nearest state on the other side that of its partner?"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from semantic_hub.alignment.neighbours import nearest_others, unit_states
+from semantic_hub.alignment.states import PairedStates, States, paired_states
+from semantic_hub.statistics.p_values import RESOLUTION
+
+
+def retrieval(x: States, y: States) -> Float[Tensor, " layer"]:
+    """Share of pairs whose partner is the nearest state on the other side, at each layer.
+
+    ``R = 1/n Σ_i [cos(x_i, y_i) > max_{j≠i} cos(x_i, y_j)]``, in [0, 1]: accuracy@1 of finding
+    y_i by x_i among all y. The other way is ``retrieval(y, x)``. Chance level ``1/n``, which
+    shrinks as pairs are added: compare values at the same n only. A tie is a miss, and cosines that
+    float32 cannot tell apart are tied. It does not change when both sides are rotated together, or
+    when any single state is scaled. Cost O(n² · layer · d_model), in blocks; memory O(n · d_model).
+
+    Args:
+        x: States to search with, torch or numpy.
+        y: States to find; ``y[i]`` has the meaning of ``x[i]``.
+
+    Returns:
+        R at each layer, float64.
+
+    Raises:
+        SemanticHubError: As `paired_similarity`.
+
+    Example:
+        >>> x = torch.eye(3)[:, None]
+        >>> y = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.1]])[:, None]
+        >>> retrieval(x, y).item(), retrieval(y, x).item()
+        (1.0, 0.6666666666666666)
+
+    Source:
+        Artetxe and Schwenk 2019, Massively Multilingual Sentence Embeddings, arXiv 1812.10464
+        (similarity search).
+    """
+    return retrieval_hits(x, y).double().mean(dim=0)
+
+
+def retrieval_hits(x: States, y: States) -> Bool[Tensor, "pair layer"]:
+    """Which states have their partner nearest; their share is `retrieval`.
+
+    Args:
+        x: States to search with, torch or numpy.
+        y: States to find.
+
+    Raises:
+        SemanticHubError: As `retrieval`.
+    """
+    states = paired_states(x, y, "retrieval")
+    hits = torch.empty_like(states.cosine, dtype=torch.bool)
+    for layer in range(hits.shape[1]):
+        rivals, _ = nearest_others(*unit_states(states, layer), number=1)
+        hits[:, layer] = _beats(states.cosine[:, layer], rivals[:, 0])
+    return hits
+
+
+def retrieval_under_pairings(
+    x: States, y: States, ways: Int[Tensor, "pairing pair"]
+) -> Float[Tensor, "pairing layer"]:
+    """`retrieval` of x with y paired otherwise, less its mean over all pairings.
+
+    The nearest y of each x does not depend on the pairing: π scores the queries with
+    ``π(i) = argmax_j cos(x_i, y_j)``, if there is one largest. The mean is the share of these over
+    n.
+
+    Args:
+        x: States to search with, torch or numpy.
+        y: States to find.
+        ways: Row π pairs x_i with y_π(i), as `pairings` gives them.
+
+    Raises:
+        SemanticHubError: As `retrieval`.
+    """
+    states = paired_states(x, y, "retrieval")
+    n = len(states.cosine)
+    values = torch.empty(len(ways), states.cosine.shape[1], dtype=torch.float64)
+    for layer in range(values.shape[1]):
+        nearest = _nearest(states, layer)
+        found = (ways == nearest).sum(dim=1)
+        values[:, layer] = (found - (nearest >= 0).double().mean()) / n
+    return values
+
+
+def _nearest(states: PairedStates, layer: int) -> Int[Tensor, " pair"]:
+    """The one nearest y of each x, its partner included; -1 where there is no single one."""
+    rivals, whose = nearest_others(*unit_states(states, layer), number=2)
+    own, (first, second) = states.cosine[:, layer], rivals.T
+    nearest = torch.where(_beats(first, torch.maximum(own, second)), whose[:, 0], -1)
+    return torch.where(_beats(own, first), torch.arange(len(own)), nearest)
+
+
+def _beats(cosine: Float[Tensor, "..."], rival: Float[Tensor, "..."]) -> Bool[Tensor, "..."]:
+    """Where a cosine is larger by more than float32 resolves."""
+    return cosine - rival > RESOLUTION

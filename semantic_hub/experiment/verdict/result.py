@@ -1,0 +1,135 @@
+"""What a verdict says: one line for each spoke and kind of evidence, and one for each set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from semantic_hub.models.layers import layer_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetVerdict:
+    """The verdict on one set.
+
+    Args:
+        spoke: The spoke's name.
+        evidence: ``"similarity"``, ``"lens"`` or ``"causal"``.
+        kind: The field of `Findings` that the set is in.
+        name: The set's name.
+        verdict: ``"supported"``, ``"not supported"`` or ``"cannot tell"``.
+        margin: Effect above the strongest control, in `unit`, where it is largest (of the cells
+            that support the set, if any does); NaN where nothing was measured.
+        low: Lower end of its interval over items.
+        high: Upper end.
+        p: Its p-value, corrected over cells and over the sets of its kind of evidence.
+        strongest: The strongest control there.
+        where: The layer there, with place or strength.
+        layers: The layers that support the set, else the one where the margin is largest.
+        gaps: Whether layers were measured between these that do not support it.
+        n: Number of items.
+        unit: What the margin counts.
+        reason: Why nothing was measured.
+    """
+
+    spoke: str
+    evidence: str
+    kind: str
+    name: str
+    verdict: str
+    margin: float
+    low: float
+    high: float
+    p: float
+    strongest: str
+    where: str
+    layers: tuple[int, ...]
+    gaps: bool
+    n: int
+    unit: str
+    reason: str
+
+    @property
+    def layer_range(self) -> str:
+        """The layers in words: ``"4"``, ``"3–6"``, ``"3–6, with gaps"``."""
+        ends = dict.fromkeys(layer_name(layer) for layer in self.layers[:1] + self.layers[-1:])
+        return "–".join(ends) + (", with gaps" if self.gaps else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokeVerdict:
+    """The verdict on one spoke's sets of one kind of evidence.
+
+    Args:
+        spoke: The spoke's name.
+        evidence: ``"similarity"``, ``"lens"`` or ``"causal"``.
+        verdict: What more than half of the sets say, else ``"cannot tell"``; ``"not measured"``
+            where there are none.
+        n_sets: Number of sets.
+        n_supported: How many of them are supported.
+        n_not_supported: How many are not.
+        typical: The set with the median margin (the lower of the two middle ones); None where no
+            set has a margin.
+    """
+
+    spoke: str
+    evidence: str
+    verdict: str
+    n_sets: int
+    n_supported: int
+    n_not_supported: int
+    typical: SetVerdict | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdicts:
+    """The verdicts on all spokes, with the numbers of the rule.
+
+    Args:
+        lines: One for each spoke and kind of evidence.
+        sets: One for each set.
+        alpha: Chance of a false "supported" that is accepted in each kind of evidence.
+        smallest: The smallest margin of interest.
+        notes: What kept the rule from telling, such as too few permutations for so many sets.
+    """
+
+    lines: tuple[SpokeVerdict, ...]
+    sets: tuple[SetVerdict, ...]
+    alpha: float
+    smallest: float
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> "pd.DataFrame":
+        """The lines.
+
+        Returns:
+            Columns ``spoke evidence verdict n_sets n_supported n_not_supported``, then of the set
+            with the median margin ``name layers margin low high strongest p``.
+        """
+        return _frame([_line(line) for line in self.lines], _LINE_COLUMNS)
+
+    def sets_frame(self) -> "pd.DataFrame":
+        """Every set: the fields of `SetVerdict`, with ``layers`` in words."""
+        rows = [{**vars(one), "layers": one.layer_range} for one in self.sets]
+        return _frame(rows, list(SetVerdict.__dataclass_fields__))
+
+
+_TYPICAL = ("name", "margin", "low", "high", "strongest", "p")
+_COUNTS = ("spoke", "evidence", "verdict", "n_sets", "n_supported", "n_not_supported")
+_LINE_COLUMNS = (*_COUNTS, "name", "layers", "margin", "low", "high", "strongest", "p")
+
+
+def _line(line: SpokeVerdict) -> dict[str, Any]:
+    row = {name: getattr(line, name) for name in _COUNTS}
+    if line.typical is None:
+        return row
+    typical = {name: getattr(line.typical, name) for name in _TYPICAL}
+    return row | typical | {"layers": line.typical.layer_range}
+
+
+def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(columns))

@@ -1,0 +1,241 @@
+"""How directions are made: from the states of contrasting prompts, from words, at random."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.steering.direction import Direction, random_direction
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.loading import HookedModel, check_model
+from semantic_hub.models.output import unembedding
+from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
+from semantic_hub.prompts.words import word_tokens
+
+__all__ = [
+    "Direction",
+    "activation_difference",
+    "mean_difference",
+    "mean_differences",
+    "paired_differences",
+    "random_direction",
+    "unembedding_difference",
+]
+
+
+def activation_difference(
+    model: HookedModel, plus: PromptLike, minus: PromptLike, layer: int, position: int = -1
+) -> Direction:
+    """The difference of two prompts' states at one position: ``h(plus) − h(minus)`` (ActAdd).
+
+    Args:
+        model: The model whose states are read.
+        plus: What to steer towards.
+        minus: What to steer away from.
+        layer: Where, 0..n_layers.
+        position: Among each prompt's own tokens, from the end if negative; a `Prompt` that has a
+            ``position`` keeps it.
+
+    Returns:
+        One vector, float32 on the CPU.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.residual_stream`.
+
+    Example:
+        >>> direction = activation_difference(model, "good", "bad", layer=4)
+        >>> direction.made, tuple(direction.vector.shape) == (model.cfg.d_model,)
+        ("h('good') − h('bad')", True)
+
+    Source:
+        Turner et al. 2023, Activation Addition, arXiv 2308.10248.
+    """
+    pair = [_read_at(prompt, position) for prompt in (plus, minus)]
+    found = paired_differences(model, pair[:1], pair[1:], [layer])[layer]
+    return replace(found.mean(), made=f"h({_named(pair[0])}) − h({_named(pair[1])})")
+
+
+def mean_difference(
+    model: HookedModel,
+    plus_prompts: Sequence[PromptLike],
+    minus_prompts: Sequence[PromptLike],
+    layer: int,
+) -> Direction:
+    """The mean state of some prompts minus the mean state of others, at one layer.
+
+    Args:
+        model: The model whose states are read.
+        plus_prompts: What to steer towards.
+        minus_prompts: What to steer away from; their number may be another one.
+        layer: Where, 0..n_layers.
+
+    Returns:
+        One vector, float32 on the CPU.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.residual_stream`.
+
+    Example:
+        >>> mean_difference(model, ["good", "great"], ["bad"], layer=4).layer
+        4
+    """
+    return mean_differences(model, plus_prompts, minus_prompts, [layer])[layer]
+
+
+def mean_differences(
+    model: HookedModel,
+    plus_prompts: Sequence[PromptLike],
+    minus_prompts: Sequence[PromptLike],
+    layers: Sequence[int] | None = None,
+) -> dict[int, Direction]:
+    """`mean_difference` at several layers, from one forward pass of every prompt.
+
+    Args:
+        model: The model whose states are read.
+        plus_prompts: What to steer towards.
+        minus_prompts: What to steer away from.
+        layers: 0..n_layers; None for all.
+
+    Returns:
+        Layer to direction.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.residual_stream`.
+    """
+    plus, minus = _states(model, plus_prompts, minus_prompts, layers)
+    made = f"mean of h over {len(plus)} prompts − over {len(minus)}"
+    vectors = plus.mean(dim=0) - minus.mean(dim=0)
+    return _by_layer(model, layers, vectors, torch.cat([plus, minus]), made)
+
+
+def paired_differences(
+    model: HookedModel,
+    plus_prompts: Sequence[PromptLike],
+    minus_prompts: Sequence[PromptLike],
+    layers: Sequence[int] | None = None,
+) -> dict[int, Direction]:
+    """A direction for each prompt, ``h(plus_i) − h(minus_i)``, at several layers.
+
+    What a prompt is to be moved towards is often another thing for each: in a sum from a to a + 1.
+    Such a direction steers a batch of exactly as many prompts, row i in prompt i.
+
+    Args:
+        model: The model whose states are read, in one forward pass of every prompt.
+        plus_prompts: What to steer prompt i towards.
+        minus_prompts: What to steer it away from, as many.
+        layers: 0..n_layers; None for all.
+
+    Returns:
+        Layer to direction, each with a row for every pair.
+
+    Raises:
+        SemanticHubError: Lists of different length, or as `semantic_hub.residual_stream`.
+
+    Example:
+        >>> found = paired_differences(model, ["two", "three"], ["one", "two"], layers=[3, 4])
+        >>> found[3].n_rows, found[3].mean().n_rows
+        (2, None)
+    """
+    if len(plus_prompts) != len(minus_prompts):
+        raise SemanticHubError(
+            "paired_differences",
+            got=f"{len(plus_prompts)} and {len(minus_prompts)} prompts",
+            expected="one minus for each plus",
+            fix="Pair them, or take mean_differences.",
+        )
+    plus, minus = _states(model, plus_prompts, minus_prompts, layers)
+    made = f"h(plus) − h(minus) of {len(plus)} pairs"
+    vectors = (plus - minus).transpose(0, 1)
+    return _by_layer(model, layers, vectors, torch.cat([plus, minus]), made)
+
+
+def unembedding_difference(model: HookedModel, plus_word: str, minus_word: str) -> Direction:
+    """The difference of two words' unembeddings, ``U[plus] − U[minus]``.
+
+    A word's unembedding is the mean over its spellings (with and without a space before it) that
+    are one token.
+
+    Args:
+        model: A decoder with a tokenizer.
+        plus_word: The word to make likelier.
+        minus_word: The word to make less likely.
+
+    Returns:
+        One vector, float32 on the CPU, that belongs to no layer: say ``.at(layer)`` to steer.
+
+    Raises:
+        SemanticHubError: No tokenizer, or a word that is not one token.
+
+    Example:
+        >>> unembedding_difference(model, "good", "bad").at(4).layer
+        4
+    """
+    plus, minus = (_word_unembedding(model, word) for word in (plus_word, minus_word))
+    return Direction(plus - minus, None, f"U[{plus_word}] − U[{minus_word}]")
+
+
+def _read_at(prompt: PromptLike, position: int) -> Prompt:
+    prompt = as_prompt(prompt)
+    return prompt if prompt.position is not None else replace(prompt, position=position)
+
+
+def _named(prompt: Prompt) -> str:
+    named = repr(prompt.text if prompt.text is not None else prompt.tokens)
+    features = ", ".join(map(repr, prompt.soft))
+    return f"{named} with {features}" if features else named
+
+
+def _states(
+    model: HookedModel,
+    plus_prompts: Sequence[PromptLike],
+    minus_prompts: Sequence[PromptLike],
+    layers: Sequence[int] | None,
+) -> tuple[Float[Tensor, "plus layer d_model"], Float[Tensor, "minus layer d_model"]]:
+    n_plus, n_minus = len(plus_prompts), len(minus_prompts)
+    if not n_plus or not n_minus:
+        raise SemanticHubError(
+            "directions",
+            got=f"{n_plus} plus and {n_minus} minus prompts",
+            expected="at least one of each",
+            fix="Pass prompts to steer towards, and prompts to steer away from.",
+        )
+    states = residual_stream(model, [*plus_prompts, *minus_prompts], layers=layers)
+    return states[:n_plus], states[n_plus:]
+
+
+def _by_layer(
+    model: HookedModel,
+    layers: Sequence[int] | None,
+    vectors: Float[Tensor, "layer *prompt d_model"],
+    states: Float[Tensor, "state layer d_model"],
+    made: str,
+) -> dict[int, Direction]:
+    norms = states.norm(dim=-1).mean(dim=0).tolist()
+    return {
+        layer: Direction(vector, layer, made, norm)
+        for layer, vector, norm in zip(check_layers(model, layers), vectors, norms, strict=True)
+    }
+
+
+def _word_unembedding(model: HookedModel, word: str) -> Float[Tensor, " d_model"]:
+    if check_model(model).tokenizer is None:
+        raise SemanticHubError(
+            "unembedding_difference",
+            got="a model without a tokenizer",
+            expected="one that knows words",
+            fix="Set model.tokenizer.",
+        )
+    found = word_tokens(model.tokenizer, word)
+    if not found.whole:
+        raise SemanticHubError(
+            "unembedding_difference",
+            got=f"{word!r}: {found.problem or 'longer than one token'}",
+            expected="a word that is one token",
+            fix="Choose words that this tokenizer knows whole.",
+        )
+    weights, _ = unembedding(model)
+    return weights[:, list(found.tokens)].float().mean(dim=1).cpu()

@@ -1,0 +1,290 @@
+"""Steering: a direction added to the residual stream, or put in its place, or taken out of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from numbers import Real
+from typing import Any, TypeGuard, get_args
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from semantic_hub.activations.columns import PromptColumns
+from semantic_hub.activations.forward_passes import PassFollower
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.spec import Mode, SteeredPositions
+from semantic_hub.interventions.steering.direction import Direction
+from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.loading import HookedModel, check_model
+from semantic_hub.prompts.soft_tokens import SoftPositions
+
+_NAMED = ("all", "last", "prompt", "generated")
+
+
+@contextmanager
+def steer(
+    model: HookedModel,
+    direction: Direction,
+    strength: float | int | Float[Tensor, " batch"] = 1.0,
+    *,
+    positions: SteeredPositions | slice = "all",
+    mode: Mode = "add",
+) -> Iterator[None]:
+    """Within the context, every forward pass and every ``generate`` of the model is steered.
+
+    With h the residual stream at the direction's layer, d the direction and s the strength:
+
+    - ``"add"``: ``h + s d``;
+    - ``"replace"``: ``h + s (d − h)``, so that 1 puts d in the place of h;
+    - ``"project_out"``: ``h − s (h·d̂) d̂`` with ``d̂ = d / ‖d‖``, so that 1 leaves nothing along d.
+
+    Positions are those of the *prompt*, and stay where they are while tokens are generated:
+
+    - ``"all"``: every position, BOS and generated tokens included;
+    - ``"last"``: the prompt's last token;
+    - ``"prompt"``: every position of the prompt, BOS included;
+    - ``"generated"``: every position after the prompt, so the first new token is not steered yet;
+    - ``(start, stop)`` or a slice: that span of the prompt's own tokens as Python slices it, which
+      leaves out padding and a BOS in front (embeddings instead of tokens have no BOS);
+    - `SoftPositions`: those of the prompt's features, wherever they are in it;
+    - a tuple of such ``(start, stop)`` or `SoftPositions`, one for each prompt of a batch.
+
+    They are the same with and without a key-value cache, on either side of padding, and for one
+    prompt or many. A pass that is given a filled cache reads generated tokens; any other pass
+    outside of ``generate`` reads prompts. Steers nest, and leave nothing behind on the model.
+    ``hf_generate`` goes past all this and is refused.
+
+    Args:
+        model: The model.
+        direction: With a layer. One vector steers every prompt; one with a row for each prompt
+            needs batches of that many prompts, and steers prompt i with row i.
+        strength: Factor s, or one for each prompt of a batch; the number 0 leaves the model
+            untouched.
+        positions: Where.
+        mode: How.
+
+    Yields:
+        Nothing; the model itself is steered.
+
+    Raises:
+        SemanticHubError: A direction without a layer, of another width, of a layer that the model
+            lacks, or zero where it is to be projected out; an unknown mode or position; a strength
+            that is not finite, or strengths and rows of different number. In a forward pass: a
+            batch of another number of prompts, or a span that is empty in some prompt.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> from semantic_hub.interventions.steering.contrasts import activation_difference
+        >>> direction = activation_difference(model, "good", "bad", layer=4)
+        >>> with steer(model, direction, 2.0, positions="last"):
+        ...     text = model.generate("the dog is", max_new_tokens=2, verbose=False)
+
+    Source:
+        Turner et al. 2023, Activation Addition, arXiv 2308.10248 (add); Arditi et al. 2024,
+        Refusal is mediated by a single direction, arXiv 2406.11717 (project out).
+    """
+    _check_model_has_layer(check_model(model), direction)
+    _check_options(direction, strength, positions, mode)
+    if isinstance(strength, Real) and strength == 0:
+        yield
+        return
+    assert direction.layer is not None
+    follower = PassFollower(model)
+    edit = _Edit(follower, direction, strength, positions, mode)
+    with follower.following(), model.hooks(fwd_hooks=[(layer_hook(direction.layer), edit)]):
+        yield
+
+
+def is_span_of_each(positions: object) -> TypeGuard[tuple[Any, ...]]:
+    """Whether positions are a span for each prompt, and not the same for all.
+
+    Example:
+        >>> is_span_of_each(((0, 1), (2, 3))), is_span_of_each((0, 1)), is_span_of_each("all")
+        (True, False, False)
+    """
+    return isinstance(positions, tuple) and any(
+        isinstance(span, tuple | SoftPositions) for span in positions
+    )
+
+
+class _Edit:
+    """The hook: it changes the chosen columns of the pass that is under way."""
+
+    def __init__(
+        self,
+        follower: PassFollower,
+        direction: Direction,
+        strength: float | int | Float[Tensor, " batch"],
+        positions: SteeredPositions | slice,
+        mode: Mode,
+    ) -> None:
+        self.follower, self.rows = follower, _n_rows(direction, strength)
+        self.positions: SteeredPositions | slice = positions
+        self.mode: Mode = mode
+        vector = direction.vector
+        vector = vector / vector.norm(dim=-1, keepdim=True) if mode == "project_out" else vector
+        self.vector = vector if direction.n_rows is None else vector[:, None]
+        self.strength = torch.as_tensor(strength, dtype=vector.dtype).reshape(-1, 1, 1)
+        self.prompts: PromptColumns | None = None
+
+    def __call__(
+        self, value: Float[Tensor, "batch pos d_model"], hook: Any
+    ) -> Float[Tensor, "batch pos d_model"] | None:
+        chosen = self._chosen(len(value), value.shape[1])
+        if not chosen.any():
+            return None
+        if self.rows not in (None, len(value)):
+            raise SemanticHubError(
+                "steer",
+                got=f"a batch of {len(value)} and a direction with {self.rows} rows or strengths",
+                expected="one for each prompt",
+                fix="Pick the batch's rows with direction.rows(...), or use direction.mean().",
+            )
+        edited = _edited(value, self.vector.to(value), self.strength.to(value), self.mode)
+        return torch.where(chosen[..., None].to(value.device), edited, value)
+
+    def _chosen(self, n_rows: int, n_columns: int) -> Bool[Tensor, "batch pos"]:
+        """Which of the columns that this pass reads, the last ones that there are, are steered."""
+        reading = self.follower.current
+        if reading is None:
+            raise SemanticHubError(
+                "steer",
+                got="a forward pass that did not enter through the model itself (hf_generate?)",
+                expected="model(...), run_with_cache, run_with_hooks or generate",
+                fix="Use one of these: only there positions are known.",
+            )
+        later = torch.full((n_rows, n_columns), self.positions in ("all", "generated"))
+        if reading.prompts is None:
+            return later
+        first = self._chosen_in_prompts(reading.prompts)
+        return torch.cat([first, later[:, :1].expand(-1, reading.n_generated)], dim=1)[
+            :, -n_columns:
+        ]
+
+    def _chosen_in_prompts(self, prompts: PromptColumns) -> Bool[Tensor, "batch prompt"]:
+        """Worked out in the first pass of a generation, and kept for the others."""
+        if prompts is not self.prompts:
+            self.prompts, self.first = prompts, _chosen_in_prompts(prompts, self.positions)
+        return self.first
+
+
+def _edited(
+    value: Float[Tensor, "batch pos d_model"],
+    vector: Float[Tensor, "..."],
+    strength: Float[Tensor, "#batch 1 1"],
+    mode: Mode,
+) -> Float[Tensor, "batch pos d_model"]:
+    if mode == "add":
+        return value + strength * vector
+    if mode == "replace":
+        return value.lerp(vector.expand_as(value), strength)
+    return value - strength * (value * vector).sum(dim=-1, keepdim=True) * vector
+
+
+def _chosen_in_prompts(
+    prompts: PromptColumns, positions: SteeredPositions | slice
+) -> Bool[Tensor, "batch prompt"]:
+    if positions in ("all", "prompt", "generated"):
+        return torch.full(prompts.real.shape, positions != "generated")
+    chosen = torch.zeros_like(prompts.real)
+    for row, span in enumerate(_spans(positions, len(chosen))):
+        columns = _columns(prompts, row, span)
+        if not columns:
+            raise SemanticHubError(
+                "steer",
+                got=f"positions={span!r} in prompt {row}, which has {len(prompts.own(row))} tokens"
+                f" and {len(prompts.spans(row))} spans of features",
+                expected="a span with at least one of its tokens",
+                fix="Count from 0, or from the end with negative numbers, without the BOS token.",
+            )
+        chosen[row, columns] = True
+    return chosen
+
+
+def _columns(prompts: PromptColumns, row: int, span: Any) -> Sequence[int]:
+    if span == "last":
+        return prompts.real[row].nonzero()[-1:, 0].tolist()
+    if isinstance(span, SoftPositions):
+        return span.among(prompts.spans(row))
+    return prompts.own(row)[_slice(span)]
+
+
+def _spans(positions: Any, n_prompts: int) -> Sequence[Any]:
+    """Where to steer in each prompt of a batch."""
+    if not is_span_of_each(positions):
+        return [positions] * n_prompts
+    if len(positions) != n_prompts:
+        raise SemanticHubError(
+            "steer",
+            got=f"a batch of {n_prompts} and {len(positions)} spans",
+            expected="one for each prompt",
+            fix="Pick the batch's own spans.",
+        )
+    return positions
+
+
+def _slice(positions: Any) -> slice:
+    return positions if isinstance(positions, slice) else slice(*positions)
+
+
+def _check_model_has_layer(model: HookedModel, direction: Direction) -> None:
+    if direction.layer is None:
+        raise SemanticHubError(
+            "steer",
+            got=f"{direction.made}, a direction of no layer",
+            expected="one that says where it is applied",
+            fix="Say which with direction.at(layer).",
+        )
+    check_layers(model, [direction.layer])
+    if direction.d_model != model.cfg.d_model:
+        raise SemanticHubError(
+            "steer",
+            got=f"a direction of width {direction.d_model}",
+            expected=f"{model.cfg.d_model}, the model's",
+            fix="Make the direction from this model.",
+        )
+    if not hasattr(model, "blocks"):
+        raise SemanticHubError(
+            "steer",
+            got="a model that has no single stack of blocks",
+            expected="a decoder or an encoder",
+            fix="Encoder-decoder models are not supported.",
+        )
+
+
+def _n_rows(direction: Direction, strength: float | int | Float[Tensor, " batch"]) -> int | None:
+    """Number of prompts that direction or strength has a row for; None if neither has any."""
+    n_strengths = len(strength) if isinstance(strength, Tensor) and strength.ndim else None
+    return direction.n_rows if n_strengths is None else n_strengths
+
+
+def _check_options(
+    direction: Direction,
+    strength: float | int | Float[Tensor, " batch"],
+    positions: SteeredPositions | slice,
+    mode: Mode,
+) -> None:
+    if mode not in get_args(Mode):
+        raise _option_error(f"mode={mode!r}", f"one of {', '.join(map(repr, get_args(Mode)))}")
+    if not isinstance(strength, Real | Tensor) or not torch.as_tensor(strength).isfinite().all():
+        raise _option_error(f"strength={strength!r}", "finite numbers")
+    if direction.n_rows not in (None, _n_rows(direction, strength)):
+        raise _option_error(
+            f"{direction.n_rows} rows and {_n_rows(direction, strength)} strengths", "as many"
+        )
+    spans: Sequence[Any] = positions if is_span_of_each(positions) else (positions,)
+    if not all(map(_is_span, spans)) and positions not in _NAMED:
+        names = ", ".join(map(repr, _NAMED))
+        raise _option_error(f"positions={positions!r}", f"one of {names}, or a span")
+    if mode == "project_out" and not direction.vector.any(dim=-1).all():
+        raise _option_error(f"{direction.made}, which is zero", "a direction with a length")
+
+
+def _is_span(positions: object) -> bool:
+    pair = isinstance(positions, tuple) and len(positions) == 2
+    return pair or isinstance(positions, slice | SoftPositions)
+
+
+def _option_error(got: str, expected: str) -> SemanticHubError:
+    fix = "See the docstring of steer."
+    return SemanticHubError("steer", got=got, expected=expected, fix=fix)

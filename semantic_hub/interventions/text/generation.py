@@ -1,0 +1,211 @@
+"""Texts that a model writes: sampled continuations of prompts, the same for the same seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from semantic_hub.activations.batches import equal_length_batches, pad
+from semantic_hub.activations.features import Feeder
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.loading import HookedModel, check_model, check_predicts_next_token
+from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
+from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How texts are sampled; the defaults are those of Wu et al. 2025.
+
+    Args:
+        max_new_tokens: The longest continuation; it is shorter where the model ends it.
+        temperature: Logits are divided by it, above 0.
+        top_p: The likeliest tokens are kept until their probabilities reach this, 0 to 1.
+        frequency_penalty: Taken from a token's logit each time that it occurs, at least 0. As
+            TransformerLens counts, the prompt's tokens do too, the BOS among them.
+        seeds: One continuation of every prompt for each.
+
+    Raises:
+        SemanticHubError: A number out of range, or seeds that are missing, repeated or negative.
+
+    Example:
+        >>> Sampling(max_new_tokens=20).top_p
+        0.3
+
+    Source:
+        Wu et al. 2025, arXiv 2411.04986 (steering of text by sentiment).
+    """
+
+    max_new_tokens: int = 32
+    temperature: float = 1.0
+    top_p: float = 0.3
+    frequency_penalty: float = 1.0
+    seeds: tuple[int, ...] = tuple(range(10))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seeds", tuple(map(int, self.seeds)))
+        _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "at least 1")
+        _check("temperature", self.temperature, self.temperature > 0, "above 0")
+        _check("top_p", self.top_p, 0 < self.top_p <= 1, "above 0, at most 1")
+        penalty = self.frequency_penalty
+        _check("frequency_penalty", penalty, penalty >= 0, "at least 0")
+        sound = len(set(self.seeds)) == len(self.seeds) > 0 and min(self.seeds) >= 0
+        _check("seeds", self.seeds, sound, "different whole numbers of at least 0, one or more")
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One prompt, continued once.
+
+    Args:
+        prompt: Index of the prompt in the list that was given.
+        seed: The seed of this continuation.
+        prompt_tokens: What the model read, BOS included.
+        new_tokens: What it wrote, up to its end-of-text token and without it; empty where it
+            ended the text at once.
+        prompt_text: The prompt as text, without special tokens; `SOFT` for each span of features.
+        text: The continuation as text, without special tokens.
+        soft: The features that the prompt holds; their tokens are placeholders.
+    """
+
+    prompt: int
+    seed: int
+    prompt_tokens: tuple[int, ...]
+    new_tokens: tuple[int, ...]
+    prompt_text: str
+    text: str
+    soft: tuple[PlacedSoftTokens, ...] = ()
+
+
+def generate_texts(
+    model: HookedModel,
+    prompts: Sequence[PromptLike],
+    sampling: Sampling | None = None,
+    *,
+    batch_size: int | Literal["auto"] = "auto",
+) -> list[Generation]:
+    """Continue every prompt once for each seed.
+
+    Prompts of the same number of tokens share a batch, so that nothing is padded. The same call
+    gives the same texts; as a batch draws from one stream of random numbers, another batch size
+    gives other ones. The caller's own random state is left as it was.
+
+    Args:
+        model: A ``HookedTransformer`` or ``TransformerBridge`` with a tokenizer; hooks that are on
+            it, as those of `semantic_hub.interventions.steering.hook.steer`, apply.
+        prompts: Text, :class:`~semantic_hub.prompts.prompt.Prompt` objects or token ids.
+        sampling: How to sample; None for the defaults of `Sampling`.
+        batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens.
+
+    Returns:
+        One `Generation` for each prompt and seed; all seeds of a prompt, then the next prompt.
+
+    Raises:
+        SemanticHubError: No prompts, an empty one, or one that leaves too little of the model's
+            context; a model without a tokenizer, or that predicts no next token.
+
+    Example:
+        >>> texts = generate_texts(model, ["bad, sad,"], Sampling(max_new_tokens=8, seeds=(0, 1)))
+        >>> [(text.prompt, text.seed, text.prompt_text) for text in texts]
+        [(0, 0, 'bad, sad,'), (0, 1, 'bad, sad,')]
+    """
+    check_model(model)
+    check_predicts_next_token(model, "generate_texts")
+    sampling = sampling or Sampling()
+    encodings = encode(model, prompts)
+    _check_room(model, encodings, sampling)
+    lengths = [len(encoding) for encoding in encodings]
+    written = {
+        (prompt, seed): new
+        for indices, _ in equal_length_batches(lengths, sampling.max_new_tokens, batch_size)
+        for seed in sampling.seeds
+        for prompt, new in zip(
+            indices, _sample(model, encodings, indices, sampling, seed), strict=True
+        )
+    }
+    return [
+        _generation(model.tokenizer, prompt, seed, encodings[prompt], written[prompt, seed])
+        for prompt in range(len(encodings))
+        for seed in sampling.seeds
+    ]
+
+
+@torch.no_grad()
+def _sample(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    indices: Sequence[int],
+    sampling: Sampling,
+    seed: int,
+) -> list[tuple[int, ...]]:
+    """The new tokens of one batch of prompts, all of the same length."""
+    batch, feeder = pad(model, encodings, indices), Feeder(model, encodings)
+    end = model.tokenizer.eos_token_id
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), feeder.feeding():
+        torch.manual_seed(_batch_seed(seed, indices[0]))
+        feeder.start(batch)
+        output = model.generate(
+            batch.tokens.to(model.cfg.device),
+            max_new_tokens=sampling.max_new_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            freq_penalty=sampling.frequency_penalty,
+            do_sample=True,
+            stop_at_eos=end is not None,
+            return_type="tokens",
+            verbose=False,
+        )
+    return [_until(end, row) for row in output[:, batch.tokens.shape[1] :].tolist()]
+
+
+def _batch_seed(seed: int, first_prompt: int) -> int:
+    """Batches of one seed must not draw the same numbers."""
+    return int(np.random.SeedSequence([seed, first_prompt]).generate_state(1)[0])
+
+
+def _until(end: int | None, tokens: list[int]) -> tuple[int, ...]:
+    return tuple(tokens[: tokens.index(end)] if end in tokens else tokens)
+
+
+def _generation(
+    tokenizer: Any, prompt: int, seed: int, encoding: Encoding, new: tuple[int, ...]
+) -> Generation:
+    """The continuation's text is cut from that of the whole, which keeps a space at its start."""
+    written, before = partial(_text, tokenizer), encoding.tokens
+    prompt_text = encoding.text(written)
+    whole = replace(encoding, tokens=before + new).text(written)
+    cut = whole.startswith(prompt_text)
+    text = whole[len(prompt_text) :] if cut else _text(tokenizer, new)
+    return Generation(prompt, seed, before, new, prompt_text, text, encoding.soft)
+
+
+def _text(tokenizer: Any, tokens: Sequence[int]) -> str:
+    plain = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+    return str(tokenizer.decode(list(tokens), **plain))
+
+
+def _check(name: str, got: object, sound: bool, expected: str) -> None:
+    if not sound:
+        fix = f"Give {name} in that range."
+        raise SemanticHubError("Sampling", got=f"{name}={got!r}", expected=expected, fix=fix)
+
+
+def _check_room(model: HookedModel, encodings: Sequence[Encoding], sampling: Sampling) -> None:
+    if model.tokenizer is None:
+        raise SemanticHubError(
+            "generate_texts",
+            got="a model without a tokenizer",
+            expected="one whose tokens have a text",
+            fix="Set model.tokenizer.",
+        )
+    longest = max(map(len, encodings))
+    if longest + sampling.max_new_tokens > model.cfg.n_ctx:
+        raise SemanticHubError(
+            "generate_texts",
+            got=f"a prompt of {longest} tokens and max_new_tokens={sampling.max_new_tokens}",
+            expected=f"at most {model.cfg.n_ctx} tokens together, the model's context",
+            fix="Shorten the prompt, or generate less.",
+        )

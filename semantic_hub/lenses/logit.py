@@ -1,0 +1,152 @@
+"""Evidence 2: what the residual stream says at each layer, read through the model's own output.
+
+Source: Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 2, https://arxiv.org/abs/2411.04986; the
+lens itself: nostalgebraist 2020, "interpreting GPT: the logit lens", LessWrong.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.lenses.projection import (
+    Norm,
+    Translator,
+    check_lens,
+    lens_logits,
+    lens_name,
+    lens_record,
+    score,
+)
+from semantic_hub.lenses.result import LensResult
+from semantic_hub.lenses.whole_words import score_words
+from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.prompts.merge__boundaries import following_tokens
+from semantic_hub.prompts.prompt import Readout
+from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens
+from semantic_hub.results import manifest
+
+__all__ = [
+    "Norm",
+    "Translator",
+    "check_lens",
+    "lens_logits",
+    "lens_name",
+    "logit_lens",
+    "score",
+]
+
+
+def logit_lens(
+    model: HookedModel,
+    readouts: Sequence[Readout],
+    *,
+    norm: Norm = "final",
+    layers: Sequence[int] | None = None,
+    cases: Sequence[Case] = (),
+    whole_words: bool = False,
+    batch_size: int | Literal["auto"] = "auto",
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> LensResult:
+    """Probability of each read-out's candidates as the next token, read at every layer.
+
+    With h_l the residual stream at the read-out position, N the norm and U the model's own
+    unembedding (bias and soft cap included),
+
+        log p_l(v) = U N(h_l) [v] − log Σ_w exp U N(h_l) [w]
+
+    and a group of candidates has the probability of its likeliest token, as in the paper, where
+    the hub's candidates are all translations of a word. Only the candidates' columns are kept: the
+    logits of the whole vocabulary exist for one block of states at a time.
+
+    Args:
+        model: A decoder.
+        readouts: Read-outs that name the same groups of candidates; each is read at its prompt's
+            ``position``, the last one by default.
+        norm: ``"final"``: the model's own final norm at every layer, so that the last layer is the
+            model's prediction. ``"none"``: the raw stream, as in the paper's code. A callable
+            ``(layer, residual) -> residual``, such as a `semantic_hub.lenses.translators.affine.AffineLens`,
+            translates states into the last layer's terms; *what it returns goes through the final
+            norm*.
+        layers: Which layers, 0..n_layers; None for all.
+        cases: Case variants of the candidates to add, such as ``(str.capitalize,)``.
+        whole_words: Score a word of several tokens in full, by teacher forcing through the rest of
+            it at the same layer (see `semantic_hub.lenses.whole_words`), instead of by its first token.
+            Words that begin alike are then told apart, and words of one token score as before.
+        batch_size: Prompts per forward pass.
+        resamples: Bootstrap resamples of the intervals.
+        seed: Seed of the resamples.
+        confidence: Coverage of the intervals.
+
+    Returns:
+        Log-probabilities and ranks of all groups at all layers, how they were scored, and how many
+        read-outs were dropped for which reason (see `semantic_hub.prompts.words.candidate_tokens`).
+
+    Raises:
+        SemanticHubError: A model without a tokenizer or an unembedding, read-outs that name
+            different groups, not one read-out with usable tokens, a layer or position out of
+            range, NaN or infinity in the stream.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> from semantic_hub.prompts.prompt import Prompt, Readout
+        >>> readout = Readout(Prompt("the dog is"), {"en": ("black",), "es": ("negro",)})
+        >>> lens = sh.logit_lens(sh.load_model("hub-mini"), [readout])
+        >>> lens.groups, lens.log_prob.shape[0]
+        (('en', 'es'), 1)
+    """
+    check_lens(model, norm, "logit_lens")
+    wanted = check_layers(model, layers)
+    scored = score_words if whole_words else _score_first_tokens
+    candidates, log_prob, rank = scored(
+        model, readouts, wanted, norm=norm, cases=cases, batch_size=batch_size
+    )
+    return LensResult(
+        layers=tuple(wanted),
+        groups=candidates.groups,
+        kept=candidates.kept,
+        dropped=dict(candidates.dropped),
+        log_prob=log_prob,
+        rank=rank,
+        first_token_only=torch.tensor(candidates.first_token_only),
+        n_tokens=torch.tensor(candidates.n_tokens),
+        resamples=resamples,
+        seed=seed,
+        confidence=confidence,
+        manifest=manifest(
+            model,
+            measure="logit_lens",
+            **lens_record(norm),
+            cases=[lens_name(case) for case in cases],
+            whole_words=whole_words,
+            n_readouts=len(readouts),
+            dropped=dict(candidates.dropped),
+            resamples=resamples,
+            seed=seed,
+            confidence=confidence,
+        ),
+    )
+
+
+def _score_first_tokens(
+    model: HookedModel,
+    readouts: Sequence[Readout],
+    layers: Sequence[int],
+    *,
+    norm: Norm,
+    cases: Sequence[Case],
+    batch_size: int | Literal["auto"],
+) -> tuple[
+    CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
+]:
+    candidates = candidate_tokens(
+        model.tokenizer, readouts, cases=cases, following=following_tokens(model, readouts)
+    )
+    prompts = [readouts[index].prompt for index in candidates.kept]
+    states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
+    return candidates, *score(model, states, layers, candidates.tokens, norm)

@@ -1,0 +1,235 @@
+"""Evidence 2, without named candidates: which language is a layer's next-token distribution in?
+
+Every token of the vocabulary is given its probability under the lens, and every token speaks for
+the languages in whose words it comes up.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.activations.captures import Captured, capture
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.logit import Norm, check_lens, lens_logits, lens_name
+from semantic_hub.lenses.mass.cache import language_table
+from semantic_hub.lenses.mass.result import LanguageMassResult
+from semantic_hub.lenses.mass.table import REASONS, THRESHOLD
+from semantic_hub.lenses.mass.word_lists import check_languages
+from semantic_hub.models.loading import HookedModel, check_layers, layer_hook
+from semantic_hub.prompts.positions import Positions, read_positions
+from semantic_hub.prompts.prompt import Encoding, PromptLike, as_prompt, encode, special_token_ids
+from semantic_hub.results import manifest
+
+Prior = Literal["uniform"] | Mapping[str, float]
+"""``"uniform"``, or π(L) of each language in any unit."""
+
+
+def language_mass(
+    model: HookedModel,
+    texts: Sequence[PromptLike],
+    languages: Sequence[str],
+    *,
+    prior: Prior = "uniform",
+    threshold: float = THRESHOLD,
+    norm: Norm = "final",
+    layers: Sequence[int] | None = None,
+    positions: Positions = "mean",
+    batch_size: int | Literal["auto"] = "auto",
+    resamples: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+    cache_dir: str | Path | None = None,
+) -> LanguageMassResult:
+    """How much of the next-token probability is in each language, read at every layer.
+
+        mass_l(L) = mean over positions of Σ_v p_l(v) P(L | v)
+
+    p_l is the lens' distribution (see `semantic_hub.logit_lens`). P(L | v) comes from word
+    frequencies of each language, tokenised by the model's own tokenizer, by Bayes' rule with the
+    prior. Tokens that speak for no language (digits, punctuation, special tokens, tokens in no word
+    list, tokens that several languages use) are a bucket of their own, ``shared``, by reason: see
+    `semantic_hub.lenses.mass.table.LanguageTable`. Languages and bucket together make 1.
+
+    A distribution that knows nothing has mass too, as much as each language has of the vocabulary:
+    the result holds that baseline as `LanguageMassResult.vocabulary`. The word lists are folded to
+    lower case, German "ß" to "ss" and Chinese to simplified characters; tokens of traditional ones
+    are unlisted, or Japanese where that is among the languages.
+
+    Args:
+        model: A decoder.
+        texts: Texts, prompts or token ids, usually of one language.
+        languages: At least two of the 42 codes that `semantic_hub.lenses.mass.word_lists.known_languages`
+            lists. Mass in a language that is not among them is shared, or goes to its relatives.
+        prior: π(L), ``"uniform"`` or a positive number for each language, in any unit. It decides
+            how a token is split between languages, not which tokens are shared.
+        threshold: Least share of the evidence, 0 to 1, that makes a token some language's; with
+            less, it is shared as ambiguous.
+        norm: As in `logit_lens`: ``"final"``, ``"none"``, or a translator.
+        layers: Which layers, 0..n_layers; None for all. The result has them in ascending order.
+        positions: As in `residual_stream`, but where that averages states, this averages masses:
+            every position is read by itself.
+        batch_size: Texts per forward pass.
+        resamples: Bootstrap resamples of the intervals, over texts.
+        seed: Seed of the resamples.
+        confidence: Coverage of the intervals.
+        cache_dir: Where language tables are kept; None for the folder of the environment variable
+            ``SEMANTIC_HUB_CACHE``, or else the platform's cache folder.
+
+    Returns:
+        Mass of every text, layer and language, and shared mass by reason.
+
+    Raises:
+        SemanticHubError: An unknown language or fewer than two, no texts, a prior that misses a
+            language or is not positive, a threshold out of range, a model without a tokenizer or
+            an unembedding (an encoder), a layer or position out of range, NaN or infinity.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> mass = language_mass(sh.load_model("hub-mini"), ["el perro es"], ["en", "es"])
+        >>> mass.mass.shape, mass.languages
+        (torch.Size([1, 9, 2]), ('en', 'es'))
+    """
+    check_lens(model, norm, "language_mass")
+    _check_texts(texts)
+    check_languages(languages, "language_mass")
+    weights = _normalised(prior, languages)
+    _check_threshold(threshold)
+    wanted = sorted(set(check_layers(model, layers)))
+    encodings = encode(model, texts)
+    places = read_positions(
+        [as_prompt(text) for text in texts], encodings, positions, special_token_ids(model)
+    )
+    table = language_table(model.tokenizer, languages, model.cfg.d_vocab, cache_dir=cache_dir)
+    posterior = table.posterior(weights, threshold)
+    mass = _read_mass(model, encodings, places, wanted, posterior, norm, batch_size)
+    n_languages, tokens = len(languages), posterior.mean(dim=0)
+    return LanguageMassResult(
+        layers=tuple(wanted),
+        languages=tuple(languages),
+        reasons=REASONS,
+        mass=mass[..., :n_languages],
+        shared=mass[..., n_languages:],
+        vocabulary=tokens[:n_languages],
+        vocabulary_shared=tokens[n_languages:],
+        resamples=resamples,
+        seed=seed,
+        confidence=confidence,
+        manifest=manifest(
+            model,
+            measure="language_mass",
+            norm=lens_name(norm),
+            prior=dict(zip(languages, weights, strict=True)),
+            threshold=threshold,
+            positions=positions if isinstance(positions, str) else repr(positions),
+            n_texts=len(texts),
+            resamples=resamples,
+            seed=seed,
+            confidence=confidence,
+        ),
+    )
+
+
+def _read_mass(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    places: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    posterior: Float[Tensor, "token bucket"],
+    norm: Norm,
+    batch_size: int | Literal["auto"],
+) -> Float[Tensor, "text layer bucket"]:
+    mass = torch.empty(len(encodings), len(layers), posterior.shape[1])
+
+    def keep(captured: Captured) -> None:
+        states = torch.stack([captured.values[layer_hook(layer)] for layer in layers], dim=1)
+        at_places = _lens_mass(model, states, layers, posterior, norm)
+        mass[list(captured.prompts)] = _mean_of_prompts(captured, at_places)
+
+    capture(
+        model,
+        encodings,
+        places,
+        [layer_hook(layer) for layer in layers],
+        keep,
+        last_layer=layers[-1],
+        batch_size=batch_size,
+    )
+    _check_finite(mass, layers)
+    return mass
+
+
+def _lens_mass(
+    model: HookedModel,
+    states: Float[Tensor, "place layer d_model"],
+    layers: Sequence[int],
+    posterior: Float[Tensor, "token bucket"],
+    norm: Norm,
+) -> Float[Tensor, "place layer bucket"]:
+    """Σ_v p(v) P(bucket | v); the whole vocabulary's logits exist for one block at a time."""
+    mass = torch.empty(*states.shape[:2], posterior.shape[1])
+    for index, block, logits in lens_logits(model, states, layers, norm):
+        probabilities = logits.softmax(dim=-1)
+        mass[block, index] = (probabilities @ posterior.to(probabilities)).cpu()
+    return mass
+
+
+def _mean_of_prompts(
+    captured: Captured, values: Float[Tensor, "place layer bucket"]
+) -> Float[Tensor, "text layer bucket"]:
+    total = torch.zeros(len(captured.prompts), *values.shape[1:])
+    counts = captured.rows.bincount(minlength=len(total))
+    return total.index_add_(0, captured.rows, values) / counts[:, None, None]
+
+
+def _check_finite(mass: Float[Tensor, "text layer bucket"], layers: Sequence[int]) -> None:
+    bad = (~mass.isfinite().all(dim=-1)).nonzero()
+    if len(bad):
+        text, index = bad[0].tolist()
+        raise SemanticHubError(
+            "language_mass",
+            got=f"NaN or infinity at layer {layers[index]} of text {text}",
+            expected="finite logits",
+            fix="Load the model in float32 or bfloat16, and check its weights.",
+        )
+
+
+def _check_texts(texts: Sequence[PromptLike]) -> None:
+    if isinstance(texts, str) or len(texts) == 0:
+        raise SemanticHubError(
+            "language_mass",
+            got="one text" if isinstance(texts, str) and texts else "no texts",
+            expected="a list of at least one text",
+            fix="Pass a list of texts, such as ['The dog barks.'].",
+        )
+
+
+def _check_threshold(threshold: float) -> None:
+    if not 0 <= threshold <= 1:
+        raise SemanticHubError(
+            "language_mass",
+            got=f"threshold={threshold}",
+            expected="a share of the evidence, 0 to 1",
+            fix=f"Leave it out for {THRESHOLD}.",
+        )
+
+
+def _normalised(prior: Prior, languages: Sequence[str]) -> list[float]:
+    """π(L) of each language, in their order, summing to 1."""
+    given = dict.fromkeys(languages, 1.0) if prior == "uniform" else prior
+    if isinstance(given, str) or set(given) != set(languages):
+        raise _prior_error(prior, f"exactly the languages {', '.join(languages)}")
+    if not all(isfinite(weight) and weight > 0 for weight in given.values()):
+        raise _prior_error(prior, "positive numbers")
+    total = sum(given.values())
+    return [given[language] / total for language in languages]
+
+
+def _prior_error(prior: object, expected: str) -> SemanticHubError:
+    fix = 'Leave it out for a uniform prior, or give each language a weight, as {"en": 3, "es": 1}.'
+    expected = f'"uniform" or a mapping with {expected}'
+    return SemanticHubError("language_mass", got=f"prior={prior!r}", expected=expected, fix=fix)

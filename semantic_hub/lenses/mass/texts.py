@@ -1,0 +1,80 @@
+"""Texts of one language, as a spoke hands them over for the language mass."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.mass.measure import language_mass
+from semantic_hub.lenses.mass.result import LanguageMassResult
+from semantic_hub.models.loading import HookedModel
+from semantic_hub.prompts.prompt import Prompt
+
+
+@dataclass(frozen=True)
+class LanguageTexts:
+    """Texts of one language, and the languages whose mass is to be read in them.
+
+    Args:
+        prompts: The texts.
+        language: Their own language, one of `languages`.
+        languages: At least two codes, as `semantic_hub.lenses.mass.measure` takes them.
+
+    Raises:
+        SemanticHubError: No texts, or a language that is not among the others.
+
+    Example:
+        >>> LanguageTexts.of(["el perro"], "es", ("en", "es")).prompts[0].text
+        'el perro'
+    """
+
+    prompts: tuple[Prompt, ...]
+    language: str
+    languages: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.prompts or self.language not in self.languages:
+            raise SemanticHubError(
+                "LanguageTexts",
+                got=f"{len(self.prompts)} texts in {self.language!r} of {self.languages}",
+                expected="texts, and their own language among those that are read",
+                fix="Add the language of the texts to the languages.",
+            )
+
+    @classmethod
+    def of(cls, texts: Sequence[str], language: str, languages: Sequence[str]) -> "LanguageTexts":
+        """From plain texts.
+
+        Args:
+            texts: The texts.
+            language: Their own language.
+            languages: Those that are read, this one among them.
+
+        Raises:
+            SemanticHubError: No texts, or a language that is not among the others.
+        """
+        return cls(tuple(map(Prompt, texts)), language, tuple(languages))
+
+
+TEXT_LANGUAGE = "text_language"
+"""Where the manifest of a mass has the texts' own language."""
+
+
+def mass_of_texts(model: HookedModel, texts: LanguageTexts, **settings: Any) -> LanguageMassResult:
+    """The language mass of a spoke's texts; their own language goes into the manifest.
+
+    Args:
+        model: A decoder.
+        texts: What a spoke's ``texts()`` holds.
+        settings: Of `semantic_hub.lenses.mass.measure`.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.lenses.mass.measure`.
+
+    Example:
+        >>> texts = LanguageTexts.of(["el perro es negro"], "es", ("en", "es"))
+        >>> mass_of_texts(model, texts).manifest[TEXT_LANGUAGE]
+        'es'
+    """
+    found = language_mass(model, texts.prompts, texts.languages, **settings)
+    return replace(found, manifest={**found.manifest, TEXT_LANGUAGE: texts.language})

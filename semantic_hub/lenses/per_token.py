@@ -1,0 +1,224 @@
+"""A lens at every token of one prompt, in one forward pass."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from semantic_hub.activations.captures import Captured, capture
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.projection import Norm, check_lens, lens_logits, lens_record
+from semantic_hub.lenses.topk import check_k
+from semantic_hub.models.loading import HookedModel, check_layers, layer_hook
+from semantic_hub.plotting.text import token_text
+from semantic_hub.prompts.prompt import Encoding, PromptLike, check_word_groups, encode
+from semantic_hub.prompts.words import word_tokens
+from semantic_hub.results import Result, manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from semantic_hub.lenses.grid_figure import Colour
+
+FEATURE = "▪"
+"""What stands for a position of features, which has no text."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TokenLens(Result):
+    """The likeliest next tokens after each token of one prompt, at each layer.
+
+    Args:
+        pieces: What each of the prompt's own tokens adds to the text; `FEATURE` for features.
+        layers: The layers; 0 is the embedding, k the stream after block k.
+        tokens: Ids of the likeliest tokens, the likeliest first.
+        log_prob: Their log-probabilities, natural log.
+        next_log_prob: That of the token that really follows; NaN where none does.
+        next_rank: Its rank in the vocabulary, 1 is the top; 0 where none follows.
+        candidates: Group of candidates to the ids of its tokens.
+        texts: Token id, as text, to what the token adds to a text.
+        manifest: Where the numbers come from.
+    """
+
+    coordinates = {"pos": "pieces", "layer": "layers"}
+
+    pieces: tuple[str, ...]
+    layers: tuple[int, ...]
+    tokens: Int[Tensor, "pos layer top"]
+    log_prob: Float[Tensor, "pos layer top"] = field(metadata={"unit": "nat"})
+    next_log_prob: Float[Tensor, "pos layer"] = field(metadata={"unit": "nat"})
+    next_rank: Int[Tensor, "pos layer"] = field(metadata={"unit": "1 = top"})
+    candidates: Mapping[str, tuple[int, ...]]
+    texts: Mapping[str, str]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A tidy frame.
+
+        Returns:
+            Columns ``pos piece layer rank token text probability group next_probability
+            next_rank``. ``group`` names the candidates that the token is among, or is empty; the
+            last two, of the token that really follows, are NaN where none does.
+        """
+        import pandas as pd
+
+        group = {token: name for name, ids in self.candidates.items() for token in ids}
+        following = self.next_log_prob.exp().tolist()
+        return pd.DataFrame(
+            {
+                "pos": pos,
+                "piece": self.pieces[pos],
+                "layer": self.layers[index],
+                "rank": rank + 1,
+                "token": token,
+                "text": self.texts[str(token)],
+                "probability": self.log_prob[pos, index, rank].exp().item(),
+                "group": group.get(token, ""),
+                "next_probability": following[pos][index],
+                "next_rank": self.next_rank[pos, index].item() or float("nan"),
+            }
+            for pos, layers in enumerate(self.tokens.tolist())
+            for index, top in enumerate(layers)
+            for rank, token in enumerate(top)
+        )
+
+    def figure(self, colour: "Colour" = "probability") -> "go.Figure":
+        """The grid of tokens by layers; see `semantic_hub.lenses.grid_figure.lens_grid`.
+
+        Args:
+            colour: ``"probability"`` of the top token, or ``"next"`` and ``"rank"``: probability
+                and rank of the token that really follows.
+        """
+        from semantic_hub.lenses.grid_figure import lens_grid
+
+        return lens_grid(self.to_frame(), self.pieces, colour=colour)
+
+
+def token_lens(
+    model: HookedModel,
+    prompt: PromptLike,
+    k: int = 5,
+    *,
+    candidates: Mapping[str, tuple[str, ...]] | None = None,
+    norm: Norm = "final",
+    layers: Sequence[int] | None = None,
+) -> TokenLens:
+    """The likeliest next tokens after every token of a prompt, at every layer.
+
+    Args:
+        model: A decoder.
+        prompt: One prompt; all of its own tokens are read, whatever its ``position``.
+        k: How many tokens.
+        candidates: Words by group, such as ``{"surface": ("negro",), "hub": ("black",)}``, to be
+            marked wherever they are among the k. A word of several tokens is marked by its first.
+        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        layers: Which layers, 0..n_layers; None for all.
+
+    Raises:
+        SemanticHubError: A model without a tokenizer or an unembedding, k out of range, a candidate
+            that the tokenizer cannot begin, two groups that begin with one token, or as
+            `semantic_hub.activations.residuals.residual_stream`.
+
+    Example:
+        >>> lens = token_lens(model, "the dog is", k=3, candidates={"hub": ("black",)})
+        >>> lens.pieces[:2], tuple(lens.tokens.shape[1:])
+        (('the', ' dog'), (9, 3))
+    """
+    check_lens(model, norm, "token_lens")
+    check_k(k, model.cfg.d_vocab, "token_lens")
+    wanted, marked = check_layers(model, layers), _marked(model, candidates or {})
+    [encoding] = encode(model, [prompt])
+    read = _read(model, encoding, wanted, k, norm)
+    shown = {*read["tokens"].flatten().tolist()}
+    return TokenLens(
+        pieces=tuple(_pieces(model, encoding)),
+        layers=tuple(wanted),
+        candidates=marked,
+        texts={str(token): token_text(model.tokenizer, token) for token in sorted(shown)},
+        manifest=manifest(model, measure="token_lens", **lens_record(norm)),
+        **read,
+    )
+
+
+@torch.inference_mode()
+def _read(
+    model: HookedModel, encoding: Encoding, layers: Sequence[int], k: int, norm: Norm
+) -> dict[str, Tensor]:
+    """The arrays of the result."""
+    states, (following, none) = _states(model, encoding, layers), _following(encoding)
+    shape = (len(states), len(layers))
+    tokens, log_prob = torch.empty(*shape, k, dtype=torch.long), torch.empty(*shape, k)
+    next_log_prob, next_rank = torch.empty(shape), torch.empty(shape, dtype=torch.long)
+    for index, block, logits in lens_logits(model, states, layers, norm):
+        log_probs = logits.log_softmax(dim=-1).cpu()
+        log_prob[block, index], tokens[block, index] = log_probs.topk(k, dim=-1)
+        true = log_probs.gather(-1, following[block, None])
+        next_log_prob[block, index] = true[:, 0]
+        next_rank[block, index] = 1 + (log_probs > true).sum(dim=-1)
+    return {
+        "tokens": tokens,
+        "log_prob": log_prob,
+        "next_log_prob": next_log_prob.masked_fill(none[:, None], torch.nan),
+        "next_rank": next_rank.masked_fill(none[:, None], 0),
+    }
+
+
+def _states(
+    model: HookedModel, encoding: Encoding, layers: Sequence[int]
+) -> Float[Tensor, "pos layer d_model"]:
+    """The stream at all of a prompt's own positions."""
+    hooks, kept = [layer_hook(layer) for layer in layers], []
+
+    def keep(captured: Captured) -> None:
+        kept.append(torch.stack([captured.values[hook].cpu() for hook in hooks], dim=1))
+
+    capture(model, [encoding], [encoding.own_positions], hooks, keep, last_layer=max(layers))
+    return kept[0]
+
+
+def _following(encoding: Encoding) -> tuple[Int[Tensor, " pos"], Bool[Tensor, " pos"]]:
+    """The token after each of a prompt's own, and where there is none: at its end, and before
+    features."""
+    own = encoding.own_positions
+    soft = {position for span in encoding.spans for position in span}
+    none = [
+        position not in own or position in soft for position in range(own.start + 1, own.stop + 1)
+    ]
+    tokens = [*encoding.tokens[own.start + 1 : own.stop], 0]
+    return torch.tensor(tokens), torch.tensor(none)
+
+
+def _pieces(model: HookedModel, encoding: Encoding) -> list[str]:
+    soft = {position for span in encoding.spans for position in span}
+    return [
+        FEATURE if position in soft else token_text(model.tokenizer, encoding.tokens[position])
+        for position in encoding.own_positions
+    ]
+
+
+def _marked(
+    model: HookedModel, candidates: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[int, ...]]:
+    """The tokens that each group's words begin with."""
+    check_word_groups("token_lens", candidates)
+    found = {
+        group: [word_tokens(model.tokenizer, word) for word in words]
+        for group, words in candidates.items()
+    }
+    problems = [f"{w.word!r}: {w.problem}" for words in found.values() for w in words if w.problem]
+    ids = {
+        group: tuple(dict.fromkeys(token for word in words for token in word.tokens))
+        for group, words in found.items()
+    }
+    every = [token for tokens in ids.values() for token in tokens]
+    if problems or len(set(every)) < len(every):
+        raise SemanticHubError(
+            "token_lens",
+            got="; ".join(problems) or "two groups of candidates that begin with one token",
+            expected="words that this tokenizer can begin, each group with tokens of its own",
+            fix="Leave these candidates out.",
+        )
+    return ids

@@ -1,0 +1,233 @@
+"""A number for each token of a prompt: what a lens expects of it, or what steering does to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.spec import Mode, SteeredPositions
+from semantic_hub.interventions.steering.direction import Direction, random_direction
+from semantic_hub.interventions.steering.hook import steer
+from semantic_hub.interventions.steering.per_layer import PLACEBO
+from semantic_hub.lenses.per_token import TokenLens, token_lens
+from semantic_hub.lenses.projection import Norm
+from semantic_hub.models.layers import layer_name
+from semantic_hub.models.loading import HookedModel
+from semantic_hub.prompts.prompt import PromptLike
+from semantic_hub.results import Result, manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+    from circuitsvis.utils.render import RenderedHTML
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TokenScores(Result):
+    """Rows of numbers, each with one for every token of a prompt.
+
+    Args:
+        pieces: What each token adds to the text.
+        rows: What each row is.
+        value: The numbers; NaN where a token has none.
+        unit: What they count.
+        manifest: Where the numbers come from.
+    """
+
+    coordinates = {"row": "rows", "pos": "pieces"}
+
+    pieces: tuple[str, ...]
+    rows: tuple[str, ...]
+    value: Float[Tensor, "row pos"]
+    unit: str
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Array name to its unit."""
+        return {"value": self.unit}
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A tidy frame: columns ``row pos piece value``."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {"row": row, "pos": pos, "piece": self.pieces[pos], "value": value}
+            for row, values in zip(self.rows, self.value.tolist(), strict=True)
+            for pos, value in enumerate(values)
+        )
+
+    def figure(self) -> "go.Figure":
+        """Rows × tokens as a heat map; see `semantic_hub.plotting.merge__token_maps.token_map`."""
+        from semantic_hub.plotting.merge__token_maps import token_map
+
+        return token_map(self.to_frame(), unit=self.unit)
+
+    def to_html(self) -> str:
+        """Every row as coloured tokens, all on one scale; see `coloured_tokens.coloured_html`."""
+        from semantic_hub.plotting.tokens import coloured_html
+
+        limit = self._limit
+        lines = [
+            f"<dt>{escape(row)}</dt><dd>{html}</dd>"
+            for row, values in zip(self.rows, self.value.tolist(), strict=True)
+            for html in [coloured_html(self.pieces, values, unit=self.unit, limit=limit)]
+        ]
+        return f'<dl class="token-scores">{"".join(lines)}</dl>'
+
+    def notebook(self, row: str | None = None) -> "RenderedHTML":
+        """One row for a notebook; see `semantic_hub.plotting.tokens.coloured_notebook`.
+
+        Args:
+            row: Which; None for the last.
+
+        Raises:
+            SemanticHubError: No such row.
+        """
+        from semantic_hub.plotting.tokens import coloured_notebook
+
+        chosen = self.rows[-1] if row is None else row
+        if chosen not in self.rows:
+            raise SemanticHubError(
+                "TokenScores.notebook",
+                got=f"the row {row!r}",
+                expected=f"one of {', '.join(map(repr, self.rows))}",
+                fix="Name one of these.",
+            )
+        values = self.value[self.rows.index(chosen)].tolist()
+        return coloured_notebook(self.pieces, values, limit=self._limit)
+
+    @property
+    def _limit(self) -> float:
+        return float(self.value.abs().nan_to_num(nan=0.0).max())
+
+
+def lens_scores(
+    model: HookedModel,
+    prompt: PromptLike,
+    *,
+    norm: Norm = "final",
+    layers: Sequence[int] | None = None,
+) -> TokenScores:
+    """How likely each token of a prompt was, read through the lens at the token before it.
+
+    Args:
+        model: A decoder.
+        prompt: One prompt.
+        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        layers: Which layers, 0..n_layers, a row for each; None for all.
+
+    Returns:
+        Probabilities, 0 to 1. The first token has none, nor has a position of features.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.lenses.per_token.token_lens`.
+
+    Example:
+        >>> scores = lens_scores(model, "the dog is black", layers=[8])
+        >>> scores.rows, scores.pieces[:2], scores.value[0, :2].isnan().tolist()
+        (('layer 8',), ('the', ' dog'), [True, False])
+    """
+    return scores_of(token_lens(model, prompt, 1, norm=norm, layers=layers))
+
+
+def scores_of(lens: TokenLens) -> TokenScores:
+    """The same from a lens that has been read: the probability of each token that follows another.
+
+    Example:
+        >>> from semantic_hub.lenses.per_token import token_lens
+        >>> scores_of(token_lens(model, "the dog is", layers=[0, 8])).rows
+        ('layer emb', 'layer 8')
+    """
+    first = torch.full((1, len(lens.layers)), torch.nan)
+    return TokenScores(
+        pieces=lens.pieces,
+        rows=tuple(f"layer {layer_name(layer)}" for layer in lens.layers),
+        value=torch.cat([first, lens.next_log_prob[:-1].exp()]).T,
+        unit="probability",
+        manifest=lens.manifest,
+    )
+
+
+def steering_scores(
+    model: HookedModel,
+    prompt: PromptLike,
+    direction: Direction,
+    strength: float = 1.0,
+    *,
+    positions: SteeredPositions | slice = "all",
+    mode: Mode = "add",
+    seed: int = 0,
+) -> TokenScores:
+    """How steering changes what the model expects of each token of a prompt.
+
+    For each token the change of its log-probability given all tokens before it, steered minus
+    unsteered, in nat; beside it the same under a random direction of the same length.
+
+    Args:
+        model: A decoder.
+        prompt: One prompt, such as a text that the direction should make likelier.
+        direction: One vector, with a layer.
+        strength: Its factor.
+        positions: Where, as in `semantic_hub.interventions.steering.hook.steer`.
+        mode: How.
+        seed: Of the placebo.
+
+    Returns:
+        Two rows, ``"steered"`` and ``"placebo"``. The first token has no number.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.interventions.steering.hook.steer`, or a model that predicts no next token.
+
+    Example:
+        >>> direction = sh.activation_difference(model, "good", "bad", layer=4)
+        >>> scores = steering_scores(model, "the dog is good", direction, 2.0)
+        >>> scores.rows, scores.value.shape == (2, len(scores.pieces))
+        (('steered', 'placebo'), True)
+    """
+    _check_direction(direction)
+    plain = _read(model, prompt)
+    changes = {}
+    for name, given in (("steered", direction), (PLACEBO, random_direction(direction, seed))):
+        with steer(model, given, strength, positions=positions, mode=mode):
+            changes[name] = _log_prob(_read(model, prompt)) - _log_prob(plain)
+    return TokenScores(
+        pieces=plain.pieces,
+        rows=tuple(changes),
+        value=torch.stack([*changes.values()]),
+        unit="nat",
+        manifest=manifest(
+            model,
+            measure="steering_scores",
+            direction=direction.made,
+            layer=direction.layer,
+            strength=strength,
+            positions=str(positions),
+            mode=mode,
+            seed=seed,
+        ),
+    )
+
+
+def _read(model: HookedModel, prompt: PromptLike) -> TokenLens:
+    """What the model itself predicts: the lens at the last layer."""
+    return token_lens(model, prompt, 1, layers=[model.cfg.n_layers])
+
+
+def _log_prob(lens: TokenLens) -> Float[Tensor, " pos"]:
+    return torch.cat([torch.tensor([torch.nan]), lens.next_log_prob[:-1, 0]])
+
+
+def _check_direction(direction: Direction) -> None:
+    if direction.n_rows is None:
+        return
+    raise SemanticHubError(
+        "steering_scores",
+        got=f"a direction with {direction.n_rows} rows",
+        expected="one vector, for one prompt",
+        fix="Take its mean(), or a row as Direction(direction.vector[0], ...).",
+    )

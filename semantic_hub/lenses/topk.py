@@ -1,0 +1,191 @@
+"""The likeliest next tokens at every layer, over the whole vocabulary."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.projection import Norm, check_lens, lens_logits, lens_record
+from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.plotting.text import token_text
+from semantic_hub.prompts.positions import read_positions
+from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
+from semantic_hub.prompts.words import decode
+from semantic_hub.results import Result, manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TopTokens(Result):
+    """The k likeliest tokens for each prompt and layer, the likeliest first.
+
+    Args:
+        prompts: The prompts as text, up to the token that was read.
+        layers: The layers; 0 is the embedding, k the stream after block k.
+        tokens: Token ids.
+        log_prob: Their log-probabilities, natural log.
+        texts: Token id, as text, to what the token adds to a text.
+        manifest: Where the numbers come from.
+    """
+
+    coordinates = {"prompt": "prompts", "layer": "layers"}
+
+    prompts: tuple[str, ...]
+    layers: tuple[int, ...]
+    tokens: Int[Tensor, "prompt layer top"]
+    log_prob: Float[Tensor, "prompt layer top"] = field(metadata={"unit": "nat"})
+    texts: Mapping[str, str]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """A tidy frame.
+
+        Returns:
+            Columns ``prompt layer rank token text probability``; rank 1 is the top.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "prompt": prompt,
+                "layer": self.layers[layer],
+                "rank": rank + 1,
+                "token": token,
+                "text": self.texts[str(token)],
+                "probability": self.log_prob[prompt, layer, rank].exp().item(),
+            }
+            for prompt, layers in enumerate(self.tokens.tolist())
+            for layer, top in enumerate(layers)
+            for rank, token in enumerate(top)
+        )
+
+    def figure(self) -> "go.Figure":
+        """The grid of prompts by layers; see `semantic_hub.lenses.grid_figure.lens_grid`."""
+        from semantic_hub.lenses.grid_figure import lens_grid
+
+        frame = self.to_frame().rename(columns={"prompt": "pos"})
+        ends = [prompt if len(prompt) <= _END else f"…{prompt[-_END:]}" for prompt in self.prompts]
+        return lens_grid(frame, ends, x_title="prompt read")
+
+
+_END = 8
+"""Letters of a prompt that name its column."""
+
+
+def top_tokens(
+    model: HookedModel,
+    prompts: Sequence[PromptLike],
+    k: int = 10,
+    *,
+    norm: Norm = "final",
+    layers: Sequence[int] | None = None,
+    batch_size: int | Literal["auto"] = "auto",
+) -> TopTokens:
+    """The k likeliest next tokens at every layer, through the lens of `semantic_hub.lenses.logit`.
+
+    Args:
+        model: A decoder.
+        prompts: Each is read at its own ``position``, the last one by default.
+        k: How many tokens.
+        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        layers: Which layers, 0..n_layers; None for all.
+        batch_size: Prompts per forward pass.
+
+    Returns:
+        Token ids, texts and log-probabilities.
+
+    Raises:
+        SemanticHubError: A model without a tokenizer or an unembedding, k out of range, or as
+            `semantic_hub.activations.residuals.residual_stream`.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> from semantic_hub.lenses.topk import top_tokens
+        >>> top = top_tokens(sh.load_model("hub-mini"), ["the dog is"], k=3, layers=[4])
+        >>> tuple(top.tokens.shape)
+        (1, 1, 3)
+    """
+    check_lens(model, norm, "top_tokens")
+    wanted = check_layers(model, layers)
+    check_k(k, model.cfg.d_vocab, "top_tokens")
+    states = residual_stream(model, prompts, layers=wanted, batch_size=batch_size)
+    texts = read_texts(model, prompts)
+    about = manifest(model, measure="top_tokens", **lens_record(norm))
+    return likeliest(model, states, k, norm=norm, prompts=texts, layers=wanted, about=about)
+
+
+@torch.inference_mode()
+def likeliest(
+    model: HookedModel,
+    states: Float[Tensor, "prompt layer d_model"],
+    k: int,
+    *,
+    norm: Norm,
+    prompts: Sequence[str],
+    layers: Sequence[int],
+    about: Mapping[str, Any],
+) -> TopTokens:
+    """The k likeliest next tokens after given states.
+
+    Args:
+        model: A decoder.
+        states: States to read.
+        k: How many tokens.
+        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        prompts: What the result calls the prompts.
+        layers: What it calls the layers.
+        about: Its manifest.
+
+    Raises:
+        SemanticHubError: k out of range.
+    """
+    check_k(k, model.cfg.d_vocab, "top_tokens")
+    shape = (len(states), len(layers), k)
+    tokens, log_prob = torch.empty(shape, dtype=torch.long), torch.empty(shape)
+    for index, block, logits in lens_logits(model, states, layers, norm):
+        top = logits.log_softmax(dim=-1).topk(k, dim=-1)
+        tokens[block, index], log_prob[block, index] = top.indices.cpu(), top.values.cpu()
+    return TopTokens(
+        prompts=tuple(prompts),
+        layers=tuple(layers),
+        tokens=tokens,
+        log_prob=log_prob,
+        texts={
+            str(token): token_text(model.tokenizer, token) for token in tokens.unique().tolist()
+        },
+        manifest=about,
+    )
+
+
+def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
+    """Each prompt as text, up to the token that is read; a `SOFT` for each span of features."""
+    encodings = encode(model, prompts)
+    read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
+    written = partial(decode, model.tokenizer)
+    return [
+        encoding.text(written, encoding.own_positions.start, position + 1)
+        for encoding, (position,) in zip(encodings, read, strict=True)
+    ]
+
+
+def check_k(k: int, d_vocab: int, operation: str) -> None:
+    """Refuse a number of tokens that is not between 1 and the size of the vocabulary.
+
+    Raises:
+        SemanticHubError: For such a number.
+    """
+    if not 1 <= k <= d_vocab:
+        raise SemanticHubError(
+            operation,
+            got=f"k={k}",
+            expected=f"1 to {d_vocab}, the size of the vocabulary",
+            fix="Ask for fewer tokens." if k > d_vocab else "Ask for at least one token.",
+        )

@@ -1,0 +1,90 @@
+"""The figure of trajectories: a data frame in, `plotly.graph_objects.Figure` out."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from semantic_hub.models.layers import layer_name
+from semantic_hub.plotting.style import INK, PALETTE, SYMBOLS, cycle, layout
+from semantic_hub.plotting.text import escaped, legible
+
+
+def paths(
+    frame: pd.DataFrame,
+    *,
+    explained: tuple[float, float],
+    fitted_to: str = "all",
+    title: str = "",
+) -> go.Figure:
+    """Each group's path over layers in a plane, and words as anchors.
+
+    Args:
+        frame: ``Trajectories.to_frame()``.
+        explained: Share of the variance on each axis, 0 to 1.
+        fitted_to: What the plane was fitted to, for the axis titles.
+        title: Title of the figure.
+
+    Returns:
+        A trace for each group, its first and last layer named, then one of the words.
+
+    Example:
+        >>> frame = pd.DataFrame({"kind": ["states", "states", "anchor"], "name": ["a", "a", "<b>"],
+        ...                       "layer": [0, 1, None], "x": [0.0, 1.0, 1.0],
+        ...                       "y": [0.0, 0.5, 0.5], "n": [3, 3, 1]})
+        >>> path, anchors = paths(frame, explained=(0.6, 0.2)).data
+        >>> path.text, anchors.text
+        (('emb', '1'), ('&lt;b&gt;',))
+    """
+    of = "words" if fitted_to == "anchors" else "states and words"
+    x_title, y_title = (
+        f"PC {number}, {share:.0%} of variance" for number, share in enumerate(explained, start=1)
+    )
+    figure = go.Figure(layout=layout(title, f"{x_title} of {of}", y_title))
+    states = frame.loc[frame["kind"] == "states"].sort_values("layer", kind="stable")
+    for index, (name, rows) in enumerate(states.groupby("name", sort=False)):
+        figure.add_trace(_path(rows.to_dict("records"), str(name), index))
+    figure.add_trace(_anchors(frame.loc[frame["kind"] == "anchor"]))
+    return figure
+
+
+def _path(rows: list[dict[Hashable, Any]], name: str, index: int) -> go.Scatter:
+    layers, ends = [layer_name(int(row["layer"])) for row in rows], (0, len(rows) - 1)
+    colour = cycle(PALETTE, index)
+    return go.Scatter(
+        x=[row["x"] for row in rows],
+        y=[row["y"] for row in rows],
+        mode="lines+markers+text",
+        name=escaped(name),
+        text=[layer if place in ends else "" for place, layer in enumerate(layers)],
+        textposition="top center",
+        textfont={"size": 10, "color": colour},
+        line={"color": colour, "width": 1.5},
+        marker={
+            "symbol": cycle(SYMBOLS, index),
+            "size": [5 + 6 * place / max(1, len(rows) - 1) for place in range(len(rows))],
+        },
+        customdata=[
+            f"{escaped(name)}, layer {layer}, n = {row['n']}"
+            for layer, row in zip(layers, rows, strict=True)
+        ],
+        cliponaxis=False,
+        hovertemplate="%{customdata}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
+    )
+
+
+def _anchors(rows: pd.DataFrame) -> go.Scatter:
+    words = [legible(word) for word in rows["name"]]
+    return go.Scatter(
+        x=rows["x"].tolist(),
+        y=rows["y"].tolist(),
+        mode="markers+text",
+        name="words (unembedding)",
+        text=words,
+        textposition="bottom center",
+        textfont={"color": INK, "size": 13},
+        marker={"symbol": "star-diamond", "size": 9, "color": INK},
+        cliponaxis=False,
+        hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
+    )

@@ -1,0 +1,135 @@
+"""A lens that is one affine map for each layer: tuned, Jacobian and fitted lenses alike."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.results import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AffineLens(Result):
+    """Translates the stream of a layer into the terms of the last one: A_l h + b_l.
+
+    It is a translator, as ``logit_lens(model, readouts, norm=lens)`` takes it: what it returns goes
+    through the model's final norm and unembedding. The last layer needs no map and is left as it
+    is, so that there every lens reads the model's own prediction. ``save`` and ``load`` keep it in
+    safetensors and JSON.
+
+    Args:
+        name: What manifests and figures call it.
+        n_layers: Blocks of the model that it was made for.
+        layers: The layers that it has a map for; 0 is the embedding, k the stream after block k.
+        weight: A_l; a row for each coordinate of the translated state.
+        bias: b_l.
+        manifest: Where the maps come from.
+
+    Example:
+        >>> import torch
+        >>> lens = AffineLens(name="twice", n_layers=2, layers=(1,), weight=2 * torch.eye(3)[None],
+        ...                   bias=torch.zeros(1, 3), manifest={})
+        >>> lens(1, torch.ones(1, 3)).tolist(), lens(2, torch.ones(1, 3)).tolist()
+        ([[2.0, 2.0, 2.0]], [[1.0, 1.0, 1.0]])
+    """
+
+    coordinates = {"layer": "layers"}
+
+    name: str
+    n_layers: int
+    layers: tuple[int, ...]
+    weight: Float[Tensor, "layer d_model d_model"]
+    bias: Float[Tensor, "layer d_model"]
+
+    def __call__(
+        self, layer: int, residual: Float[Tensor, "batch width"]
+    ) -> Float[Tensor, "batch width"]:
+        """Translate states of one layer.
+
+        Args:
+            layer: One of ``layers``, or the last layer, whose states come back as they are.
+            residual: States of that layer.
+
+        Raises:
+            SemanticHubError: A layer without a map, or states of another width.
+        """
+        self._check_width(residual.shape[-1])
+        if layer == self.n_layers:
+            return residual
+        index = self._index(layer)
+        return residual @ self.weight[index].to(residual).T + self.bias[index].to(residual)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """How much the maps change, a row for each layer.
+
+        Returns:
+            Columns ``layer row value``: of the row ``map`` the value is ‖A_l − I‖ / ‖I‖
+            (Frobenius), of the row ``bias`` ‖b_l‖ / √d_model; both are 0 for a lens that leaves
+            states as they are, as at the last layer.
+        """
+        import pandas as pd
+
+        identity = torch.eye(self.weight.shape[-1])
+        sizes = {
+            "map": torch.linalg.matrix_norm(self.weight.cpu() - identity),
+            "bias": self.bias.cpu().norm(dim=-1),
+        }
+        scale = self.weight.shape[-1] ** 0.5
+        return pd.DataFrame(
+            {"layer": layer, "row": row, "value": value}
+            for row, values in sizes.items()
+            for layer, value in zip(
+                [*self.layers, self.n_layers], [*(values / scale).tolist(), 0.0], strict=True
+            )
+        )
+
+    def figure(self) -> "go.Figure":
+        """How far each layer's map is from the identity, and how long its bias is."""
+        from semantic_hub.plotting.merge__plotting import layer_curve
+
+        y_title = "norm over that of the identity"
+        return layer_curve(self.to_frame(), y_title=y_title).update_yaxes(rangemode="tozero")
+
+    def _check_width(self, width: int) -> None:
+        if width != self.bias.shape[-1]:
+            raise SemanticHubError(
+                self.name,
+                got=f"states of width {width}",
+                expected=f"{self.bias.shape[-1]}, the width that this lens was made for",
+                fix="Use it with the model that it belongs to.",
+            )
+
+    def _index(self, layer: int) -> int:
+        if layer not in self.layers:
+            known = [*self.layers, self.n_layers]
+            raise SemanticHubError(
+                self.name,
+                got=f"layer {layer}",
+                expected=f"a layer that this lens can read: {', '.join(map(str, known))}",
+                fix=f"Read these alone, as layers={known}.",
+            )
+        return self.layers.index(layer)
+
+
+def check_fits(lens: AffineLens, d_model: int, n_layers: int, operation: str) -> AffineLens:
+    """The lens itself, if it has the width and the number of layers of a model.
+
+    Raises:
+        SemanticHubError: If it has not.
+    """
+    found = (lens.bias.shape[-1], lens.n_layers)
+    if found != (d_model, n_layers):
+        raise SemanticHubError(
+            operation,
+            got=f"a lens for a model of width {found[0]} with {found[1]} layers",
+            expected=f"width {d_model} and {n_layers} layers, as the model has",
+            fix="Give the lens that was made for this model.",
+        )
+    return lens

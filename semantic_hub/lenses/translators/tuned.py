@@ -1,0 +1,186 @@
+"""Checkpoints of the tuned-lens package, read without it.
+
+A checkpoint is a folder with ``config.json`` and ``params.pt``, the state dict of one linear layer
+for each block: ``0.weight``, ``0.bias``, ``1.weight``, … Translator i reads the *input* of block i,
+which is layer i here, and what it returns is added to that: h + W_i h + b_i goes through the
+model's final norm and unembedding. There is none for the last layer.
+
+Source: Belrose et al. 2023, Eliciting Latent Predictions from Transformers with the Tuned Lens,
+https://arxiv.org/abs/2303.08112; format of https://github.com/AlignmentResearch/tuned-lens.
+"""
+
+import hashlib
+import json
+import pickle
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+from warnings import warn
+
+import numpy as np
+import safetensors.torch
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.lenses.translators.affine import AffineLens, check_fits
+from semantic_hub.models.loading import HookedModel, check_model, unembedding
+from semantic_hub.models.provenance import processed
+from semantic_hub.results import manifest
+
+_FILES = ("params.pt", "params.safetensors", "model.safetensors")
+_KIND = "linear_tuned_lens"
+
+
+def tuned_lens(path: str | PathLike[str], model: HookedModel) -> AffineLens:
+    """A trained tuned lens from disk, for ``logit_lens(model, readouts, norm=lens)``.
+
+    Args:
+        path: The checkpoint's folder, or its file of parameters, ``.pt`` or ``.safetensors``, with
+            ``config.json`` beside it.
+        model: The model that it was trained for, with unprocessed weights.
+
+    Returns:
+        A lens with a map for every layer but the last, in float32.
+
+    Raises:
+        SemanticHubError: Files that are missing or damaged, parameters in another layout, a lens
+            for a model of another width or depth, or a model whose weights were processed.
+
+    Warns:
+        SemanticHubWarning: The unembedding's hash is not the one in the configuration, as when
+            the lens belongs to another model of the same size.
+
+    Example:
+        >>> from pathlib import Path
+        >>> d_model, layers = model.cfg.d_model, range(model.cfg.n_layers)
+        >>> state = {f"{i}.weight": torch.zeros(d_model, d_model) for i in layers}
+        >>> Path("lens").mkdir()
+        >>> torch.save(state, "lens/params.pt")
+        >>> config = {"base_model_name_or_path": "hub-mini", "d_model": d_model,
+        ...           "num_hidden_layers": len(layers), "bias": False}
+        >>> _ = Path("lens/config.json").write_text(json.dumps(config))
+        >>> tuned_lens("lens", model).layers
+        (0, 1, 2, 3, 4, 5, 6, 7)
+    """
+    _check_unprocessed(check_model(model))
+    file = _parameter_file(Path(path).expanduser())
+    config = _read_config(file.parent / "config.json")
+    lens = _lens(_read_parameters(file), config, file, model)
+    check_fits(lens, model.cfg.d_model, model.cfg.n_layers, "tuned_lens")
+    _check_unembedding(config.get("unembed_hash"), model)
+    return lens
+
+
+def _check_unprocessed(model: HookedModel) -> None:
+    if changes := processed(model):
+        raise SemanticHubError(
+            "tuned_lens",
+            got=f"a model with {', '.join(changes)}",
+            expected="weights as they were trained, since a lens reads the raw stream",
+            fix="Load the model with semantic_hub.load_model.",
+        )
+
+
+def _lens(
+    state: Mapping[str, Tensor], config: Mapping[str, Any], file: Path, model: HookedModel
+) -> AffineLens:
+    n_layers, d_model, bias = config["num_hidden_layers"], config["d_model"], config["bias"]
+    shapes = {f"{i}.weight": (d_model, d_model) for i in range(n_layers)}
+    shapes |= {f"{i}.bias": (d_model,) for i in range(n_layers) if bias}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    if found != shapes:
+        raise _different(file, found, shapes)
+    zero = torch.zeros(d_model)
+    return AffineLens(
+        name="tuned lens",
+        n_layers=n_layers,
+        layers=tuple(range(n_layers)),
+        weight=torch.stack([state[f"{i}.weight"].float() for i in range(n_layers)])
+        + torch.eye(d_model),
+        bias=torch.stack([state.get(f"{i}.bias", zero).float() for i in range(n_layers)]),
+        manifest=manifest(model, lens="tuned lens", file=file.name, config=dict(config)),
+    )
+
+
+def _parameter_file(path: Path) -> Path:
+    files = [path] if path.is_file() else [path / name for name in _FILES]
+    for file in files:
+        if file.is_file():
+            return file
+    raise _unreadable(f"{path}, without {' or '.join(_FILES)}")
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(f"{path}: {type(error).__name__}") from None
+    config = {"bias": True, "lens_type": _KIND, **config} if isinstance(config, dict) else {}
+    sizes = (config.get("d_model"), config.get("num_hidden_layers"))
+    if config.get("lens_type") != _KIND or not all(isinstance(size, int) for size in sizes):
+        raise _unreadable(
+            f"{path}: lens_type {config.get('lens_type')!r}, d_model {sizes[0]!r} and "
+            f"num_hidden_layers {sizes[1]!r}"
+        )
+    return config
+
+
+def _read_parameters(file: Path) -> dict[str, Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            return safetensors.torch.load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+        raise _unreadable(f"{file}: {type(error).__name__}") from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise _unreadable(f"{file}: {type(state).__name__} that is no state dict")
+    return state
+
+
+def _check_unembedding(expected: str | None, model: HookedModel) -> None:
+    """The package's own test: a hash that forgives other dtypes, and so no proof."""
+    if expected is None or expected == unembedding_hash(unembedding(model)[0]):
+        return
+    warn(
+        "The unembedding of this model is not the one that the tuned lens was trained with: its "
+        "hash differs from the checkpoint's unembed_hash. The lens may belong to another model.",
+        SemanticHubWarning,
+        stacklevel=3,
+    )
+
+
+def unembedding_hash(matrix: Float[Tensor, "d_model d_vocab"]) -> str:
+    """The tuned-lens package's hash of an unembedding: SHA-256 of its printed corners.
+
+    Example:
+        >>> unembedding_hash(torch.eye(2))[:8]
+        '47d95351'
+    """
+    rows = matrix.T.float().cpu().numpy()
+    return hashlib.sha256(np.array_str(rows, precision=1).encode()).hexdigest()
+
+
+def _different(
+    file: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
+) -> SemanticHubError:
+    names = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
+    name = names[0]
+    return SemanticHubError(
+        "tuned_lens",
+        got=f"{file}: {name} of shape {found.get(name)}, one of {len(names)} that differ",
+        expected=f"shape {expected.get(name)}, as its config.json says",
+        fix="Give a folder as tuned_lens.TunedLens.save writes it.",
+    )
+
+
+def _unreadable(got: str) -> SemanticHubError:
+    return SemanticHubError(
+        "tuned_lens",
+        got=got,
+        expected=f"config.json of a {_KIND} and its parameters",
+        fix="Give a folder as tuned_lens.TunedLens.save writes it.",
+    )

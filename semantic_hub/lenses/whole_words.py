@@ -1,0 +1,169 @@
+"""Words of several tokens, scored in full: through the rest of the word by teacher forcing.
+
+Cut a decoder after block l, read its stream through the lens, and it is a language model of its
+own: p_l(v | text) = softmax U N(h_l), with h_l at the last token of the text. A word w of the
+tokens t_1 … t_m has in it the probability
+
+    log p_l(w | text) = Σ_k log p_l(t_k | text t_1 … t_{k−1})
+
+At the last layer this is exactly the model's own log-probability of the word. Below it, the first
+term is what layer l says at the read-out; the others say how layer l goes on once it is *given*
+the word's beginning, which low layers often know from the spelling alone. So it is a probability at
+every layer, comparable between words of any length, and evidence about the state at the read-out
+only as far as its first term is. It is the probability that the text goes on with these tokens,
+whatever follows: a longer word that begins with them is included.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.lenses.projection import Norm, padded, score
+from semantic_hub.models.loading import HookedModel
+from semantic_hub.prompts.merge__boundaries import following_tokens
+from semantic_hub.prompts.positions import read_positions
+from semantic_hub.prompts.prompt import Prompt, Readout, encode
+from semantic_hub.prompts.words import CandidateTokens, Case, Tokens, candidate_tokens
+
+_READOUTS = 256
+"""Read-outs whose states are held at a time."""
+
+
+def score_words(
+    model: HookedModel,
+    readouts: Sequence[Readout],
+    layers: Sequence[int],
+    *,
+    norm: Norm = "final",
+    cases: Sequence[Case] = (),
+    batch_size: int | Literal["auto"] = "auto",
+) -> tuple[
+    CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
+]:
+    """Log-probability of each group's likeliest word in full, at every layer (see the module).
+
+    A word that does not fit into what the read-out leaves of the model's context is scored by its
+    first token. Every text that a token is read after is run once, in batches of like length.
+
+    Args:
+        model: A decoder with a tokenizer.
+        readouts: Read-outs that name the same groups of candidates.
+        layers: The layers to read.
+        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        cases: Case variants of the candidates to add.
+        batch_size: Texts per forward pass.
+
+    Returns:
+        The candidates' tokens, log-probabilities (natural log), and the rank in the vocabulary of
+        that word's least expected token: 1 if greedy decoding writes the word.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.prompts.words.candidate_tokens` and
+            `semantic_hub.activations.residuals.residual_stream`.
+
+    Example:
+        >>> readout = Readout(Prompt("the dog is"), {"en": ("black",), "es": ("negro",)})
+        >>> candidates, log_prob, rank = score_words(model, [readout], [8])
+        >>> tuple(log_prob.shape)
+        (1, 1, 2)
+    """
+    lengths, texts = _texts(model, readouts)
+    room = [model.cfg.n_ctx - length + 1 for length in lengths]
+    candidates = candidate_tokens(
+        model.tokenizer,
+        readouts,
+        cases=cases,
+        longest=room,
+        following=following_tokens(model, readouts),
+    )
+    kept = [texts[index] for index in candidates.kept]
+    parts = []
+    for start in range(0, len(kept), _READOUTS):
+        block = slice(start, start + _READOUTS)
+        words = _Words(kept[block], candidates.spellings[block])
+        states = residual_stream(model, list(words.targets), layers=layers, batch_size=batch_size)
+        numbers = score(model, states, layers, words.single_tokens(), norm)
+        parts.append(words.likeliest(*numbers))
+    log_prob, rank = (torch.cat(blocks) for blocks in zip(*parts, strict=True))
+    return candidates, log_prob, rank
+
+
+class _Words:
+    """The spellings of all read-outs, and the texts after which their tokens are read.
+
+    ``targets`` holds, for each distinct text, the tokens that are scored after it; a spelling of m
+    tokens is read after m texts, the first of which all spellings of a read-out share.
+    """
+
+    def __init__(
+        self, texts: Sequence[Prompt], spellings: Sequence[Sequence[Sequence[Tokens]]]
+    ) -> None:
+        self.spellings = spellings
+        self.targets: dict[Prompt, dict[int, None]] = {}
+        self.steps = [
+            list(_steps(text, spelling))
+            for text, groups in zip(texts, spellings, strict=True)
+            for spelling in chain.from_iterable(groups)
+        ]
+        for before, token in chain.from_iterable(self.steps):
+            self.targets.setdefault(before, {})[token] = None
+
+    def single_tokens(self) -> list[list[list[int]]]:
+        """What `score` takes: every target a group of its own, as many for each text."""
+        most = max(map(len, self.targets.values()))
+        rows = [[[token] for token in tokens] for tokens in self.targets.values()]
+        return [row + row[:1] * (most - len(row)) for row in rows]
+
+    def likeliest(
+        self, log_prob: Float[Tensor, "text layer target"], rank: Int[Tensor, "text layer target"]
+    ) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
+        """From the tokens' numbers to those of each group's likeliest word."""
+        spelling, text, target = torch.tensor(list(self._places())).T
+        shape = (len(self.steps), log_prob.shape[1])
+        total = log_prob.new_zeros(shape).index_add(0, spelling, log_prob[text, :, target])
+        ranks = rank[text, :, target]
+        rows = spelling[:, None].expand_as(ranks)
+        worst = rank.new_zeros(shape).scatter_reduce(0, rows, ranks, "amax")
+        members = padded(_numbered(self.spellings))
+        best, winner = total[members].max(dim=2)
+        rank = worst[members].take_along_dim(winner[:, :, None], dim=2)[:, :, 0]
+        return best.mT, rank.mT
+
+    def _places(self) -> Iterator[tuple[int, int, int]]:
+        """Number of the spelling, of the text and of the target, for each token of each."""
+        texts = {text: index for index, text in enumerate(self.targets)}
+        columns = {
+            text: {token: column for column, token in enumerate(tokens)}
+            for text, tokens in self.targets.items()
+        }
+        for number, steps in enumerate(self.steps):
+            for before, token in steps:
+                yield number, texts[before], columns[before][token]
+
+
+def _texts(model: HookedModel, readouts: Sequence[Readout]) -> tuple[list[int], list[Prompt]]:
+    """The tokens up to and with the one that is read: how many, and which."""
+    prompts = [readout.prompt for readout in readouts]
+    encodings = encode(model, prompts)
+    read = read_positions(prompts, encodings, "last", frozenset())
+    lengths = [place + 1 for (place,) in read]
+    texts = [e.first(length) for e, length in zip(encodings, lengths, strict=True)]
+    return lengths, texts
+
+
+def _steps(text: Prompt, spelling: Tokens) -> Iterator[tuple[Prompt, int]]:
+    """Each token of a spelling, and the text that it is read after."""
+    for index, token in enumerate(spelling):
+        yield replace(text, tokens=(text.tokens or ()) + spelling[:index]), token
+
+
+def _numbered(spellings: Sequence[Sequence[Sequence[Tokens]]]) -> list[list[list[int]]]:
+    """Every spelling's number, counted through all read-outs."""
+    number = iter(range(sum(len(group) for groups in spellings for group in groups)))
+    return [[[next(number) for _ in group] for group in groups] for groups in spellings]

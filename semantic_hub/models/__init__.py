@@ -1,0 +1,1 @@
+"""TODO semantic_hub/models."""

@@ -1,0 +1,120 @@
+"""Layers: their numbers, their hooks, and forward passes that stop at one.
+
+Layers are counted 0..n_layers everywhere: 0 is the input of the first block (for Gemma after its
+embedding scale, for GPT-2 with the positional embedding added), ``k`` the stream after block ``k``.
+The last one is *before* the final norm.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Int
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.checkpoints import bridge_class
+from semantic_hub.models.protocol import HookedModel
+
+
+def check_layers(model: HookedModel, layers: Sequence[int] | None) -> list[int]:
+    """The asked-for layers as a list; ``None`` means all of them, 0..n_layers.
+
+    Raises:
+        SemanticHubError: If a layer is out of range or none is asked for.
+    """
+    last = model.cfg.n_layers
+    asked = list(range(last + 1)) if layers is None else [int(layer) for layer in layers]
+    wrong = [layer for layer in asked if not 0 <= layer <= last]
+    if wrong or not asked:
+        raise SemanticHubError(
+            "layers",
+            got=f"layer {wrong[0]}" if wrong else "no layers",
+            expected=f"layers 0 to {last} (0 is the embedding, {last} the last block's output)",
+            fix="Leave layers out to read them all.",
+        )
+    return asked
+
+
+def layer_hook(layer: int) -> str:
+    """The hook that sees the residual stream at a layer (see the module's convention).
+
+    Example:
+        >>> layer_hook(0), layer_hook(3)
+        ('blocks.0.hook_resid_pre', 'blocks.2.hook_resid_post')
+    """
+    return f"blocks.{layer - 1}.hook_resid_post" if layer else "blocks.0.hook_resid_pre"
+
+
+def layer_name(layer: int) -> str:
+    """What figures and tables call a layer.
+
+    Example:
+        >>> layer_name(0), layer_name(3)
+        ('emb', '3')
+    """
+    return "emb" if layer == 0 else str(layer)
+
+
+def embedding_module(model: HookedModel) -> Any:
+    """The module that turns token ids into what ``hook_embed`` holds.
+
+    Raises:
+        SemanticHubError: A model that has no single one.
+    """
+    if not hasattr(model, "blocks"):
+        raise _no_single_stack(model)
+    embed: Any = model.embed  # type: ignore[attr-defined]
+    return getattr(embed, "original_component", embed)
+
+
+@contextmanager
+def running_to_layer(
+    model: HookedModel,
+    last_layer: int,
+    hooks: Sequence[tuple[str, Callable[..., Any]]],
+) -> Iterator[Callable[[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]], None]]:
+    """Hooks stay in place over many forward passes, each of which stops at ``last_layer``.
+
+    Args:
+        model: The model.
+        last_layer: The last layer that is computed.
+        hooks: ``(hook name, function)``.
+
+    Yields:
+        ``run(tokens, attention_mask)``, a forward pass for the hooks' sake alone.
+    """
+    if not hasattr(model, "blocks"):
+        raise _no_single_stack(model)
+    is_bridge = isinstance(model, bridge_class())
+    stop = [(layer_hook(last_layer), _stop_bridge)] if is_bridge else []
+    options = {} if is_bridge else {"stop_at_layer": max(last_layer, 1)}
+
+    def run(tokens: Int[Tensor, "batch pos"], attention_mask: Int[Tensor, "batch pos"]) -> None:
+        device = model.cfg.device
+        model(
+            tokens.to(device),
+            attention_mask=attention_mask.to(device),
+            return_type=None,
+            **options,
+        )
+
+    with model.hooks(fwd_hooks=[*hooks, *stop]):
+        yield run
+
+
+def _stop_bridge(value: Tensor, hook: Any) -> None:
+    """A bridge's forward pass ends, and returns, wherever this exception comes up."""
+    from transformer_lens.model_bridge.exceptions import StopAtLayerException
+
+    raise StopAtLayerException(value)
+
+
+def _no_single_stack(model: HookedModel) -> SemanticHubError:
+    return SemanticHubError(
+        "residual_stream",
+        got=f"{Path(model.cfg.model_name).name}, which has no single stack of blocks",
+        expected="a decoder or an encoder",
+        fix="Encoder-decoder models are not supported.",
+    )

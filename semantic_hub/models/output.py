@@ -1,0 +1,114 @@
+"""A decoder's way out: its final norm and unembedding, as its own modules compute them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.checkpoints import bridge_class
+from semantic_hub.models.protocol import HookedModel, first_parameter
+
+
+def predicts_next_token(model: HookedModel) -> bool:
+    """Whether the last layer, normed and unembedded, is the model's next-token prediction.
+
+    False for encoders (BERT family), which have no next-token lens.
+    """
+    adapter = getattr(model, "adapter", None)
+    causal = adapter is None or adapter.supports_generation
+    return causal and hasattr(model, "unembed")
+
+
+def check_predicts_next_token(model: HookedModel, operation: str) -> None:
+    """Refuse a model that :func:`predicts_next_token` denies.
+
+    Raises:
+        SemanticHubError: For such a model.
+    """
+    if not predicts_next_token(model):
+        raise SemanticHubError(
+            operation,
+            got=f"{Path(model.cfg.model_name).name}, which does not predict next tokens",
+            expected="a decoder",
+            fix="Use residual_stream and similarity, which work for encoders.",
+        )
+
+
+def final_norm(
+    model: HookedModel, residual: Float[Tensor, "*axes d_model"]
+) -> Float[Tensor, "*axes d_model"]:
+    """The model's own final norm, on its device and in its dtype; statistics are in float32.
+
+    Args:
+        model: A decoder.
+        residual: States at any layer.
+
+    Returns:
+        Normed states in the model's dtype; the same states for a model without a final norm.
+    """
+    norm = getattr(model, "ln_final", None)
+    states = _for_module(model, norm, residual)
+    return states if norm is None else _with_batch_and_pos(norm, states)
+
+
+def unembed(
+    model: HookedModel, residual: Float[Tensor, "*axes d_model"]
+) -> Float[Tensor, "*axes d_vocab"]:
+    """The model's own logits from normed states, its soft cap or logit scale included.
+
+    ``unembed(model, final_norm(model, states))`` at the last layer are the model's logits.
+
+    Args:
+        model: A decoder.
+        residual: States as :func:`final_norm` returns them.
+
+    Returns:
+        Logits in float32.
+
+    Raises:
+        SemanticHubError: If the model is no decoder.
+    """
+    check_predicts_next_token(model, "unembed")
+    decoder: Any = model
+    logits = _with_batch_and_pos(decoder.unembed, _for_module(model, decoder.unembed, residual))
+    return _output_transform(model)(logits).float()
+
+
+def unembedding(
+    model: HookedModel,
+) -> tuple[Float[Tensor, "d_model d_vocab"], Float[Tensor, " d_vocab"] | None]:
+    """The unembedding matrix, and its bias (``None`` if it is absent or zero).
+
+    Raises:
+        SemanticHubError: If the model is no decoder.
+    """
+    check_predicts_next_token(model, "unembedding")
+    decoder: Any = model
+    bias = decoder.b_U
+    return decoder.W_U.detach(), (bias.detach() if bool(bias.any()) else None)
+
+
+def _for_module(model: HookedModel, module: Any, states: Tensor) -> Tensor:
+    """States in the model's dtype, on the device where the module is (models may span several)."""
+    first = first_parameter(model)
+    own = next(module.parameters(), first) if hasattr(module, "parameters") else first
+    return states.to(device=own.device, dtype=first.dtype)
+
+
+def _with_batch_and_pos(
+    module: Callable[[Tensor], Tensor], states: Float[Tensor, "*axes features"]
+) -> Float[Tensor, "*axes out"]:
+    """Apply a module that expects ``[batch, pos, features]`` to states of any shape."""
+    flat = states.reshape(1, -1, states.shape[-1])
+    return module(flat).reshape(*states.shape[:-1], -1)
+
+
+def _output_transform(model: Any) -> Callable[[Tensor], Tensor]:
+    if isinstance(model, bridge_class()):
+        return model.adapter.apply_output_logits_transform
+    cap = model.cfg.output_logits_soft_cap
+    return (lambda logits: cap * torch.tanh(logits / cap)) if cap and cap > 0 else lambda x: x

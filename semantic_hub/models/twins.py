@@ -1,0 +1,72 @@
+"""A model's architecture with fresh weights: what the architecture shows without training."""
+
+import copy
+from typing import Any
+
+import torch
+
+from semantic_hub.models.checkpoints import bridge_class, build_hooked_transformer
+from semantic_hub.models.protocol import HookedModel, first_parameter
+
+
+def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
+    """A model of the same class, architecture and tokenizer with freshly initialised weights.
+
+    A ``HookedTransformer`` is initialised by its own ``init_weights``, a ``TransformerBridge`` by
+    the Hugging Face class that it wraps, each from its configuration. The model itself and the
+    global random state are left as they were.
+
+    Args:
+        model: The model to copy the architecture of.
+        seed: The twin's weights are a function of the architecture and this number.
+
+    Returns:
+        The twin, on the model's device, in its dtype and in evaluation mode.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> model = sh.load_model("hub-mini")
+        >>> sh.random_twin(model).cfg.n_layers == model.cfg.n_layers
+        True
+    """
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        is_bridge = isinstance(model, bridge_class())
+        twin = _bridge_twin(model, seed) if is_bridge else _hooked_twin(model)
+    twin.cfg.model_name = f"{model.cfg.model_name} (random twin {seed})"
+    dtype = first_parameter(model).dtype
+    return (twin if first_parameter(twin).dtype == dtype else twin.to(dtype)).eval()
+
+
+def _hooked_twin(model: Any) -> Any:
+    config = copy.deepcopy(model.cfg)
+    config.seed, config.init_weights, config.tokenizer_name = None, True, None
+    twin = build_hooked_transformer(config, None)
+    twin.cfg.tokenizer_name, twin.cfg.init_weights = model.cfg.tokenizer_name, False
+    twin.tokenizer = model.tokenizer
+    return twin
+
+
+def _bridge_twin(model: Any, seed: int) -> Any:
+    config = copy.deepcopy(getattr(model.original_model, "config", None))
+    if config is None:
+        return _native_twin(model, seed)
+    fresh = type(model.original_model)._from_config(config, attn_implementation="eager")
+    return bridge_class().boot_transformers(
+        model.cfg.model_name,
+        hf_model=fresh.to(model.cfg.device),
+        tokenizer=model.tokenizer,
+        dtype=first_parameter(model).dtype,
+    )
+
+
+def _native_twin(model: Any, seed: int) -> Any:
+    config = copy.deepcopy(model.cfg)
+    config.seed, config.init_weights = seed, True
+    return bridge_class().boot_native(
+        config,
+        tokenizer=model.tokenizer,
+        device=model.cfg.device,
+        model_name=model.cfg.model_name,
+    )

@@ -1,0 +1,159 @@
+"""The eye or the ear of a multimodal model: from an image or a waveform to soft tokens."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.protocol import first_parameter
+from semantic_hub.multimodal.merge__multimodal_spans import feature_span, feature_token
+
+
+class Preparation:
+    """What a checkpoint's own processor makes of one image or one waveform, in a text.
+
+    Args:
+        processor: The processor.
+        config: The network's configuration, which names the token of features.
+
+    Raises:
+        SemanticHubError: A configuration that names no token of features, or several kinds.
+    """
+
+    def __init__(self, processor: Any, config: Any) -> None:
+        self._processor, self.config = processor, config
+        self.given_as, token = feature_token(config)
+        self._place = processor.tokenizer.convert_ids_to_tokens(token)
+
+    @property
+    def rate(self) -> int | None:
+        """The sampling rate of waveforms, in Hz; None for images."""
+        extractor = getattr(self._processor, "feature_extractor", None)
+        return getattr(extractor, "sampling_rate", None)
+
+    def __call__(self, given: Any, rate: int | None = None, after: str = "") -> Any:
+        """The network's inputs, a mapping of tensors with a batch axis of 1.
+
+        Args:
+            given: An image, or samples of one channel.
+            rate: Of samples, in Hz.
+            after: Text behind the features.
+
+        Raises:
+            SemanticHubError: As `Encoder`.
+        """
+        sound = self.given_as == "audio"
+        given = self._checked(given, rate) if sound else _checked_image(given)
+        options: dict[str, Any] = {"sampling_rate": rate} if sound else {}
+        options[self.given_as] = [given]
+        try:
+            return self._processor(text=[self._place + after], return_tensors="pt", **options)
+        except ValueError as error:
+            raise SemanticHubError(
+                "encode",
+                got=f"an input that the checkpoint's {type(self._processor).__name__} refuses "
+                f"({error})",
+                expected=f"one that takes {self._place!r} in a text as the place of features",
+                fix="Use a checkpoint whose processor does, such as LLaVA's or Qwen2-Audio's.",
+            ) from error
+
+    def _checked(self, waveform: Any, rate: int | None) -> Float[np.ndarray, " sample"]:
+        samples = np.asarray(waveform)
+        numbers = samples.dtype.kind == "f" and samples.ndim == 1 and samples.size
+        if not numbers or not np.isfinite(samples).all() or rate != self.rate:
+            raise SemanticHubError(
+                "encode",
+                got=f"{samples.dtype} of shape {samples.shape} at {rate} Hz"
+                + (", with NaN or infinity in it" if numbers and rate == self.rate else ""),
+                expected=f"finite floating-point samples of one channel at {self.rate} Hz",
+                fix="Mix the channels down, and resample the waveform.",
+            )
+        return samples.astype(np.float32)
+
+
+class Encoder:
+    """``encode(image)`` or ``encode(waveform, rate)``: what the language model gets to read of it.
+
+    The checkpoint's processor prepares the input, its encoder and projector make features of it,
+    and these are taken where the language model receives them.
+
+    Args:
+        network: The multimodal network of transformers, without its output head. Its embedding,
+            encoder and projector are kept; the language model's blocks are let go.
+        prepare: What comes before the network.
+    """
+
+    def __init__(self, network: Any, prepare: Preparation) -> None:
+        network.language_model = _Through(network.get_input_embeddings().weight)
+        self._network, self._prepare = network, prepare
+
+    @property
+    def rate(self) -> int | None:
+        """The sampling rate of waveforms, in Hz; None for images."""
+        return self._prepare.rate
+
+    @property
+    def config(self) -> Any:
+        """The network's configuration."""
+        return self._prepare.config
+
+    def __call__(self, given: Any, rate: int | None = None) -> Float[Tensor, "pos d_model"]:
+        """Features of one image, or of one waveform.
+
+        Args:
+            given: An image (``PIL.Image.Image``), or samples of one channel.
+            rate: Of samples, in Hz.
+
+        Returns:
+            One row for each position, on the CPU.
+
+        Raises:
+            SemanticHubError: Something else than an image; samples that are empty, of several
+                channels, not finite or of another rate than the checkpoint's.
+        """
+        return self.of(self._prepare(given, rate))
+
+    @torch.inference_mode()
+    def of(self, inputs: Any) -> Float[Tensor, "pos d_model"]:
+        """Features of what the processor has made of an image or a waveform in a text."""
+        kind = first_parameter(self._network)
+        read = self._network(**inputs.to(kind.device, kind.dtype)).last_hidden_state[0]
+        span = feature_span(inputs, self.config)
+        return read[span.start : span.stop].clone().cpu()
+
+    def to(self, device: str | torch.device) -> "Encoder":
+        """The same encoder, moved to a device."""
+        self._network.to(device)
+        return self
+
+
+class _Through(torch.nn.Module):
+    """In the place of a language model: it says what it would have read."""
+
+    def __init__(self, weight: Float[Tensor, "d_vocab d_model"]) -> None:
+        super().__init__()
+        self.embed_tokens = torch.nn.Embedding.from_pretrained(weight)
+
+    def get_input_embeddings(self) -> torch.nn.Module:
+        return self.embed_tokens
+
+    def forward(self, inputs_embeds: Tensor, **options: Any) -> Any:
+        from transformers.modeling_outputs import BaseModelOutputWithPast
+
+        return BaseModelOutputWithPast(last_hidden_state=inputs_embeds)  # type: ignore[arg-type]
+
+
+def _checked_image(image: Any) -> Any:
+    from PIL import Image
+
+    if not isinstance(image, Image.Image):
+        raise SemanticHubError(
+            "encode",
+            got=f"a {type(image).__name__}",
+            expected="an image (PIL.Image.Image)",
+            fix="Open the file with PIL.Image.open, or use PIL.Image.fromarray.",
+        )
+    return image.convert("RGB")

@@ -1,0 +1,124 @@
+"""Tokens coloured by a number each: as plain HTML for pages, and by circuitsvis for notebooks."""
+
+from collections.abc import Sequence
+from html import escape
+from math import isnan
+from typing import TYPE_CHECKING
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.style import DIVERGING
+from semantic_hub.plotting.text import legible
+
+if TYPE_CHECKING:
+    from circuitsvis.utils.render import RenderedHTML
+
+_BELOW, _ABOVE = DIVERGING[0][1], DIVERGING[-1][1]
+
+
+def coloured_html(
+    pieces: Sequence[str], values: Sequence[float], *, unit: str = "", limit: float | None = None
+) -> str:
+    """Tokens as HTML that needs no script and no network: a ``<span>`` each, for a report.
+
+    Blue above 0, vermilion below, the stronger the further from it, transparent at 0, so that the
+    text stays readable on a light and on a dark page. The number is in the tooltip. Everything that
+    comes from the tokens is escaped; spaces, line breaks and bytes are shown as signs.
+
+    Args:
+        pieces: What each token adds to the text.
+        values: A number for each; NaN for none.
+        unit: What they count, for the tooltips.
+        limit: The number with full colour; None for the largest.
+
+    Returns:
+        A ``<p class="tokens">``.
+
+    Raises:
+        SemanticHubError: Not one number for each token.
+
+    Example:
+        >>> print(coloured_html(["a", "<b>"], [float("nan"), 0.5], unit="nat"))
+        <p class="tokens"><span title="–">a</span><wbr><span title="0.5 nat"
+        style="background:rgba(0,114,178,0.60)">&lt;b&gt;</span></p>
+    """
+    _check("coloured_html", pieces, values)
+    full = _full(values, limit)
+    spans = (_span(*pair, unit, full) for pair in zip(pieces, values, strict=True))
+    return f'<p class="tokens">{"<wbr>".join(spans)}</p>'
+
+
+def coloured_notebook(
+    pieces: Sequence[str], values: Sequence[float], *, limit: float | None = None
+) -> "RenderedHTML":
+    """The same tokens for a notebook, drawn by ``circuitsvis.tokens.colored_tokens``.
+
+    Notebooks show the value on their own. circuitsvis draws with a script: it asks the network
+    whether it is there, and loads the script from a content network if it is, else it puts the one
+    of the installed package into the notebook. So pages use `coloured_html`. It writes tokens as
+    HTML, so they are escaped here.
+
+    Args:
+        pieces: What each token adds to the text.
+        values: A number for each; NaN is drawn as 0.
+        limit: The number with full colour; None for the largest.
+
+    Raises:
+        SemanticHubError: Not one number for each token.
+
+    Example:
+        >>> shown = coloured_notebook(["a", "</script>"], [0.1, 0.5])
+        >>> shown.cdn_src.count("</script>")
+        1
+    """
+    from circuitsvis.tokens import colored_tokens
+
+    _check("coloured_notebook", pieces, values)
+    known = [0.0 if isnan(value) else value for value in values]
+    full = _full(known, limit)
+    return colored_tokens(
+        [legible(piece) for piece in pieces],
+        known,
+        min_value=-full,
+        max_value=full,
+        negative_color=_BELOW,
+        positive_color=_ABOVE,
+    )
+
+
+def _span(piece: str, value: float, unit: str, full: float) -> str:
+    return f'<span title="{_told(value, unit)}"{_ground(value, full)}>{legible(piece)}</span>'
+
+
+def _full(values: Sequence[float], limit: float | None) -> float:
+    """The number with full colour."""
+    largest = max((abs(value) for value in values if not isnan(value)), default=0.0)
+    return limit or largest or 1.0
+
+
+def _told(value: float, unit: str) -> str:
+    return "–" if isnan(value) else escape(f"{value:.3g} {unit}".strip())
+
+
+def _ground(value: float, full: float) -> str:
+    """The attribute that colours a token; none for a number that is 0 or missing."""
+    if isnan(value) or not value:
+        return ""
+    strength = _STRONGEST * min(1.0, abs(value) / full)
+    colour = _ABOVE if value > 0 else _BELOW
+    channels = ",".join(str(int(colour[start : start + 2], 16)) for start in (1, 3, 5))
+    return f' style="background:rgba({channels},{strength:.2f})"'
+
+
+_STRONGEST = 0.6
+"""Opacity of full colour: more would hide the text on one of the two grounds."""
+
+
+def _check(operation: str, pieces: Sequence[str], values: Sequence[float]) -> None:
+    if len(pieces) == len(values):
+        return
+    raise SemanticHubError(
+        operation,
+        got=f"{len(values)} numbers for {len(pieces)} tokens",
+        expected="one for each token",
+        fix="Pass the tokens of the prompt that the numbers belong to.",
+    )

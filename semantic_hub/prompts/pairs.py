@@ -1,0 +1,229 @@
+"""Pairs of prompts with the same meaning, from code or from the user's own files."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
+from semantic_hub.prompts.tables import read_records, read_table
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs (x_i, y_i) of prompts with the same meaning in two spokes or two languages.
+
+    ``len`` counts them, a slice gives `Pairs` again, and iteration gives ``(x_i, y_i)``.
+
+    Args:
+        x: Prompts of one side. `Pairs.from_prompts` takes plain text.
+        y: Prompts of the other side, in the same order.
+        x_name: What the x side is called in results and figures.
+        y_name: What the y side is called.
+        labels: One name for each pair, such as its meaning; empty for none.
+
+    Raises:
+        SemanticHubError: No pairs, sides or labels of unequal length, or a side that is not a
+            tuple of `Prompt`.
+
+    Example:
+        >>> pairs = Pairs.from_prompts(["one", "two"], ["uno", "dos"], x_name="en", y_name="es")
+        >>> len(pairs), pairs[1:].y[0].text
+        (2, 'dos')
+    """
+
+    x: tuple[Prompt, ...]
+    y: tuple[Prompt, ...]
+    x_name: str = "x"
+    y_name: str = "y"
+    labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for side in (self.x, self.y):
+            if not isinstance(side, tuple) or not all(isinstance(p, Prompt) for p in side):
+                raise _pairs_error(type(side).__name__, "tuples of Prompt", "Use from_prompts().")
+        lengths = f"{len(self.x)} x prompts and {len(self.y)} y prompts"
+        if len(self.x) != len(self.y):
+            raise _pairs_error(lengths, "equal lengths", "Give every x prompt its y prompt.")
+        if not self.x:
+            raise _pairs_error(lengths, "at least 1 pair", "Pass some pairs.")
+        if len(self.labels) not in (0, len(self.x)):
+            got = f"{len(self.labels)} labels for {len(self.x)} pairs"
+            raise _pairs_error(got, "one label for each pair, or none", "Leave the labels out.")
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __iter__(self) -> Iterator[tuple[Prompt, Prompt]]:
+        return zip(self.x, self.y, strict=True)
+
+    def __getitem__(self, rows: slice) -> "Pairs":
+        if not isinstance(rows, slice):
+            fix = f"Use pairs[{rows}:{rows + 1}], or pairs.x[{rows}]."
+            raise SemanticHubError("Pairs[...]", got=rows, expected="a slice", fix=fix)
+        return Pairs(self.x[rows], self.y[rows], self.x_name, self.y_name, self.labels[rows])
+
+    @classmethod
+    def from_prompts(
+        cls,
+        x: Iterable[PromptLike],
+        y: Iterable[PromptLike],
+        *,
+        x_name: str = "x",
+        y_name: str = "y",
+        labels: Iterable[str] = (),
+    ) -> "Pairs":
+        """Pairs from texts, token ids or `Prompt` objects.
+
+        Args:
+            x: Prompts of one side.
+            y: Prompts of the other side, in the same order.
+            x_name: What the x side is called.
+            y_name: What the y side is called.
+            labels: One name for each pair, or none.
+
+        Raises:
+            SemanticHubError: As `Pairs`, or an empty prompt.
+        """
+        x_prompts, y_prompts = tuple(map(as_prompt, x)), tuple(map(as_prompt, y))
+        return cls(x_prompts, y_prompts, x_name, y_name, tuple(labels))
+
+    @classmethod
+    def from_tsv(
+        cls, path: str | Path, x: str = "en", y: str = "es", *, labels: str | None = None
+    ) -> "Pairs":
+        """Pairs from two named columns of a UTF-8 table, tab-separated, with a header line.
+
+        A name that ends in ``.csv`` is read as comma-separated. Spaces around a cell are dropped.
+
+        Args:
+            path: The file.
+            x: Header of the x column; it becomes ``x_name``.
+            y: Header of the y column; it becomes ``y_name``.
+            labels: Header of a column of labels.
+
+        Raises:
+            SemanticHubError: A file that is missing, empty or not UTF-8, lacks a column, or has a
+                row that is too short or an empty cell; names the file and the line.
+        """
+        columns = [x, y, *([labels] if labels else [])]
+        rows = read_table(path, columns, "Pairs.from_tsv")
+        if not rows:
+            raise _no_rows("Pairs.from_tsv", path)
+        return _from_cells([tuple(row[column] for column in columns) for row in rows], x, y)
+
+    @classmethod
+    def from_jsonl(
+        cls, path: str | Path, x: str = "en", y: str = "es", *, labels: str | None = None
+    ) -> "Pairs":
+        """Pairs from two fields of the JSON objects in a UTF-8 file, one object a line.
+
+        Args:
+            path: The file.
+            x: Field of the x text; dots go into nested objects: ``"translation.en"``. Its last
+                part becomes ``x_name``.
+            y: Field of the y text.
+            labels: Field of the labels.
+
+        Raises:
+            SemanticHubError: A file that is missing, empty or not UTF-8, a line that is not a JSON
+                object, or a field that is missing, empty or not text; names the file and the line.
+        """
+        return _from_records(
+            read_records(path, "Pairs.from_jsonl"), x, y, labels, "Pairs.from_jsonl"
+        )
+
+    @classmethod
+    def from_dataset(
+        cls,
+        dataset: Iterable[Mapping[str, Any]],
+        x: str = "en",
+        y: str = "es",
+        *,
+        labels: str | None = None,
+    ) -> "Pairs":
+        """Pairs from two fields of a ``datasets`` split, or of any mappings.
+
+        Args:
+            dataset: A ``datasets.Dataset``, streaming or not, or a list of dictionaries.
+            x: Field of the x text; dots go into nested fields: ``"translation.en"``. Its last
+                part becomes ``x_name``.
+            y: Field of the y text.
+            labels: Field of the labels.
+
+        Raises:
+            SemanticHubError: No rows, a dictionary of splits, or a field that is missing, empty
+                or not text; names the row.
+
+        Example:
+            >>> rows = [{"translation": {"en": "one", "es": "uno"}}]
+            >>> pairs = Pairs.from_dataset(rows, x="translation.en", y="translation.es")
+            >>> pairs.x_name, pairs.y[0].text
+            ('en', 'uno')
+        """
+        operation = "Pairs.from_dataset"
+        if isinstance(dataset, Mapping):
+            raise SemanticHubError(
+                operation,
+                got=f"a mapping with {', '.join(map(str, dataset))}",
+                expected="one split: rows that are mappings",
+                fix="Choose one, such as dataset['train'].",
+            )
+        rows = ((f"row {number}", row) for number, row in enumerate(dataset))
+        return _from_records(rows, x, y, labels, operation)
+
+
+def _from_records(
+    records: Iterable[tuple[str, Mapping[str, Any]]],
+    x: str,
+    y: str,
+    labels: str | None,
+    operation: str,
+) -> Pairs:
+    names = [x, y, *([labels] if labels else [])]
+    cells = [
+        tuple(_text(record, name, place, operation) for name in names) for place, record in records
+    ]
+    if not cells:
+        raise _no_rows(operation, "the dataset")
+    return _from_cells(cells, x.rpartition(".")[2], y.rpartition(".")[2])
+
+
+def _from_cells(cells: Sequence[tuple[str, ...]], x_name: str, y_name: str) -> Pairs:
+    x, y, *labels = zip(*cells, strict=True)
+    return Pairs.from_prompts(
+        x, y, x_name=x_name, y_name=y_name, labels=labels[0] if labels else ()
+    )
+
+
+def _text(record: Mapping[str, Any], name: str, place: str, operation: str) -> str:
+    """The text under a name; a name with dots that is no field itself goes into nested ones."""
+    value: Any = record
+    for part in [name] if name in record else name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            there = ", ".join(map(str, value)) if isinstance(value, Mapping) else "no fields"
+            raise SemanticHubError(
+                operation,
+                got=f"{place}: {there}",
+                expected=f"a field {name!r}",
+                fix="Name a field that is there; dots go into nested ones.",
+            )
+        value = value[part]
+    if not isinstance(value, str) or not value.strip():
+        raise SemanticHubError(
+            operation,
+            got=f"{place}: {value!r} under {name!r}",
+            expected="text that is not empty",
+            fix="Fill it, or drop the row.",
+        )
+    return value.strip()
+
+
+def _pairs_error(got: str, expected: str, fix: str) -> SemanticHubError:
+    return SemanticHubError("Pairs", got=got, expected=expected, fix=fix)
+
+
+def _no_rows(operation: str, place: object) -> SemanticHubError:
+    fix = "Pass some pairs."
+    return SemanticHubError(operation, got=f"{place}: no rows", expected="at least 1 pair", fix=fix)

@@ -1,0 +1,421 @@
+"""Prompts and their tokens.
+
+**Tokens.** Text goes through the model's own ``to_tokens``, so a BOS token is added exactly when
+``model.cfg.default_prepend_bos`` says so, and never twice: text that already starts with the BOS
+token's string keeps that one. Tokens given as ids are used as they are.
+
+**Own tokens.** Positions are counted among the prompt's *own* tokens: those of the text, without
+the BOS, ``[CLS]`` or ``[SEP]`` that the tokenizer puts around it. All given ids are own tokens.
+Where a text is split differently behind a BOS, all but the special tokens at both ends are own.
+
+**Features.** A prompt may hold spans of soft tokens; their positions are own ones too, and the ids
+there only hold their place (see `semantic_hub.prompts.soft_tokens` and `semantic_hub.activations.features`).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.merge__soft_encoding import (
+    marked_tokens,
+    placeholder_id,
+    text_with_markers,
+    with_markers,
+    with_places,
+)
+from semantic_hub.prompts.soft_tokens import (
+    SOFT,
+    SOFT_TOKEN,
+    PlacedSoftTokens,
+    SoftPositions,
+    SoftTokens,
+)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One model input.
+
+    Args:
+        text: Text for the model's own tokenizer, with a `SOFT` for each span of features.
+        tokens: Token ids instead of text, used as they are (no BOS is added), with a `SOFT_TOKEN`
+            for each span.
+        position: Where to read, counted among the prompt's own tokens, from the end if negative;
+            or one of the positions of its features. ``None`` leaves it to the caller, which reads
+            the last one.
+        soft: Spans of features, one for each marker.
+
+    Raises:
+        SemanticHubError: If not exactly one of ``text`` and ``tokens`` is given, it is empty, or
+            it has not one marker for each span.
+
+    Example:
+        >>> Prompt("The dog barks.", position=-2).position
+        -2
+        >>> import torch
+        >>> Prompt(f"{SOFT} colour:", soft=(SoftTokens(torch.zeros(16, 64)),)).soft
+        (SoftTokens(16 × 64, 3806d019),)
+    """
+
+    text: str | None = None
+    tokens: tuple[int, ...] | None = None
+    position: int | SoftPositions | None = None
+    soft: tuple[SoftTokens, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "soft", tuple(self.soft))
+        if self.tokens is not None:
+            object.__setattr__(self, "tokens", tuple(self.tokens))
+        if (self.text is None) == (self.tokens is None):
+            raise SemanticHubError(
+                "Prompt",
+                got="both text and tokens" if self.text is not None else "neither text nor tokens",
+                expected="exactly one of them",
+                fix="Pass text, or token ids, not both.",
+            )
+        if not (self.text or self.tokens):
+            raise SemanticHubError(
+                "Prompt",
+                got="an empty prompt",
+                expected="at least one token",
+                fix="Leave the prompt out, or give it content.",
+            )
+        markers = (self.text or "").count(SOFT) + (self.tokens or ()).count(SOFT_TOKEN)
+        if markers != len(self.soft) or not all(isinstance(s, SoftTokens) for s in self.soft):
+            raise SemanticHubError(
+                "Prompt",
+                got=f"{markers} markers and {len(self.soft)} spans of features",
+                expected="one marker for each span, which are SoftTokens",
+                fix=f"Write {SOFT!r} in the text, or {SOFT_TOKEN} among token ids, for each span.",
+            )
+
+
+NEXT = "\0"
+"""Among a read-out's candidates: the token that really follows, in the tokens of the whole text."""
+
+
+@dataclass(frozen=True)
+class Readout:
+    """One position of one prompt, and named candidate words to score there.
+
+    Args:
+        prompt: The input; its ``position`` is where the next word is read.
+        candidates: Words under free names; `NEXT` stands for the token that really follows.
+        following: The text that comes after the prompt where it was taken from. The read-out then
+            counts only where the prompt's tokens are the first ones of the whole text's; see
+            `semantic_hub.prompts.merge__boundaries`.
+        next_word: What `following` begins with and must be exactly one token, such as ``" Emma"``;
+            empty if any token may come next.
+
+    Raises:
+        SemanticHubError: A bare text for a group of words; `following` after a prompt of token ids
+            or with a position of its own; `NEXT` without `following`, or a `next_word` that it
+            does not begin with.
+
+    Example:
+        >>> Readout(Prompt("el perro es un"), {"surface": ("animal",), "hub": ("pet", "beast")}
+        ...        ).candidates["hub"]
+        ('pet', 'beast')
+        >>> Readout(Prompt("[1,"), {"surface": (NEXT,), "hub": ("and",)}, " 2]").following
+        ' 2]'
+    """
+
+    prompt: Prompt
+    candidates: Mapping[str, tuple[str, ...]]
+    following: str = ""
+    next_word: str = ""
+
+    def __post_init__(self) -> None:
+        check_word_groups("Readout", self.candidates)
+        asked = any(NEXT in words for words in self.candidates.values())
+        if not self.following.startswith(self.next_word) or (asked and not self.following):
+            raise SemanticHubError(
+                "Readout",
+                got=f"next word {self.next_word!r} of the text {self.following[:20]!r}",
+                expected="the text that follows the prompt, which begins with the next word",
+                fix="Pass following, or leave NEXT out of the candidates.",
+            )
+        if self.following and (self.prompt.text is None or self.prompt.position not in (None, -1)):
+            raise SemanticHubError(
+                "Readout",
+                got="a text that follows token ids, or a prompt with a position",
+                expected="a prompt of text that is read at its end",
+                fix="Cut the text where it is read.",
+            )
+
+
+def check_word_groups(operation: str, groups: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse a bare text for a group of words, whose letters would each count as a word.
+
+    Raises:
+        SemanticHubError: For such a group.
+    """
+    bare = [name for name, words in groups.items() if isinstance(words, str)]
+    if bare:
+        raise SemanticHubError(
+            operation,
+            got=f"the text {groups[bare[0]]!r} as group {bare[0]!r}",
+            expected="a tuple of words",
+            fix=f"Write ({groups[bare[0]]!r},).",
+        )
+
+
+PromptLike = str | Prompt | Sequence[int]
+"""Text, a :class:`Prompt`, or token ids."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The tokens of one prompt; ``tokens[own]`` are its own, the rest the tokenizer added.
+
+    Where it holds features, ``soft`` has them and their places, and the tokens there are
+    placeholders, one for each row.
+    """
+
+    tokens: tuple[int, ...]
+    own: slice
+    soft: tuple[PlacedSoftTokens, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def own_positions(self) -> range:
+        """Indices into ``tokens`` of the prompt's own tokens."""
+        return range(*self.own.indices(len(self.tokens)))
+
+    @property
+    def spans(self) -> tuple[range, ...]:
+        """Indices into ``tokens`` of each span of features."""
+        return tuple(place.positions for place in self.soft)
+
+    def first(self, n_tokens: int) -> Prompt:
+        """Its first tokens as a prompt of token ids, BOS and features included."""
+        tokens, soft = with_markers(self.tokens[:n_tokens], self.soft)
+        return Prompt(tokens=tokens, soft=soft)
+
+    def text(
+        self, decode: Callable[[Sequence[int]], str], start: int = 0, stop: int | None = None
+    ) -> str:
+        """Some of its tokens as text, with one `SOFT` for each span of features.
+
+        Args:
+            decode: Token ids to text.
+            start: The first token, which is in no span.
+            stop: Where to stop; None for the end.
+        """
+        soft = [replace(place, start=place.start - start) for place in self.soft]
+        return text_with_markers(decode, self.tokens[start:stop], soft)
+
+
+def as_prompt(prompt: PromptLike) -> Prompt:
+    """A :class:`Prompt` from text, token ids, or a :class:`Prompt`.
+
+    Raises:
+        SemanticHubError: If it is none of these, or empty.
+
+    Example:
+        >>> as_prompt([1, 2, 3]).tokens
+        (1, 2, 3)
+    """
+    if isinstance(prompt, Prompt):
+        return prompt
+    if isinstance(prompt, str):
+        return Prompt(text=prompt)
+    ids = _ids(prompt)
+    if ids is None:
+        raise SemanticHubError(
+            "as_prompt",
+            got=f"{prompt!r} ({type(prompt).__name__})",
+            expected="text, a Prompt, or token ids",
+            fix="Pass a list of these, one entry per prompt.",
+        )
+    return Prompt(tokens=ids)
+
+
+def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int]]:
+    """Token ids of every prompt, as the model will read them (see the module's convention).
+
+    Where a prompt holds features the ids are placeholders; `semantic_hub.activations.features.feeding` puts
+    the features in their place.
+
+    Args:
+        model: The model whose tokenizer and BOS convention apply.
+        prompts: Text, :class:`Prompt` objects or token ids.
+
+    Returns:
+        One list of ids per prompt, not padded.
+
+    Raises:
+        SemanticHubError: As :func:`encode`.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> model = sh.load_model("hub-mini")
+        >>> tokenize(model, [[5, 6, 7]])
+        [[5, 6, 7]]
+    """
+    return [list(encoding.tokens) for encoding in encode(model, prompts)]
+
+
+def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
+    """Tokens of every prompt, with the range of its own tokens.
+
+    Args:
+        model: The model whose tokenizer and BOS convention apply.
+        prompts: Text, :class:`Prompt` objects or token ids.
+
+    Returns:
+        One :class:`Encoding` per prompt.
+
+    Raises:
+        SemanticHubError: No prompts; text, but no tokenizer; a prompt without tokens, longer than
+            the model's context, with an id outside its vocabulary, or with features of another
+            width than the model's stream.
+    """
+    if isinstance(prompts, str | Prompt) or len(prompts) == 0:
+        raise SemanticHubError(
+            "tokenize",
+            got="one prompt" if isinstance(prompts, str | Prompt) else "no prompts",
+            expected="a list of at least one prompt",
+            fix="Pass a list of prompts, such as ['The dog barks.'].",
+        )
+    converted = [as_prompt(prompt) for prompt in prompts]
+    if model.tokenizer is None and any(prompt.text is not None for prompt in converted):
+        raise SemanticHubError(
+            "tokenize",
+            got="text, and a model without a tokenizer",
+            expected="token ids",
+            fix="Pass token ids, or set model.tokenizer.",
+        )
+    known = {prompt: _encode_one(model, prompt) for prompt in dict.fromkeys(converted)}
+    encodings = [known[prompt] for prompt in converted]
+    for index, encoding in enumerate(encodings):
+        _check_encoding(model, index, encoding)
+    return encodings
+
+
+def read_tokens(model: HookedModel, text: str) -> tuple[int, ...]:
+    """A text's tokens as the model reads them, up to and with the last of its own; any number.
+
+    The text may hold markers, each of which is one `SOFT_TOKEN` here.
+
+    Example:
+        >>> read_tokens(model, "the dog") == read_tokens(model, "the dog cat")[:-1]
+        True
+    """
+    tokens, own = _encode_text(model, text)
+    return tuple(tokens[: own.stop])
+
+
+def special_token_ids(model: HookedModel) -> frozenset[int]:
+    """Ids of BOS, EOS, padding, ``[CLS]`` and the like; empty without a tokenizer.
+
+    The token for unknown words stands for a word, and is none of them. TransformerLens names tokens
+    that a vocabulary lacks (``<|endoftext|>`` in BERT's); those are left out too.
+    """
+    tokenizer = model.tokenizer
+    if tokenizer is None:
+        return frozenset()
+    roles = dict(tokenizer.special_tokens_map)
+    unknown = roles.pop("unk_token", None)
+    names = set(tokenizer.all_special_tokens) - ({unknown} - set(map(str, roles.values())))
+    ids = {name: tokenizer.convert_tokens_to_ids(name) for name in names}
+    return frozenset(i for name, i in ids.items() if tokenizer.convert_ids_to_tokens(i) == name)
+
+
+def _ids(prompt: object) -> tuple[int, ...] | None:
+    if not isinstance(prompt, Sequence) or not all(isinstance(i, Integral) for i in prompt):
+        return None
+    return tuple(int(token) for token in prompt)
+
+
+def _encode_one(model: HookedModel, prompt: Prompt) -> Encoding:
+    tokens, own = (
+        (list(prompt.tokens), slice(0, len(prompt.tokens)))
+        if prompt.tokens is not None
+        else _encode_text(model, prompt.text or "")
+    )
+    if not prompt.soft:
+        return Encoding(tuple(tokens), own)
+    return Encoding(*with_places(tokens, own, prompt.soft, placeholder_id(model)))
+
+
+def _encode_text(model: HookedModel, text: str) -> tuple[list[int], slice]:
+    """A text's tokens, and which are its own; markers are `SOFT_TOKEN`.
+
+    What is before the first marker is read as any text is, with a BOS where the model's convention
+    says so; what the tokenizer puts around it goes around the whole.
+    """
+    head, marker, tail = text.partition(SOFT)
+    tokens, own = _encode_plain(model, head or tail.replace(SOFT, ""))
+    if not marker:
+        return tokens, own
+    before, after = tokens[: own.start], tokens[own.stop :]
+    inside = (tokens[own] if head else []) + marked_tokens(model.tokenizer, marker + tail)
+    return before + inside + after, slice(len(before), len(before) + len(inside))
+
+
+def _encode_plain(model: HookedModel, text: str) -> tuple[list[int], slice]:
+    """Without markers. Where no token is its own, it would come behind a BOS."""
+    tokens = model.to_tokens(text, truncate=False, move_to_device=False)[0].tolist()
+    own = model.tokenizer(text, add_special_tokens=False)["input_ids"]
+    if own and tokens[:1] == tokens[1:2] == own[:1] and tokens[0] in _bos_ids(model):
+        tokens, own = tokens[1:], own[1:]
+    if not own:
+        n_bos = sum(token in _bos_ids(model) for token in tokens[:1])
+        return tokens, slice(n_bos, n_bos)
+    return tokens, _find(own, tokens) or _between_special(model, tokens)
+
+
+def _bos_ids(model: HookedModel) -> set[int | None]:
+    return {model.tokenizer.bos_token_id, model.tokenizer.cls_token_id}
+
+
+def _find(own: list[int], tokens: list[int]) -> slice | None:
+    """Where a text's own tokens are among all of its tokens; the added ones are around them."""
+    for start in range(len(tokens) - len(own) + 1):
+        if tokens[start : start + len(own)] == own:
+            return slice(start, start + len(own))
+    return None
+
+
+def _between_special(model: HookedModel, tokens: list[int]) -> slice:
+    """All tokens but the special ones at both ends."""
+    special = special_token_ids(model)
+    places = [place for place, token in enumerate(tokens) if token not in special]
+    return slice(places[0], places[-1] + 1) if places else slice(0, 0)
+
+
+def _check_encoding(model: HookedModel, index: int, encoding: Encoding) -> None:
+    if len(encoding.own_positions) == 0:
+        raise SemanticHubError(
+            "tokenize",
+            got=f"prompt {index}, which has no tokens of its own",
+            expected="at least one token",
+            fix="Leave the prompt out, or give it content.",
+        )
+    if len(encoding) > model.cfg.n_ctx:
+        raise SemanticHubError(
+            "tokenize",
+            got=f"prompt {index} of {len(encoding)} tokens",
+            expected=f"at most {model.cfg.n_ctx}, the model's context",
+            fix="Shorten the prompt.",
+        )
+    if not 0 <= min(encoding.tokens) <= max(encoding.tokens) < model.cfg.d_vocab:
+        raise SemanticHubError(
+            "tokenize",
+            got=f"prompt {index} with ids {min(encoding.tokens)} to {max(encoding.tokens)}",
+            expected=f"ids 0 to {model.cfg.d_vocab - 1}, the model's vocabulary",
+            fix="Make the ids with this model's tokenizer.",
+        )
+    widths = {place.span.features.shape[1] for place in encoding.soft} - {model.cfg.d_model}
+    if widths:
+        raise SemanticHubError(
+            "tokenize",
+            got=f"prompt {index} with features of width {min(widths)}",
+            expected=f"width {model.cfg.d_model}, the model's",
+            fix="Project the features to the width of this model's stream.",
+        )

@@ -1,0 +1,138 @@
+"""Interventions at ``c=a+``, where only b completes the sum.
+
+Steering: the difference of ``c=(a+1)+`` and ``c=a+`` is a step that makes b one less; it is taken
+from the words of the dominant language and added where the sum is written in figures. Patching:
+the b of one sum is moved into another sum, in another notation. Source of the steering: Wu et al.
+2025, arXiv 2411.04986, section 5 (arithmetic).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.patching.exchange import Exchange
+from semantic_hub.interventions.spec import Contrast, Steering
+from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.spokes.arithmetic.problems import Problem, problems
+from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
+from semantic_hub.spokes.routes import evenly_spaced, swap
+
+
+@dataclass(frozen=True)
+class OneLess:
+    """Whether a sum was completed with b − 1, with b, or otherwise.
+
+    The number that a text begins with decides, all of it: ``"12"`` is twelve, and ``"7.5"`` is
+    neither seven nor five.
+
+    Args:
+        right: The b of each prompt.
+
+    Example:
+        >>> outcome = OneLess((8, 2))
+        >>> outcome(0, "7."), outcome(0, " 8"), outcome(1, "12"), outcome(1, "two")
+        ('success', 'unchanged', 'other', 'other')
+    """
+
+    right: tuple[int, ...]
+
+    def __call__(self, index: int, text: str) -> str:
+        """One of `semantic_hub.interventions.spec.OUTCOMES` for a prompt and its continuation."""
+        said = re.match(r"\s*(\d+)(?!\.?\d)", text)
+        outcomes = {self.right[index] - 1: "success", self.right[index]: "unchanged"}
+        return outcomes.get(int(said[1]), "other") if said else "other"
+
+
+def sums(items: Sequence[Problem] | None = None) -> tuple[Problem, ...]:
+    """The sums among the items; all 846 for None."""
+    chosen = problems("+") if items is None else items
+    return tuple(item for item in chosen if item.operator == "+")
+
+
+def steering(
+    items: Sequence[Problem] | None = None, *, words: str = "en", at_most: int = 100
+) -> Steering:
+    """Sums in figures, steered by the step from a to a + 1 while c stays.
+
+    The contrast ``"words"`` takes the step from the words of a language (``"fifteen equals eight
+    plus"`` − ``"fifteen equals seven plus"`` for ``"15=7+"``), the contrast ``"digits"`` from the
+    figures (``"15=8+"`` − ``"15=7+"``). Two tokens more than b has digits are generated: a
+    tokenizer may spend one on a space, and the one behind b tells whether the number goes on.
+
+    Args:
+        items: Which problems; sums with b of at least 2 are taken. None for all.
+        words: The dominant language.
+        at_most: Problems to keep, evenly spaced.
+
+    Raises:
+        SemanticHubError: No sum with b of at least 2.
+
+    Example:
+        >>> steered = steering([Problem(7, "+", 8)])
+        >>> steered.prompts[0].text, steered.contrasts["words"].plus[0].text
+        ('15=7+', 'fifteen equals eight plus')
+    """
+    chosen = evenly_spaced([item for item in sums(items) if item.right > 1], at_most)
+    if not chosen:
+        raise SemanticHubError(
+            "arithmetic.steering",
+            got="no sum a+b with b of at least 2",
+            expected="one or more, since b − 1 must be a number that the sums use",
+            fix='Take them from problems("+").',
+        )
+    return Steering(
+        prompts=_asked(chosen, DIGITS),
+        contrasts={"words": _step(chosen, words), "digits": _step(chosen, DIGITS)},
+        outcome=OneLess(tuple(item.right for item in chosen)),
+        max_new_tokens=2 + max(len(str(item.right)) for item in chosen),
+    )
+
+
+def exchanges(
+    donors: str | Sequence[str],
+    recipient: str,
+    items: Sequence[Problem] | None = None,
+    *,
+    seed: int = 0,
+    at_most: int = 100,
+) -> tuple[Exchange, ...]:
+    """The b of one sum into another sum, which has another b, in another notation.
+
+    Targets are named as `semantic_hub.spokes.routes.TARGETS`.
+
+    Args:
+        donors: A notation to write the donor in, ``"digits"`` or a language; or several, which are
+            averaged.
+        recipient: Another notation.
+        items: Which problems; sums are taken. None for all 846.
+        seed: Decides which sum goes into which.
+        at_most: Exchanges to keep, evenly spaced.
+
+    Raises:
+        SemanticHubError: No donors, the recipient among them, or an unknown language.
+
+    Example:
+        >>> swapped = exchanges("es", "fr", [Problem(7, "+", 8), Problem(1, "+", 2)])[0]
+        >>> swapped.donors[0].text, swapped.recipient.text
+        ('quince es igual a siete más', 'trois égale un plus')
+        >>> dict(swapped.targets)
+        {'donor': ('huit',), 'recipient': ('deux',), "donor's notation": ('ocho',)}
+    """
+    notations = (donors,) if isinstance(donors, str) else tuple(donors)
+    return swap(
+        sums(items), notations, recipient, Problem.question, _answer, seed=seed, at_most=at_most
+    )
+
+
+def _asked(items: Sequence[Problem], notation: str) -> tuple[Prompt, ...]:
+    return tuple(Prompt(item.question(notation)) for item in items)
+
+
+def _step(items: Sequence[Problem], notation: str) -> Contrast:
+    stepped = [replace(item, left=item.left + 1, right=item.right - 1) for item in items]
+    return Contrast(_asked(stepped, notation), _asked(items, notation), paired=True)
+
+
+def _answer(item: Problem, notation: str) -> str:
+    return number_word(item.right, notation)

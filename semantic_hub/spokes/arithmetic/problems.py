@@ -1,0 +1,104 @@
+"""Sums and products, and how they are written: in figures, and in the words of a language.
+
+The problems are the 846 sums and 277 products of Wu et al. 2025, arXiv 2411.04986.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.spokes.lexicon.languages import is_unspaced
+from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
+
+OPERATIONS: Mapping[str, Mapping[str, str]] = {
+    "en": {"=": "equals", "+": "plus", "*": "times"},
+    "es": {"=": "es igual a", "+": "más", "*": "por"},
+    "fr": {"=": "égale", "+": "plus", "*": "fois"},
+    "de": {"=": "gleich", "+": "plus", "*": "mal"},
+    "it": {"=": "uguale", "+": "più", "*": "per"},
+    "pt": {"=": "é igual a", "+": "mais", "*": "vezes"},
+    "nl": {"=": "is gelijk aan", "+": "plus", "*": "keer"},
+    "pl": {"=": "równa się", "+": "plus", "*": "razy"},
+    "ru": {"=": "равно", "+": "плюс", "*": "умножить на"},
+    "uk": {"=": "дорівнює", "+": "плюс", "*": "помножити на"},
+    "zh": {"=": "等于", "+": "加", "*": "乘以"},
+}
+"""How a language says the signs; a language that is not listed writes them as signs."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One sum or product.
+
+    Attributes:
+        left: The first operand a.
+        operator: ``"+"`` or ``"*"``.
+        right: The second operand b.
+    """
+
+    left: int
+    operator: str
+    right: int
+
+    @property
+    def result(self) -> int:
+        """The number c on the other side of the equals sign."""
+        return self.left + self.right if self.operator == "+" else self.left * self.right
+
+    def expression(self, notation: str) -> str:
+        """``a+b`` in figures, or in the words of a language.
+
+        Example:
+            >>> [Problem(7, "+", 8).expression(notation) for notation in ("digits", "en", "zh")]
+            ['7+8', 'seven plus eight', '七加八']
+        """
+        return _written(notation, self.left, self.operator, self.right)
+
+    def question(self, notation: str) -> str:
+        """``c=a+``, which only b completes.
+
+        Example:
+            >>> [Problem(7, "+", 8).question(notation) for notation in ("digits", "en", "zh")]
+            ['15=7+', 'fifteen equals seven plus', '十五等于七加']
+        """
+        return _written(notation, self.result, "=", self.left, self.operator)
+
+
+def problems(
+    operators: str = "+*", *, largest_right: int = 9, result_below: int = 100
+) -> tuple[Problem, ...]:
+    """Every a+b and a*b with b in 1..largest_right and a result below a bound, a from 1.
+
+    Raises:
+        SemanticHubError: An operator other than ``+`` and ``*``, or bounds that leave nothing.
+
+    Example:
+        >>> len(problems("+")), len(problems("*"))
+        (846, 277)
+    """
+    found = tuple(
+        Problem(left, operator, right)
+        for operator in operators
+        for right in range(1, largest_right + 1)
+        for left in range(1, result_below)
+        if operator in "+*" and Problem(left, operator, right).result < result_below
+    )
+    if not found or set(operators) - set("+*"):
+        raise SemanticHubError(
+            "problems",
+            got=f"operators {operators!r}, largest_right {largest_right}, "
+            f"result_below {result_below}",
+            expected="operators from '+*' and bounds that leave a problem",
+            fix="Use the defaults.",
+        )
+    return found
+
+
+def _written(notation: str, *parts: int | str) -> str:
+    said = [number_word(p, notation) if isinstance(p, int) else _sign(p, notation) for p in parts]
+    unspaced = notation == DIGITS or is_unspaced(notation)
+    return ("" if unspaced else " ").join(said)
+
+
+def _sign(sign: str, notation: str) -> str:
+    return OPERATIONS.get(notation.partition("_")[0], {}).get(sign, sign)

@@ -1,0 +1,218 @@
+"""The arithmetic spoke: ``a+b`` and ``a*b`` in figures, and the same in the words of a language.
+
+Similarity pairs an expression in figures with the same in words. The lens reads at ``c=a+``, where
+the next token in figures is the digit b, and asks for the word for b. There b is also intervened
+on: by a step from a to a + 1, and by the b of another problem, in another notation. Source: Wu et
+al. 2025, arXiv 2411.04986, section 4 (arithmetic); the problems are the 846 sums and 277 products
+of the paper's code.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.spec import Patching, Steering
+from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.spokes.arithmetic.interventions import (
+    OneLess,
+    exchanges,
+    steering,
+    sums,
+)
+from semantic_hub.spokes.arithmetic.problems import OPERATIONS, Problem, problems
+from semantic_hub.spokes.lexicon.concepts import digit_concepts
+from semantic_hub.spokes.lexicon.languages import check_languages, control_for
+from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
+from semantic_hub.spokes.routes import Route, averaged, circle, patchings
+
+__all__ = [
+    "OPERATIONS",
+    "ArithmeticSpoke",
+    "OneLess",
+    "Problem",
+    "exchanges",
+    "hard_negatives",
+    "pairs",
+    "problems",
+    "readouts",
+    "steering",
+]
+
+
+def pairs(
+    y: str = "en", x: str = DIGITS, items: Sequence[Problem] | None = None, *, ask: bool = False
+) -> Pairs:
+    """The same problem in two notations, matched by its operands.
+
+    Args:
+        y: A language, or ``"digits"``.
+        x: The other notation.
+        items: Which problems; None for all 1,123.
+        ask: Pair the questions ``c=a+`` instead of the expressions ``a+b``.
+
+    Example:
+        >>> pairs("en")[:1].x[0].text, pairs("en")[:1].y[0].text
+        ('1+1', 'one plus one')
+    """
+    chosen = problems() if items is None else items
+    form = Problem.question if ask else Problem.expression
+    return Pairs.from_prompts(
+        [form(item, x) for item in chosen],
+        [form(item, y) for item in chosen],
+        x_name=x,
+        y_name=y,
+        labels=[item.expression(DIGITS) for item in chosen],
+    )
+
+
+def hard_negatives(
+    y: str = "en", x: str = DIGITS, items: Sequence[Problem] | None = None, *, ask: bool = False
+) -> Pairs:
+    """`pairs`, but y has another left operand: one more, or one less if the result passed 99.
+
+    Args:
+        y: A language, or ``"digits"``.
+        x: The other notation.
+        items: Which problems; None for all 1,123.
+        ask: Pair the questions ``c=a+`` instead of the expressions ``a+b``.
+
+    Example:
+        >>> near = hard_negatives("en", items=[Problem(3, "+", 5)], ask=True)
+        >>> near.x[0].text, near.y[0].text
+        ('8=3+', 'nine equals four plus')
+    """
+    chosen = problems() if items is None else items
+    near = pairs(y, x, [_one_off(item) for item in chosen], ask=ask)
+    return replace(pairs(y, x, chosen, ask=ask), y=near.y)
+
+
+def readouts(
+    notation: str = DIGITS,
+    *,
+    words: str = "en",
+    control: str = "es",
+    items: Sequence[Problem] | None = None,
+) -> list[Readout]:
+    """Read-outs at ``c=a+`` with four groups of candidates.
+
+    ``surface`` is b as the notation writes it, ``hub`` b in `words`, ``control`` b in a third
+    language, and ``unrelated`` another number in `words`, so that a taste for that language alone
+    does not count as meaning.
+
+    Args:
+        notation: What the prompt is written in: ``"digits"`` or a language.
+        words: The dominant language.
+        control: Another language, neither that of the prompt nor the dominant one.
+        items: Which problems; None for all 1,123.
+
+    Raises:
+        SemanticHubError: Two of the three notations are the same.
+
+    Example:
+        >>> readouts(items=problems("+")[:1])[0].candidates["hub"]
+        ('one',)
+    """
+    if len({notation, words, control}) < 3:
+        raise SemanticHubError(
+            "arithmetic.readouts",
+            got=f"notation {notation!r}, words {words!r}, control {control!r}",
+            expected="three that differ",
+            fix="Choose another control.",
+        )
+    return [
+        Readout(
+            Prompt(item.question(notation)),
+            {
+                "surface": (number_word(item.right, notation),),
+                "hub": (number_word(item.right, words),),
+                "control": (number_word(item.right, control),),
+                "unrelated": (number_word(item.right % 9 + 1, words),),
+            },
+        )
+        for item in (problems() if items is None else items)
+    ]
+
+
+@dataclass(frozen=True)
+class ArithmeticSpoke:
+    """Arithmetic for `semantic_hub.run`: figures and languages against the dominant one.
+
+    Args:
+        dominant: The language whose words the hub is read in.
+        languages: Further languages to write the problems in.
+        items: Which problems; None for all 1,123.
+        at_most: Problems in each set of interventions, evenly spaced: each is run at every layer.
+
+    Raises:
+        SemanticHubError: Fewer than two further languages, or the dominant one among them.
+    """
+
+    dominant: str = "en"
+    languages: tuple[str, ...] = ("es", "fr")
+    items: tuple[Problem, ...] | None = None
+    at_most: int = 100
+    name: str = "arithmetic"
+
+    def __post_init__(self) -> None:
+        check_languages("ArithmeticSpoke", self.dominant, self.languages)
+
+    def pairs(self) -> Mapping[str, Pairs]:
+        """Expressions (as in the paper) and questions, each against the dominant language."""
+        return self._sets(pairs)
+
+    def hard_negatives(self) -> Mapping[str, Pairs]:
+        """For each set of `pairs` the same x, with another left operand in y."""
+        return self._sets(hard_negatives)
+
+    def readouts(self) -> Mapping[str, Sequence[Readout]]:
+        """At ``c=a+``, in figures and in each language; the control is another one of these."""
+        return {
+            f"c=a+, {other}": readouts(
+                other,
+                words=self.dominant,
+                control=control_for(other, self.languages),
+                items=self.items,
+            )
+            for other in (DIGITS, *self.languages)
+        }
+
+    def interventions(self) -> Mapping[str, Patching | Steering]:
+        """Steering of figures, and patching of b from each language into the next, between figures
+        and the dominant language, and from all other notations at once; of sums alone.
+
+        Empty where the items hold no two sums with different b.
+        """
+        if len({item.right for item in sums(self.items)}) < 2:
+            return {}
+        notations = (DIGITS, self.dominant, *self.languages)
+        routes = [
+            *circle(self.languages),
+            Route((self.dominant,), DIGITS),
+            Route((DIGITS,), self.dominant),
+            *averaged((DIGITS, *self.languages), notations),
+        ]
+        swaps = {
+            f"sum {route.name}": exchanges(
+                route.donors, route.recipient, self.items, at_most=self.at_most
+            )
+            for route in routes
+        }
+        steered = steering(self.items, words=self.dominant, at_most=self.at_most)
+        return {f"c=a+, {DIGITS}": steered, **patchings(swaps)}
+
+    def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
+        """The numbers up to twenty in digits, to be compared with other spokes."""
+        return digit_concepts()
+
+    def _sets(self, make: Callable[..., Pairs]) -> Mapping[str, Pairs]:
+        return {
+            f"{form}, {other}": make(self.dominant, other, self.items, ask=ask)
+            for form, ask in (("a+b", False), ("c=a+", True))
+            for other in (DIGITS, *self.languages)
+        }
+
+
+def _one_off(item: Problem) -> Problem:
+    more = replace(item, left=item.left + 1)
+    return more if more.result < 100 or item.left == 0 else replace(item, left=item.left - 1)

@@ -1,0 +1,162 @@
+"""Read-outs for the lens from texts: the next word, and what a dictionary calls it elsewhere."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.tables import read_table
+from semantic_hub.spokes.lexicon.dictionary import Lexicon
+from semantic_hub.spokes.lexicon.languages import is_unspaced
+
+_CLOZE_COLUMNS = ("word_original", "word_translation", "blank_prompt_translation_masked")
+
+
+def next_word_readouts(
+    texts: Iterable[str],
+    language: str,
+    hub: Lexicon,
+    control: Lexicon,
+) -> list[Readout]:
+    """A read-out before every word of the texts that both dictionaries know.
+
+    The groups are ``surface`` (the word as it stands there), ``hub`` (its translations in the
+    dominant language), ``control`` (those in a third language) and ``unrelated`` (the dominant
+    language's word for something else: the hub candidates of another read-out).
+
+    Args:
+        texts: Texts in `language`.
+        language: Its code; Chinese, Japanese and Thai are searched for the longest known words.
+        hub: A dictionary from `language` into the dominant language.
+        control: A dictionary from `language` into a third language.
+
+    Returns:
+        Read-outs, each with the text before the word as its prompt; none at a text's first word.
+
+    Raises:
+        SemanticHubError: Fewer than two read-outs, so that none can be the other's control.
+
+    Example:
+        >>> hub, control = Lexicon.builtin("es", "en"), Lexicon.builtin("es", "fr")
+        >>> [r.candidates["hub"] for r in
+        ...  next_word_readouts(["El perro y el gato."], "es", hub, control)]
+        [('dog',), ('cat',)]
+    """
+    found = [
+        (before, word)
+        for text in texts
+        for before, word in _known_words(text, language, hub)
+        if _translations(control, word) and before
+    ]
+    if len(found) < 2:
+        raise SemanticHubError(
+            "next_word_readouts",
+            got=f"{len(found)} words that both dictionaries know, and that are not a text's first",
+            expected="at least 2",
+            fix="Give longer texts or larger dictionaries.",
+        )
+    hubs = [_translations(hub, word) for _, word in found]
+    return [
+        Readout(
+            Prompt(before),
+            {
+                "surface": (word,),
+                "hub": hubs[index],
+                "control": _translations(control, word),
+                "unrelated": _unrelated(hubs, index),
+            },
+        )
+        for index, (before, word) in enumerate(found)
+    ]
+
+
+def cloze_readouts(
+    path: str | Path, language: str, control: str | Path | None = None
+) -> list[Readout]:
+    """Read-outs from a cloze table of Wendler et al. 2024, "Do Llamas Work in English?".
+
+    Each prompt defines a word that it does not name and ends where the word is asked for; the
+    groups are ``surface`` (the word in the table's language) and ``hub`` (in English), and
+    ``control`` where a table of another language is given: its word for the same English one.
+
+    Args:
+        path: A CSV file with the columns ``word_original``, ``word_translation`` and
+            ``blank_prompt_translation_masked``.
+        language: The table's language, for the errors.
+        control: Such a file in another language.
+
+    Returns:
+        One read-out for each row whose prompt ends with the word in quotation marks (an elided
+        article before it aside), in the order of the file; rows where it does not are left out.
+
+    Raises:
+        SemanticHubError: A file that is missing, empty, not UTF-8 or lacks a column, or in which
+            no prompt asks for its word.
+    """
+    rows = read_table(path, _CLOZE_COLUMNS, "cloze_readouts")
+    others = _cloze_words(control) if control is not None else None
+    found = [readout for row in rows for readout in _cloze_readout(row, others)]
+    if not found:
+        raise SemanticHubError(
+            "cloze_readouts",
+            got=f"{path}: no prompt that ends with its word in quotation marks",
+            expected=f"cloze prompts in {language}",
+            fix="Check the columns of the file.",
+        )
+    return found
+
+
+def _known_words(text: str, language: str, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
+    """Each known word of a text with what stands before it, without the space between."""
+    if not is_unspaced(language):
+        for match in re.finditer(r"[^\W\d_]+(?:-[^\W\d_]+)*", text):
+            if _translations(lexicon, match[0]):
+                yield text[: match.start()].rstrip(), match[0]
+        return
+    longest = max(map(len, lexicon.entries), default=0)
+    start = 0
+    while start < len(text):
+        lengths = range(min(longest, len(text) - start), 0, -1)
+        candidates = (text[start : start + length] for length in lengths)
+        word = next((candidate for candidate in candidates if lexicon[candidate]), "")
+        if word:
+            yield text[:start], word
+        start += len(word) or 1
+
+
+def _translations(lexicon: Lexicon, word: str) -> tuple[str, ...]:
+    """Of the word as it stands, or else in lower case, as at the start of a sentence."""
+    return lexicon[word] or lexicon[word.lower()]
+
+
+def _unrelated(hubs: Sequence[tuple[str, ...]], index: int) -> tuple[str, ...]:
+    """The next read-out's hub candidates that have no word in common with this one's."""
+    for step in range(1, len(hubs)):
+        other = hubs[(index + step) % len(hubs)]
+        if not set(other) & set(hubs[index]):
+            return other
+    raise SemanticHubError(
+        "next_word_readouts",
+        got=f"one meaning alone, {hubs[index]}",
+        expected="texts with at least two",
+        fix="Give more texts.",
+    )
+
+
+def _cloze_words(path: str | Path) -> Mapping[str, str]:
+    rows = read_table(path, _CLOZE_COLUMNS, "cloze_readouts")
+    return {row["word_original"]: row["word_translation"] for row in rows}
+
+
+def _cloze_readout(row: Mapping[str, str], others: Mapping[str, str] | None) -> Iterator[Readout]:
+    masked, word = row["blank_prompt_translation_masked"], row["word_translation"]
+    answer = re.search(rf'"(?:\w[’\'])?(?P<word>{re.escape(word)})"\W{{0,3}}$', masked)
+    if answer is None:
+        return
+    candidates = {"surface": (word,), "hub": (row["word_original"],)}
+    if others is not None:
+        if row["word_original"] not in others:
+            return
+        candidates["control"] = (others[row["word_original"]],)
+    yield Readout(Prompt(masked[: answer.start("word")]), candidates)

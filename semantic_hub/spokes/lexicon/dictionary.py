@@ -1,0 +1,202 @@
+"""Dictionaries: what a word of one language is called in another.
+
+Three sources give the same small value, a `Lexicon`: the authored word list that ships with the
+package, a table of the user's own, and the CC-CEDICT format of Chinese-English dictionaries.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.prompts.tables import read_lines, read_table
+
+DATA = Path(__file__).parents[1] / "data"
+
+_CEDICT = re.compile(
+    r"(?P<traditional>\S+) (?P<simplified>\S+) \[(?P<pinyin>[^]]*)\] /(?P<glosses>.*)/"
+)
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Translations from one language into another: word to its translations, best first.
+
+    Example:
+        >>> lexicon = Lexicon("es", "en", {"perro": ("dog",)})
+        >>> lexicon["perro"]
+        ('dog',)
+    """
+
+    source: str
+    target: str
+    entries: Mapping[str, tuple[str, ...]]
+
+    def __getitem__(self, word: str) -> tuple[str, ...]:
+        """The translations of `word`; an empty tuple where there is none."""
+        return self.entries.get(word, ())
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @classmethod
+    def builtin(cls, source: str, target: str) -> "Lexicon":
+        """The authored list of about 300 everyday words in en, es, fr, de, ru and zh.
+
+        Example:
+            >>> Lexicon.builtin("es", "en")["perro"]
+            ('dog',)
+        """
+        concepts = builtin_concepts()
+        for language in (source, target):
+            if language not in concepts[0].words:
+                raise SemanticHubError(
+                    "Lexicon.builtin",
+                    got=f"language {language!r}",
+                    expected=f"one of {', '.join(concepts[0].words)}",
+                    fix="Read a table of your own with Lexicon.from_tsv.",
+                )
+        pairs = (
+            (form, concept.words[target]) for concept in concepts for form in concept.forms(source)
+        )
+        return cls(source, target, _grouped(pairs))
+
+    @classmethod
+    def from_tsv(
+        cls, path: str | Path, source: str, target: str, columns: tuple[str, str] | None = None
+    ) -> "Lexicon":
+        """A tab- or comma-separated table with one column a language; rows may repeat a word.
+
+        Args:
+            path: A file with a header line; commas separate in ``.csv`` files, tabs elsewhere.
+            source: The language to look words up in.
+            target: The language of the translations.
+            columns: Names of the two columns; None where they are named like the languages.
+
+        Raises:
+            SemanticHubError: A file that is missing, not UTF-8, lacks a column or has no entries.
+        """
+        left, right = columns or (source, target)
+        rows = read_table(path, (left, right), "Lexicon.from_tsv")
+        entries = _grouped((row[left], row[right]) for row in rows)
+        return cls(source, target, _some(entries, path, "Lexicon.from_tsv"))
+
+    @classmethod
+    def from_cedict(cls, path: str | Path, script: str = "simplified") -> "Lexicon":
+        """A Chinese-English dictionary in the CC-CEDICT format.
+
+        A gloss counts where it is one English word once remarks in brackets, ``to`` and articles
+        are taken off; classifier and cross-reference glosses (``CL:``, ``variant of``) do not.
+
+        Args:
+            path: A file of lines ``traditional simplified [pinyin] /gloss/gloss/``.
+            script: ``"simplified"`` or ``"traditional"``.
+
+        Raises:
+            SemanticHubError: No such file, not UTF-8, a line that is not of the format, or no
+                entries.
+        """
+        if script not in ("simplified", "traditional"):
+            raise SemanticHubError(
+                "Lexicon.from_cedict",
+                got=f"script {script!r}",
+                expected="'simplified' or 'traditional'",
+                fix="Name one of the two.",
+            )
+        entries = _grouped(_cedict_pairs(Path(path), script))
+        return cls("zh", "en", _some(entries, path, "Lexicon.from_cedict"))
+
+
+@dataclass(frozen=True)
+class Concept:
+    """One thing and its word in every language of the authored list.
+
+    Attributes:
+        name: Stable identifier.
+        kind: ``animal``, ``color``, ``place``, ``verb``, …
+        words: Language to bare dictionary form.
+        phrases: Language to the form used in a sentence: a noun as a direct object, a place as
+            a location. Empty for other kinds.
+        polarity: +1 or −1 for adjectives of clear sentiment, 0 for all else.
+    """
+
+    name: str
+    kind: str
+    words: Mapping[str, str]
+    phrases: Mapping[str, str]
+    polarity: int = 0
+
+    def forms(self, language: str) -> tuple[str, ...]:
+        """The dictionary form, and the inflected one where the phrase is a single word."""
+        phrase = self.phrases[language]
+        inflected = (phrase,) if phrase.isalpha() else ()
+        return tuple(dict.fromkeys((self.words[language], *inflected)))
+
+
+@lru_cache(maxsize=1)
+def builtin_concepts() -> tuple[Concept, ...]:
+    """The authored word list: about 300 concepts in six languages.
+
+    Example:
+        >>> builtin_concepts()[0].words.keys() >= {"en", "es", "fr", "de", "ru", "zh"}
+        True
+    """
+    languages = ("en", "es", "fr", "de", "ru", "zh")
+    columns = ("concept", "kind", *languages, *(f"{code}_np" for code in languages), "polarity")
+    rows = read_table(DATA / "lexicon.tsv", columns, "builtin_concepts", may_be_empty=True)
+    return tuple(
+        Concept(
+            row["concept"],
+            row["kind"],
+            {code: row[code] for code in languages},
+            {code: row[f"{code}_np"] or row[code] for code in languages},
+            int(row["polarity"] or 0),
+        )
+        for row in rows
+    )
+
+
+def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for source, target in pairs:
+        found[source][target] = None
+    return {word: tuple(translations) for word, translations in found.items()}
+
+
+def _some(
+    entries: Mapping[str, tuple[str, ...]], path: str | Path, operation: str
+) -> Mapping[str, tuple[str, ...]]:
+    if entries:
+        return entries
+    raise SemanticHubError(
+        operation,
+        got=f"{path}: no entries",
+        expected="at least one word with a translation",
+        fix="Check that it is the right file.",
+    )
+
+
+def _cedict_pairs(path: Path, script: str) -> Iterable[tuple[str, str]]:
+    for number, line in enumerate(read_lines(path, "Lexicon.from_cedict"), start=1):
+        if not line or line.startswith("#"):
+            continue
+        entry = _CEDICT.fullmatch(line)
+        if entry is None:
+            raise SemanticHubError(
+                "Lexicon.from_cedict",
+                got=f"{path}:{number}: {line[:60]!r}",
+                expected="'traditional simplified [pinyin] /gloss/gloss/'",
+                fix="Mend the line, or drop it.",
+            )
+        for gloss in entry["glosses"].split("/"):
+            if word := _single_word(gloss):
+                yield entry[script], word
+
+
+def _single_word(gloss: str) -> str | None:
+    bare = re.sub(r"\([^)]*\)", "", gloss).strip()
+    bare = re.sub(r"^(to|a|an|the) (?=\S+$)", "", bare)
+    return bare if re.fullmatch(r"[^\W\d_]+(-[^\W\d_]+)*", bare) else None

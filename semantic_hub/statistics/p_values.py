@@ -1,0 +1,160 @@
+"""P-values: permutation over pairings, corrected over layers and over families of tests."""
+
+import itertools
+from collections.abc import Iterator
+from math import factorial
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.statistics.resampling import range_error
+
+RESOLUTION = float(np.finfo(np.float32).eps)
+"""Differences of a statistic below this are float32 rounding, and count as ties."""
+
+_PAIRINGS = 2**25  # entries of a block of pairings, as int32
+
+
+class PValues(NamedTuple):
+    """Permutation p-values, in (0, 1].
+
+    ``p`` looks at each layer by itself; ``corrected`` controls the chance of even one false
+    positive over all layers together.
+    """
+
+    p: Float[Tensor, " layer"]
+    corrected: Float[Tensor, " layer"]
+
+
+def pairings(
+    n_items: int, permutations: int = 1000, *, seed: int = 0
+) -> Iterator[Int[Tensor, "pairing item"]]:
+    """Ways to pair ``n_items`` with each other, block by block; the first is the identity.
+
+    Where there are no more than ``permutations`` ways besides the identity, each comes once, and
+    the test is exact; else they are drawn at random.
+
+    Args:
+        n_items: Number of items on either side.
+        permutations: Number of pairings besides the identity.
+        seed: Seed of the draws.
+
+    Yields:
+        Row π pairs item i with item π(i).
+
+    Raises:
+        SemanticHubError: Fewer than 1 permutation.
+
+    Example:
+        >>> next(pairings(3, permutations=10)).tolist()
+        [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+    """
+    if permutations < 1:
+        raise range_error("permutations", permutations, "at least 1")
+    if n_items < 20 and factorial(n_items) - 1 <= permutations:
+        yield from _all_pairings(n_items)
+    else:
+        yield from _random_pairings(n_items, permutations, seed)
+
+
+def permutation_p_values(statistics: Float[Tensor, "pairing layer"]) -> PValues:
+    """One-sided p-values: how often a pairing scores as high as the true one, which is row 0.
+
+    ``p = (1 + #{π : T_π ≥ T}) / (1 + permutations)``. For ``corrected``, T of each layer is
+    divided by its standard deviation over all pairings, the true one included, and compared with
+    the *largest* such value over layers in each pairing. Without that division the layer whose
+    states are most spread would alone set the bar for all others; with the true pairing included,
+    the standard deviation treats all pairings alike, so the test stays exact. Values within
+    `RESOLUTION` of row 0 count as ties: a layer where all prompts have the same state gets p = 1.
+
+    Args:
+        statistics: T of each pairing and layer; the mean over pairings should be 0 (a statistic
+            in which matched is compared with all pairings has it by construction).
+
+    Returns:
+        p and corrected p for each layer; corrected is never below p.
+
+    Example:
+        >>> permutation_p_values(torch.tensor([[2.0], [1.0], [-1.0], [-2.0]])).p
+        tensor([0.2500], dtype=torch.float64)
+
+    Source:
+        Phipson and Smyth 2010, arXiv 1603.05766 (the added 1); Westfall and Young,
+        Resampling-Based Multiple Testing, 1993, and Nichols and Holmes 2002,
+        doi 10.1002/hbm.1058 (max statistic).
+    """
+    statistics = statistics.double()
+    true = statistics[0]
+    statistics = statistics.where((statistics - true).abs() > RESOLUTION, true)
+    spread = statistics.std(dim=0, correction=0)
+    standard = torch.where(spread > RESOLUTION, statistics / spread, 0.0)
+    highest = standard.amax(dim=1, keepdim=True)
+    return PValues(
+        p=(statistics >= true).double().mean(dim=0),
+        corrected=(highest >= standard[0]).double().mean(dim=0),
+    )
+
+
+def holm(p_values: Float[Tensor, " test"]) -> Float[Tensor, " test"]:
+    """Holm's correction of a family of tests, such as one for each spoke.
+
+    With the m p-values sorted, ``p̃_(k) = max_{j ≤ k} min(1, (m − j + 1) p_(j))``. Rejecting where
+    ``p̃ ≤ α`` keeps the chance of even one false positive in the family at α, however the tests
+    depend on each other.
+
+    Args:
+        p_values: One p-value for each test, in [0, 1].
+
+    Returns:
+        Corrected p-values in the order they came, float64; none is below its own p-value.
+
+    Raises:
+        SemanticHubError: A value that is not between 0 and 1, or NaN.
+
+    Example:
+        >>> holm(torch.tensor([0.01, 0.04, 0.03], dtype=torch.float64)).tolist()
+        [0.03, 0.06, 0.06]
+
+    Source:
+        Holm 1979, A simple sequentially rejective multiple test procedure, Scandinavian Journal
+        of Statistics 6.
+    """
+    p_values = p_values.double()
+    if not ((p_values >= 0) & (p_values <= 1)).all():
+        raise SemanticHubError(
+            "holm",
+            got=f"p-values {p_values.tolist()}",
+            expected="numbers between 0 and 1",
+            fix="Leave out the tests that have no p-value, and say how many.",
+        )
+    ordered, order = p_values.sort()
+    factors = torch.arange(len(p_values), 0, -1)
+    corrected = (ordered * factors).clamp(max=1)
+    corrected = corrected.cummax(dim=0).values if len(corrected) else corrected
+    return torch.empty_like(corrected).scatter_(0, order, corrected)
+
+
+def _all_pairings(n_items: int) -> Iterator[Tensor]:
+    ways = itertools.permutations(range(n_items))
+    for rows in _block_sizes(factorial(n_items), n_items):
+        yield torch.tensor(list(itertools.islice(ways, rows)), dtype=torch.int32)
+
+
+def _random_pairings(n_items: int, number: int, seed: int) -> Iterator[Tensor]:
+    rng = np.random.default_rng(seed)
+    identity = np.arange(n_items, dtype=np.int32)
+    for index, rows in enumerate(_block_sizes(number + 1, n_items)):
+        block = np.tile(identity, (rows, 1))
+        drawn = block if index else block[1:]
+        rng.permuted(drawn, axis=1, out=drawn)
+        yield torch.from_numpy(block)
+
+
+def _block_sizes(rows: int, n_items: int) -> Iterator[int]:
+    block = max(1, _PAIRINGS // n_items)
+    for start in range(0, rows, block):
+        yield min(block, rows - start)

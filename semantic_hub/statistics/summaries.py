@@ -1,0 +1,106 @@
+"""Means and shares over items, with their intervals."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from semantic_hub.statistics.intervals import bootstrap_interval, proportion_interval
+from semantic_hub.statistics.resampling import weighted_mean
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Summary:
+    """A number over items, such as read-outs or prompts, with its interval.
+
+    Args:
+        value: The mean, the share, or the ratio.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+    """
+
+    value: Float[Tensor, "..."]
+    low: Float[Tensor, "..."]
+    high: Float[Tensor, "..."]
+
+
+def mean_summary(
+    values: Float[Tensor, "item ..."],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Summary:
+    """The mean over items with a bootstrap interval, in the unit of the values.
+
+    Args:
+        values: One value, or one array of values, for each item.
+        resamples: Bootstrap resamples.
+        confidence: Coverage of the interval.
+        seed: Seed of the resamples.
+
+    Example:
+        >>> mean_summary(torch.tensor([0.0, 1.0, 1.0, 1.0])).value.item()
+        0.75
+    """
+    low, high = bootstrap_interval(values, resamples=resamples, confidence=confidence, seed=seed)
+    return Summary(value=values.double().mean(dim=0), low=low, high=high)
+
+
+def share_summary(wins: Bool[Tensor, "item ..."], confidence: float = 0.95) -> Summary:
+    """The share of items that win, 0 to 1, with Wilson's interval.
+
+    Args:
+        wins: Which items do.
+        confidence: Coverage of the interval.
+
+    Example:
+        >>> share_summary(torch.tensor([True, True, False, True])).value.item()
+        0.75
+    """
+    count, n = wins.double().sum(dim=0), len(wins)
+    low, high = proportion_interval(count, n, confidence)
+    return Summary(value=count / n, low=low, high=high)
+
+
+def ratio_summary(
+    numerator: Float[Tensor, "item ..."],
+    denominator: Float[Tensor, "item ..."],
+    *,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Summary:
+    """Mean numerator over mean denominator, with a bootstrap interval over items.
+
+    A ratio of means, not a mean of ratios: an item whose denominator is about 0 has little weight
+    in it instead of all.
+
+    Args:
+        numerator: One value, or one array of values, for each item.
+        denominator: Likewise; means other than 0.
+        resamples: Bootstrap resamples.
+        confidence: Coverage of the interval.
+        seed: Seed of the resamples.
+
+    Example:
+        >>> ratio_summary(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])).low.item()
+        0.5
+    """
+    low, high = bootstrap_interval(
+        torch.stack([numerator, denominator], dim=1),
+        _ratio,
+        resamples=resamples,
+        confidence=confidence,
+        seed=seed,
+    )
+    value = numerator.double().mean(dim=0) / denominator.double().mean(dim=0)
+    return Summary(value=value, low=low, high=high)
+
+
+def _ratio(
+    weights: Float[Tensor, "resample item"], values: Float[Tensor, "item two ..."]
+) -> Float[Tensor, "resample ..."]:
+    means = weighted_mean(weights, values)
+    return means[:, 0] / means[:, 1]

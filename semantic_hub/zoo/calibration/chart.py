@@ -1,0 +1,93 @@
+"""The chart of power as SVG text: small panels of lines, readable on a light and a dark page."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import numpy as np
+from jaxtyping import Float
+
+from semantic_hub.plotting.style import INK, PALETTE, cycle
+
+Panels = Mapping[str, Float[np.ndarray, "noise number"]]
+"""Title to power."""
+
+_WIDTH, _HEIGHT = 150, 96
+_PITCH_X, _PITCH_Y = 208, 152
+_LEFT, _TOP, _RIGHT = 44, 60, 40
+_COLUMNS = 4
+
+
+def power_chart(
+    panels: Panels, noises: Sequence[float], numbers: Sequence[int], alpha: float = 0.05
+) -> str:
+    """Power against noise, one panel for each title and one line for each number of pairs.
+
+    Args:
+        panels: Power in [0, 1] at each noise and number; a number that is NaN has no line.
+        noises: The horizontal axis, evenly spaced.
+        numbers: Numbers of pairs.
+        alpha: Level of the test, a dashed line.
+
+    Returns:
+        A whole SVG document.
+
+    Example:
+        >>> chart = power_chart({"cosine": np.array([[1.0], [0.5]])}, [1.0, 2.0], [48])
+        >>> chart.count("<polyline"), "48 pairs" in chart
+        (1, True)
+    """
+    rows = -(-len(panels) // _COLUMNS)
+    width, height = _LEFT + _COLUMNS * _PITCH_X + _RIGHT, _TOP + rows * _PITCH_Y
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'font-family="system-ui, sans-serif" font-size="11" fill="{INK}">',
+        "<title>Power against noise, for each measure and number of pairs</title>",
+        *_legend(numbers),
+    ]
+    for index, (title, power) in enumerate(panels.items()):
+        x, y = index % _COLUMNS * _PITCH_X + _LEFT, index // _COLUMNS * _PITCH_Y + _TOP
+        inside = [*_axes(title, noises, alpha), *_lines(power)]
+        parts += [f'<g transform="translate({x} {y})">', *inside, "</g>"]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _legend(numbers: Sequence[int]) -> list[str]:
+    x = _LEFT + len(numbers) * 90
+    parts = [f'<text x="{x}" y="22">across: noise / stream; up: power; dashed: α</text>']
+    for index, number in enumerate(numbers):
+        x, colour = _LEFT + index * 90, cycle(PALETTE, index)
+        parts.append(f'<path d="M{x} 18h20" stroke="{colour}" stroke-width="2"/>')
+        parts.append(f'<text x="{x + 25}" y="22">{number} pairs</text>')
+    return parts
+
+
+def _axes(title: str, noises: Sequence[float], alpha: float) -> list[str]:
+    grid = f'stroke="{INK}" stroke-opacity="0.35"'
+    parts = [f'<text y="-10" font-size="12">{escape(title)}</text>']
+    for level in (0.0, 0.5, 1.0):
+        parts.append(f'<path d="M0 {_y(level):.1f}h{_WIDTH}" {grid}/>')
+        parts.append(f'<text x="-6" y="{_y(level) + 4:.1f}" text-anchor="end">{level:g}</text>')
+    parts.append(f'<path d="M0 {_y(alpha):.1f}h{_WIDTH}" {grid} stroke-dasharray="4 3"/>')
+    for index, noise in enumerate(noises):
+        x, y = _x(index, len(noises)), _HEIGHT + 15
+        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{noise:g}</text>')
+    return parts
+
+
+def _lines(power: Float[np.ndarray, "noise number"]) -> list[str]:
+    parts = []
+    for index, line in enumerate(power.T):
+        if not np.isnan(line).any():
+            points = [f"{_x(i, len(line)):.1f},{_y(value):.1f}" for i, value in enumerate(line)]
+            colour = cycle(PALETTE, index)
+            shape = f'fill="none" stroke="{colour}" stroke-width="2"'
+            parts.append(f'<polyline points="{" ".join(points)}" {shape}/>')
+    return parts
+
+
+def _x(index: int, number: int) -> float:
+    return _WIDTH * index / max(1, number - 1)
+
+
+def _y(level: float) -> float:
+    return _HEIGHT * (1 - level)

@@ -1,0 +1,203 @@
+"""How often each measure's test rejects a true null, and its interval holds the chance level.
+
+A test with p ≤ α rejects a true null with probability α if its statistic is continuous. A statistic
+that counts has ties, which count against it: the probability that its test can reach, the *level*,
+is then below α, and known from its values under all pairings that were tried.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import comb
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from semantic_hub.alignment.measures import MEASURES, UnderPairings
+from semantic_hub.alignment.neighbours import neighbours_under_pairings
+from semantic_hub.alignment.retrieval import retrieval_under_pairings
+from semantic_hub.alignment.states import States
+from semantic_hub.statistics.p_values import RESOLUTION, pairings
+from semantic_hub.zoo.calibration.worlds import StatesOf
+
+ALPHA = 0.05
+CONFIDENCE = 0.95
+PERMUTATIONS = 199
+RESAMPLES = 400
+
+LAYER = 3
+"""The layer whose rates are judged, chosen before anything was measured."""
+
+HARMFUL = ("too often", "too narrow")
+"""What a `judgement` that is a failure ends in; the others err on the safe side."""
+
+_COUNTS: Mapping[str, UnderPairings] = MappingProxyType(
+    {
+        "retrieval@1 x to y": retrieval_under_pairings,
+        "retrieval@1 y to x": lambda x, y, ways: retrieval_under_pairings(y, x, ways),
+        "mutual k-NN": neighbours_under_pairings,
+    }
+)
+"""The measures that count, and so have ties."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NullOutcome:
+    """What a measure says of one world, or on average of many, in which the null is true.
+
+    Args:
+        rejected: Whether p ≤ α, at each layer; on average the false-positive rate.
+        rejected_any: Whether the corrected p ≤ α at any layer.
+        covered: Whether the interval holds the measure's chance level, at each layer.
+        level: The rate that the test at each layer can reach.
+        level_any: The same for the corrected test.
+    """
+
+    rejected: Float[np.ndarray, " layer"]
+    rejected_any: float
+    covered: Float[np.ndarray, " layer"]
+    level: Float[np.ndarray, " layer"]
+    level_any: float
+
+
+def false_positives(
+    states_of: StatesOf, seeds: Iterable[int], measures: Iterable[str] = tuple(MEASURES)
+) -> dict[str, NullOutcome]:
+    """Each measure's `NullOutcome`, on average over worlds in which the null is true.
+
+    Args:
+        states_of: From a seed to a world's states.
+        seeds: Of the worlds; a world's pairings and resamples have the same seed.
+        measures: Their names.
+    """
+    outcomes: dict[str, list[NullOutcome]] = {name: [] for name in measures}
+    for seed in seeds:
+        x, y = states_of(seed)
+        for name, found in outcomes.items():
+            found.append(null_outcome(name, x, y, seed))
+    return {name: _mean(found) for name, found in outcomes.items()}
+
+
+def null_outcome(name: str, x: States, y: States, seed: int) -> NullOutcome:
+    """What one measure says of one world in which the null is true.
+
+    Args:
+        name: Of the measure, as in `MEASURES`.
+        x: States of one side.
+        y: States of the other side; nothing ties ``y[i]`` to ``x[i]``.
+        seed: Of pairings and resamples.
+
+    Example:
+        >>> from semantic_hub.zoo.calibration.worlds import planted_states
+        >>> x, y = planted_states("planted-separate", seed=3)
+        >>> null_outcome("cosine", x, y, seed=3).rejected.tolist()
+        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    """
+    measure = MEASURES[name]
+    p = measure.p_values(x, y, permutations=PERMUTATIONS, seed=seed)
+    low, high = measure.interval(x, y, resamples=RESAMPLES, confidence=CONFIDENCE, seed=seed)
+    chance = measure.chance(len(x))
+    level, level_any = _levels(name, x, y, seed)
+    return NullOutcome(
+        rejected=(p.p <= ALPHA).double().numpy(),
+        rejected_any=float(p.corrected.min() <= ALPHA),
+        covered=((low <= chance) & (chance <= high)).double().numpy(),
+        level=level,
+        level_any=level_any,
+    )
+
+
+def attainable_levels(
+    statistics: Float[Tensor, "pairing layer"], alpha: float = ALPHA
+) -> tuple[Float[np.ndarray, " layer"], float]:
+    """The probability with which the tests of `permutation_p_values` can reject a true null.
+
+    If the null is true, each row could as well have been the true pairing: the share of rows whose
+    p-value would be ≤ α is the probability of a rejection, given the values. At most α; less, where
+    many pairings tie.
+
+    Args:
+        statistics: T of each pairing and layer, mean 0 over pairings.
+        alpha: The level that is aimed at.
+
+    Returns:
+        Of the test at each layer, and of the test corrected over layers at any layer.
+
+    Example:
+        >>> counts = torch.tensor([[1.0], [1.0], [0.0], [-1.0], [-1.0]])
+        >>> attainable_levels(counts, alpha=0.3), attainable_levels(counts, alpha=0.4)
+        ((array([0.]), 0.0), (array([0.4]), 0.4))
+    """
+    spread = statistics.std(dim=0, correction=0)
+    highest = torch.where(spread > RESOLUTION, statistics / spread, 0.0).amax(dim=1)
+    levels = [_level(layer, alpha) for layer in statistics.T]
+    return np.array(levels), _level(highest, alpha)
+
+
+def accepted(n: int, probability: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """The rates that n draws of this probability stay within, the binomial acceptance interval.
+
+    From the smallest k with ``P(X ≤ k) ≥ (1 − confidence) / 2`` to the smallest with ``P(X ≤ k) ≥
+    (1 + confidence) / 2``, over n.
+
+    Args:
+        n: Number of draws.
+        probability: Of each.
+        confidence: At least this share of such rates is within.
+
+    Example:
+        >>> accepted(200, 0.05)
+        (0.02, 0.08)
+    """
+    at_most = np.cumsum(
+        [comb(n, k) * probability**k * (1 - probability) ** (n - k) for k in range(n + 1)]
+    )
+    tails = (1 - confidence) / 2, (1 + confidence) / 2
+    low, high = (min(int(np.searchsorted(at_most, tail)), n) / n for tail in tails)
+    return low, high
+
+
+def judgement(found: NullOutcome, n_worlds: int) -> list[str]:
+    """What of a measure lies outside its binomial interval in one kind of world.
+
+    Args:
+        found: The measure's rates.
+        n_worlds: Over how many worlds.
+
+    Returns:
+        Nothing, if all is within; else such as ``"corrected p too often"``.
+    """
+    checks = (
+        ("p", found.rejected[LAYER], found.level[LAYER], ("too seldom", "too often")),
+        ("corrected p", found.rejected_any, found.level_any, ("too seldom", "too often")),
+        ("interval", found.covered[LAYER], CONFIDENCE, ("too narrow", "too wide")),
+    )
+    outside = []
+    for name, rate, expected, (below, above) in checks:
+        low, high = accepted(n_worlds, float(expected))
+        if not low <= rate <= high:
+            outside.append(f"{name} {below if rate < low else above}")
+    return outside
+
+
+def _mean(outcomes: Sequence[NullOutcome]) -> NullOutcome:
+    names = [field.name for field in fields(NullOutcome)]
+    return NullOutcome(
+        **{name: np.mean([getattr(found, name) for found in outcomes], axis=0) for name in names}
+    )
+
+
+def _levels(
+    name: str, x: States, y: States, seed: int
+) -> tuple[Float[np.ndarray, " layer"], float]:
+    if name not in _COUNTS:
+        return np.full(x.shape[1], ALPHA), ALPHA
+    blocks = pairings(len(x), PERMUTATIONS, seed=seed)
+    return attainable_levels(torch.cat([_COUNTS[name](x, y, ways) for ways in blocks]))
+
+
+def _level(values: Float[Tensor, " pairing"], alpha: float) -> float:
+    at_least: Bool[Tensor, "pairing other"] = values[None] >= values[:, None] - RESOLUTION
+    return (at_least.double().mean(dim=1) <= alpha).double().mean().item()

@@ -1,0 +1,117 @@
+"""How often the verdict on similarity says what is true: in worlds without a hub, and with one."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+
+from semantic_hub.alignment.cosine import paired_p_values, paired_similarity, resampled_similarity
+from semantic_hub.alignment.states import States, paired_states
+from semantic_hub.experiment.verdict.rule import adjusted_p_values, judge
+from semantic_hub.statistics.margins import Resampled, margin
+from semantic_hub.statistics.merge__cell_margins import Cell, CellMargins, least_p
+from semantic_hub.statistics.resampling import resample_weights
+from semantic_hub.zoo.calibration.nulls import ALPHA, CONFIDENCE, PERMUTATIONS, RESAMPLES
+from semantic_hub.zoo.calibration.worlds import planted_states
+
+VERDICT_WORLDS: Sequence[tuple[str, float]] = (
+    ("planted-separate", 0.0),
+    ("planted-separate", 1.0),
+    ("planted-hub", 0.5),
+    ("planted-hub", 1.0),
+    ("planted-hub", 2.0),
+    ("planted-hub", 4.0),
+)
+"""Worlds, and the length of the noise over that of the stream."""
+
+VERDICT_PAIRS = (8, 48)
+
+VerdictWorld = tuple[str, float, int]
+"""A world's name, its noise, and the number of pairs."""
+
+SMALLEST = 0.1
+"""The smallest effect of interest, as in `semantic_hub.experiment.verdict.judging.verdicts`."""
+
+
+def verdict_shares(name: str, noise: float, n_pairs: int, seeds: Iterable[int]) -> dict[str, float]:
+    """The share of worlds that get each verdict on the similarity of their one set of pairs.
+
+    Args:
+        name: ``"planted-hub"`` or ``"planted-separate"``.
+        noise: Length of the noise over that of the stream.
+        n_pairs: Number of pairs.
+        seeds: Of the worlds.
+
+    Returns:
+        Verdict to share; a verdict that none gets is left out.
+
+    Example:
+        >>> verdict_shares("planted-hub", 0.5, 48, range(3))
+        {'supported': 1.0}
+    """
+    told = Counter(_verdict(name, noise, n_pairs, seed) for seed in seeds)
+    return {verdict: number / told.total() for verdict, number in sorted(told.items())}
+
+
+def all_verdict_shares(seeds: Sequence[int]) -> dict[VerdictWorld, dict[str, float]]:
+    """`verdict_shares` of every world, noise and number of pairs.
+
+    Args:
+        seeds: Of the worlds.
+    """
+    return {
+        (name, noise, n_pairs): verdict_shares(name, noise, n_pairs, seeds)
+        for name, noise in VERDICT_WORLDS
+        for n_pairs in VERDICT_PAIRS
+    }
+
+
+def similarity_verdict(x: States, y: States, seed: int) -> str:
+    """The verdict on the similarity of one set of pairs, from their states.
+
+    The null controls are made of states: each x with the y of the pair before it ("mismatched
+    pairs"), and Gaussian states of the same shape ("random states").
+
+    Args:
+        x: States of one side, at all layers of a model.
+        y: States of the other side.
+        seed: Of resamples, pairings and random states.
+    """
+    found = _cell_margins(x, y, seed)
+    (adjusted,) = adjusted_p_values([found])
+    return judge(found, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
+
+
+def _verdict(name: str, noise: float, n_pairs: int, seed: int) -> str:
+    return similarity_verdict(*planted_states(name, seed, noise=noise, n_concepts=n_pairs), seed)
+
+
+def _cell_margins(x: States, y: States, seed: int) -> CellMargins:
+    """As `semantic_hub.experiment.verdict.evidence.cell_margins` of a similarity with these controls."""
+    drawn = np.random.default_rng((seed, 3)).standard_normal((2, *x.shape), dtype=np.float32)
+    controls = {
+        "mismatched pairs": _resampled(x, np.roll(np.asarray(y), 1, axis=0), seed),
+        "random states": _resampled(drawn[0], drawn[1], seed),
+    }
+    above = margin(_resampled(x, y, seed), controls, CONFIDENCE)
+    p_values = paired_p_values(x, y, permutations=PERMUTATIONS, seed=seed)
+    middle = range(1, x.shape[1] - 1)
+    p = torch.maximum(p_values.corrected, above.p_corrected)[1:-1]
+    return CellMargins(
+        cells=tuple(map(Cell, middle)),
+        value=above.value[1:-1].double(),
+        low=above.low[1:-1],
+        high=above.high[1:-1],
+        p=p.clamp(min=least_p(len(x), len(middle))),
+        strongest=above.strongest[1:-1],
+        n=len(x),
+        unit="difference of mean cosines",
+    )
+
+
+def _resampled(x: States, y: States, seed: int) -> Resampled:
+    states = paired_states(x, y, "similarity_verdict")
+    drawn = resample_weights(len(x), RESAMPLES, seed=seed, min_distinct=2)
+    replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])
+    return Resampled(paired_similarity(x, y), replicates)

@@ -1,0 +1,132 @@
+"""States of two languages whose truth is known: what `semantic_hub.zoo.calibration.__main__` measures."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.alignment.states import States
+from semantic_hub.models.loading import random_twin
+from semantic_hub.zoo.planted.codes import SQUARED_LENGTHS
+from semantic_hub.zoo.planted.models import (
+    N_CONCEPTS,
+    expected_stream,
+    planted_separate,
+    planted_world,
+)
+
+LANGUAGES = ("en", "es")
+"""The two sides."""
+
+StatesOf = Callable[[int], tuple[States, States]]
+"""From a seed to both sides of states."""
+
+
+def planted_states(
+    name: str, seed: int, *, noise: float = 0.0, n_concepts: int = N_CONCEPTS
+) -> tuple[Float[np.ndarray, "pair layer d_model"], Float[np.ndarray, "pair layer d_model"]]:
+    """The closed-form streams of a planted world's two languages, with noise of their own.
+
+    ``h_k + s |h_k| g / √d_model`` with g standard normal, drawn anew for each state and layer: the
+    noise is as long as s times the stream, and is the same for no two layers, so that a correction
+    over layers has several different layers to correct for.
+
+    Args:
+        name: ``"planted-hub"`` or ``"planted-separate"``.
+        seed: Of the codes and of the noise.
+        noise: s, at least 0.
+        n_concepts: Number of pairs.
+
+    Returns:
+        English and Spanish, ``[pair, layer, d_model]``, float32.
+
+    Raises:
+        SemanticHubError: As `planted_world`.
+
+    Example:
+        >>> x, y = planted_states("planted-hub", seed=0, n_concepts=5)
+        >>> x.shape
+        (5, 6, 65)
+    """
+    world = planted_world(name, seed, languages=LANGUAGES, n_concepts=n_concepts)
+    rng = np.random.default_rng((seed, 1))
+    x, y = (_noisy(expected_stream(world, language), noise, rng) for language in LANGUAGES)
+    return x, y
+
+
+def folded(
+    x: Float[np.ndarray, "pair layer d_model"],
+    y: Float[np.ndarray, "pair layer d_model"],
+    dimensions: int = 16,
+    seed: int = 0,
+) -> tuple[
+    Float[np.ndarray, "pair layer dimension"],
+    Float[np.ndarray, "pair layer dimension"],
+]:
+    """Both sides through one random projection to a few dimensions.
+
+    A planted world's concept codes are orthonormal: no two concepts are more alike than any two
+    others. Folded into few dimensions some come near each other, on both sides alike if the codes
+    are shared. So measures that compare the geometry of either side have something to find.
+
+    Args:
+        x: States of one side.
+        y: States of the other side.
+        dimensions: How many are left.
+        seed: Of the projection.
+
+    Example:
+        >>> folded(*planted_states("planted-hub", seed=0, n_concepts=5))[0].shape
+        (5, 6, 16)
+    """
+    rng = np.random.default_rng((seed, 2))
+    projection = rng.standard_normal((x.shape[-1], dimensions), dtype=np.float32)
+    return x @ projection, y @ projection
+
+
+def twin_states(seed: int) -> tuple[States, States]:
+    """The two languages of ``planted-separate`` in a random twin of its model.
+
+    The prompts ``<en> en:dog`` and ``<es> es:dog`` share their first token and their positions, and
+    no other token. The embedding's rows are drawn independently, so the Spanish words could be
+    listed in any other order: what all prompts have in common is the same under every pairing, and
+    no pairing is special. The null is true, and the permutation test must be exact.
+
+    Args:
+        seed: Of the twin's weights.
+
+    Returns:
+        English and Spanish, ``[pair, layer, d_model]``, float32.
+    """
+    world = planted_world("planted-separate", languages=LANGUAGES)
+    twin = random_twin(_separate_model(), seed)
+    x, y = (residual_stream(twin, world.prompts(language)) for language in LANGUAGES)
+    return x, y
+
+
+NULL_WORLDS: Mapping[str, StatesOf] = MappingProxyType(
+    {
+        "planted-separate": partial(planted_states, "planted-separate"),
+        "planted-separate with noise": partial(planted_states, "planted-separate", noise=1.0),
+        "random twin": twin_states,
+    }
+)
+"""Worlds by name in which no state says which pair it belongs to."""
+
+
+def _noisy(
+    stream: Float[np.ndarray, "pair layer d_model"], noise: float, rng: np.random.Generator
+) -> Float[np.ndarray, "pair layer d_model"]:
+    deviation = noise * np.sqrt(SQUARED_LENGTHS / stream.shape[-1])
+    drawn = rng.standard_normal(stream.shape) * deviation[:, None]
+    return (stream + drawn).astype(np.float32)
+
+
+@cache
+def _separate_model() -> Any:
+    """As a bridge, the class whose fresh weights are the same on all TransformerLens lines."""
+    return planted_separate(languages=LANGUAGES, backend="bridge", device="cpu")

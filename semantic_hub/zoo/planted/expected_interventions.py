@@ -1,0 +1,195 @@
+"""What interventions do to a planted model, from the codes alone: no model is run.
+
+An intervention changes the last position of a recipient at a layer. From there on the blocks do
+what `planted_codes.AMPLITUDES` says, but to a stream of another length, in which codes may be
+missing, half there, doubled or negative. A neuron of a word with gate g and up-projection u,
+each 1 where the stream is as planned, then writes the word's change times ``silu(g) u / silu(1)``.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from semantic_hub.zoo.planted.codes import (
+    AMPLITUDES,
+    COMPONENTS,
+    LANGUAGE_LAYER,
+    N_LAYERS,
+    SQUARED_LENGTHS,
+    root_mean_square,
+)
+from semantic_hub.zoo.planted.expected import expected_stream, word_ids
+from semantic_hub.zoo.planted.weights import unembedding
+from semantic_hub.zoo.planted.world import PlantedWorld
+
+_READ = {1: ("token", "token"), 2: ("token", "token"), 5: ("language", "concept")}
+"""What the neurons of a block have their gates and their up-projections along."""
+
+
+def expected_patching(
+    world: PlantedWorld, donor: str, recipient: str
+) -> Float[np.ndarray, "item layer"]:
+    """Effect of patching the last position's stream, as `semantic_hub.interventions.patching.exchange.Exchange` defines.
+
+    A patch before the language has arrived is answered in the recipient's language, a later one in
+    the donor's. The answer needs the concept's code in that language: without it, the concept stays
+    unsaid, and the targets differ by their idiosyncratic parts alone. So within a language the
+    effect is 1; between two it is 1 before layer 4 and 0 from there on with a hub, and 0 everywhere
+    with separate codes, each up to the idiosyncratic parts, whose mean over seeds is 0.
+
+    Args:
+        world: The world.
+        donor: Language of the donors.
+        recipient: Language of the recipients.
+
+    Returns:
+        One row for each of ``world.exchanges(donor, recipient)``, layers 0 to 5.
+    """
+    layers = range(N_LAYERS + 1)
+    patched = [_patched(world, donor, recipient, layer) for layer in layers]
+    return _effect(world, recipient, np.stack(patched, axis=1))
+
+
+def expected_component_patching(
+    world: PlantedWorld, donor: str, recipient: str, component: Literal["attn", "mlp"]
+) -> Float[np.ndarray, "item layer"]:
+    """Effect of patching what one block's attention or MLP writes at the last position.
+
+    Attention writes in block 4 alone, and there nothing but the language. MLPs write all else:
+    blocks 1 and 2 each half of the concept's code, and block 5 the answer.
+
+    Args:
+        world: The world.
+        donor: Language of the donors.
+        recipient: Language of the recipients.
+        component: ``"attn"`` or ``"mlp"``.
+
+    Returns:
+        One row for each of ``world.exchanges(donor, recipient)``, layers 1 to 5: layer k is the
+        component of block k.
+    """
+    given, asked = expected_stream(world, donor), _recipients(world, recipient)
+    writes = (np.arange(1, N_LAYERS + 1) == LANGUAGE_LAYER) == (component == "attn")
+    exchanged = np.diff(given - asked, axis=1) * writes[:, None]
+    states = asked[:, 1:] + exchanged
+    final = [
+        _run_on(world, recipient, states[:, layer - 1], layer) for layer in range(1, N_LAYERS + 1)
+    ]
+    return _effect(world, recipient, np.stack(final, axis=1))
+
+
+def expected_steering(
+    world: PlantedWorld, donor: str, recipient: str, strengths: Sequence[float]
+) -> Float[np.ndarray, "item layer strength"]:
+    """Effect of adding, at a layer, the difference of two concepts' streams in one language.
+
+    To the last position of the recipient's prompt for concept i − 1 is added
+    ``s · (h_k(donor, c_i) − h_k(donor, c_{i−1}))``, around the end. The effect is that of
+    `semantic_hub.interventions.patching.exchange.Exchange`: 0 for no steering, 1 for the recipient's language's own run
+    on concept i. At strength 1 within a language it is 1 at every layer. Between two languages it
+    is 0 with separate codes, up to the idiosyncratic parts. With a hub it grows while the words are
+    read (.2, .4), is .85 at layers 2 to 4, where the concepts are all that the difference holds
+    beside two idiosyncratic parts, and 0 at layer 5, where it holds the donor's surface words.
+
+    Args:
+        world: The world.
+        donor: Language of the prompts that the direction is made from.
+        recipient: Language of the prompts that are steered.
+        strengths: The factors s.
+
+    Returns:
+        One row for each of ``world.exchanges(donor, recipient)``, layers 0 to 5.
+    """
+    given, asked = expected_stream(world, donor), _recipients(world, recipient)
+    direction = given - np.roll(given, 1, axis=0)
+    states = asked[:, :, None] + np.multiply.outer(strengths, direction).transpose(1, 2, 0, 3)
+    final = [_run_on(world, recipient, states[:, k], k) for k in range(N_LAYERS + 1)]
+    return _effect(world, recipient, np.stack(final, axis=1))
+
+
+def _recipients(world: PlantedWorld, recipient: str) -> Float[np.ndarray, "item layer d_model"]:
+    """The stream of each recipient: of the concept before the item's."""
+    return np.roll(expected_stream(world, recipient), 1, axis=0)
+
+
+def _patched(
+    world: PlantedWorld, donor: str, recipient: str, layer: int
+) -> Float[np.ndarray, "item d_model"]:
+    """The last layer of a recipient whose last position was overwritten at a layer."""
+    said_in = recipient if layer < LANGUAGE_LAYER else donor
+    amplitudes = dict(zip(COMPONENTS, AMPLITUDES.T[-1], strict=True))
+    if not (world.shared or said_in == donor):
+        amplitudes = dict(zip(COMPONENTS, AMPLITUDES.T[LANGUAGE_LAYER], strict=True))
+    heard, said = world.index(donor), world.index(said_in)
+    source = {"token": heard, "concept": heard, "language": said, "surface": said, "own": heard}
+    codes = dict(zip(COMPONENTS, world.codes.components, strict=True))
+    return np.sum([amplitudes[name] * codes[name][source[name]] for name in COMPONENTS], axis=0)
+
+
+def _run_on(
+    world: PlantedWorld, language: str, states: Float[np.ndarray, "*state d_model"], layer: int
+) -> Float[np.ndarray, "*state d_model"]:
+    """The last layer of runs whose last position is in a given state at a layer.
+
+    Args:
+        world: The world.
+        language: Of the prompts' marker, which no intervention touches.
+        states: After block `layer`.
+        layer: 0 to 5.
+    """
+    for block in range(layer + 1, N_LAYERS + 1):
+        if block == LANGUAGE_LAYER:
+            brought = AMPLITUDES[COMPONENTS.index("language"), LANGUAGE_LAYER]
+            states = states + brought * world.codes.language[world.index(language), 0]
+        elif block in _READ:
+            states = states + _written(world, states, block)
+    return states
+
+
+def _written(
+    world: PlantedWorld, states: Float[np.ndarray, "*state d_model"], block: int
+) -> Float[np.ndarray, "*state d_model"]:
+    """What the neurons of a block write, each along the change that its word is to undergo."""
+    gate, up = (_presence(world, states, component, block - 1) for component in _READ[block])
+    change = np.diff(AMPLITUDES)[:, block - 1]
+    directions = np.einsum("k,klcd->lcd", change, world.codes.components)
+    activations = _silu(gate) * up / _silu(np.ones(1))
+    return activations @ directions.reshape(-1, world.codes.d_model)
+
+
+def _presence(
+    world: PlantedWorld, states: Float[np.ndarray, "*state d_model"], component: str, layer: int
+) -> Float[np.ndarray, "*state word"]:
+    """How much of each word's code a normed stream holds, in units of what it was planned to."""
+    d_model, row = world.codes.d_model, COMPONENTS.index(component)
+    codes = world.codes.components[row].reshape(-1, d_model)
+    planned = AMPLITUDES[row, layer] / root_mean_square(SQUARED_LENGTHS, d_model)[layer]
+    lengths = root_mean_square(np.square(states).sum(axis=-1), d_model)
+    return states @ codes.T / lengths[..., None] / planned
+
+
+def _silu(x: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    return x / (1 + np.exp(-x))
+
+
+def _effect(
+    world: PlantedWorld, recipient: str, final: Float[np.ndarray, "*cell d_model"]
+) -> Float[np.ndarray, "*cell"]:
+    """(D − D_recipient) / (D_reference − D_recipient) of states of the last layer."""
+    own_runs = expected_stream(world, recipient)[:, -1]
+    reference = _difference(world, recipient, own_runs)
+    before = _difference(world, recipient, np.roll(own_runs, 1, axis=0))
+    cells = (slice(None), *(None,) * (final.ndim - 2))
+    return (_difference(world, recipient, final) - before[cells]) / (reference - before)[cells]
+
+
+def _difference(
+    world: PlantedWorld, recipient: str, states: Float[np.ndarray, "*cell d_model"]
+) -> Float[np.ndarray, "*cell"]:
+    """Logit of the exchange's word for the donor's concept minus that for the other one."""
+    words = unembedding(world)[word_ids(world, recipient)]
+    contrast = words - np.roll(words, -(len(words) // 2), axis=0)
+    lengths = root_mean_square(np.square(states).sum(axis=-1), world.codes.d_model)
+    return np.einsum("id,i...d->i...", contrast, states) / lengths

@@ -1,0 +1,200 @@
+"""Worlds whose every measure is known: their words, prompts, pairs and read-outs.
+
+A prompt is a language's marker and a word, ``"<es> es:dog"``, and the model's next token is the
+word for that concept in the marker's language. Both worlds answer a prompt in one language alike:
+
+- ``planted-hub``: all languages share one code for a concept. The unembedding of the dominant
+  language's words has a part along it, so that the lens reads that language in the middle.
+- ``planted-separate``: each language has codes of its own, orthogonal to all others'. Every measure
+  of a hub must read null. (What mixes languages gets no answer here; the hub translates it.)
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.patching.exchange import Exchange
+from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.zoo.planted.codes import Codes, draw_codes
+
+GROUPS = ("surface", "hub", "control")
+"""The groups of `PlantedWorld.readouts`, in this order."""
+
+START, STOP, PADDING, UNKNOWN = SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")
+
+
+@dataclass(frozen=True)
+class PlantedWorld:
+    """A planted model's words and codes; its model is built from them and from nothing else.
+
+    Args:
+        shared: Whether the languages share their concept codes (``planted-hub``) or not
+            (``planted-separate``).
+        languages: Names of the languages, the dominant one first.
+        concepts: Names of the concepts.
+        seed: Of the codes. Two worlds that differ in ``shared`` alone have all other codes in
+            common.
+
+    Raises:
+        SemanticHubError: Fewer than 2 languages or 3 concepts, or names that occur twice, are
+            empty, or contain spaces.
+
+    Example:
+        >>> world = PlantedWorld(True, ("en", "es"), ("dog", "cat", "horse"))
+        >>> world.prompt("es", "dog").text
+        '<es> es:dog'
+    """
+
+    shared: bool
+    languages: tuple[str, ...]
+    concepts: tuple[str, ...]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_names("languages", self.languages, at_least=2)
+        _check_names("concepts", self.concepts, at_least=3)
+
+    @property
+    def name(self) -> str:
+        """The name that `semantic_hub.load_model` knows it by."""
+        return "planted-hub" if self.shared else "planted-separate"
+
+    @cached_property
+    def codes(self) -> Codes:
+        """The directions that the weights are written with."""
+        return draw_codes(self.seed, len(self.languages), len(self.concepts), self.shared)
+
+    @cached_property
+    def vocabulary(self) -> tuple[str, ...]:
+        """All tokens by id: special tokens, markers, then the words, language by language."""
+        markers = [self.marker(language) for language in self.languages]
+        return (*SPECIAL, *markers, *(w for lang in self.languages for w in self.words(lang)))
+
+    @property
+    def first_word(self) -> int:
+        """Id of the first word; all ids from there on are words."""
+        return len(SPECIAL) + len(self.languages)
+
+    def index(self, language: str) -> int:
+        """Place of a language in `languages`.
+
+        Raises:
+            SemanticHubError: No such language.
+        """
+        if language not in self.languages:
+            raise SemanticHubError(
+                self.name,
+                got=f"language {language!r}",
+                expected=f"one of {', '.join(self.languages)}",
+                fix="Choose one of these.",
+            )
+        return self.languages.index(language)
+
+    def marker(self, language: str) -> str:
+        """The token that says which language to answer in."""
+        return f"<{language}>"
+
+    def word(self, language: str, concept: str) -> str:
+        """The token for a concept in a language: ``"es:dog"``."""
+        return f"{language}:{concept}"
+
+    def words(self, language: str) -> tuple[str, ...]:
+        """A language's words, in the order of `concepts`."""
+        self.index(language)
+        return tuple(self.word(language, concept) for concept in self.concepts)
+
+    def prompt(self, language: str, concept: str) -> Prompt:
+        """The prompt that is answered with the word for `concept` in `language`."""
+        return Prompt(f"{self.marker(language)} {self.word(language, concept)}")
+
+    def prompts(self, language: str) -> tuple[Prompt, ...]:
+        """One prompt for each concept, in the order of `concepts`."""
+        self.index(language)
+        return tuple(self.prompt(language, concept) for concept in self.concepts)
+
+    def pairs(self, x: str, y: str) -> Pairs:
+        """Every concept in two languages.
+
+        Raises:
+            SemanticHubError: No such language.
+        """
+        return Pairs(self.prompts(x), self.prompts(y), x, y, self.concepts)
+
+    def readouts(self, language: str) -> list[Readout]:
+        """Every concept in a non-dominant language, with the candidates of `GROUPS`: its word in
+        this language, in the dominant one, and in a third.
+
+        Raises:
+            SemanticHubError: No such language, the dominant one, or no third language.
+        """
+        read = dict(zip(GROUPS, self.readout_languages(language), strict=True))
+        return [
+            Readout(prompt, {group: (self.word(lang, c),) for group, lang in read.items()})
+            for prompt, c in zip(self.prompts(language), self.concepts, strict=True)
+        ]
+
+    def readout_languages(self, language: str) -> tuple[str, str, str]:
+        """The languages of the candidates in `GROUPS`, for read-outs of a non-dominant language.
+
+        Raises:
+            SemanticHubError: No such language, the dominant one, or no third language.
+        """
+        dominant, *others = self.languages
+        thirds = [other for other in others if other != self.languages[self.index(language)]]
+        if language == dominant or not thirds:
+            raise SemanticHubError(
+                f"{self.name}.readouts",
+                got=f"{language!r} of {', '.join(self.languages)}",
+                expected="a language that is not the first one, and a third to compare with",
+                fix="Read a non-dominant language, in a world of at least 3.",
+            )
+        return language, dominant, thirds[0]
+
+    def exchanges(self, donor: str, recipient: str) -> tuple[Exchange, ...]:
+        """From every concept in one language into the concept before it in another.
+
+        The targets are words of the recipient's language: ``"donor"`` for the donor's concept,
+        ``"other"`` for the one half-way around from it, which neither prompt is about. (Against the
+        recipient's own word, a patch that merely destroys its concept would read as half an
+        effect; against that of a neighbour, steering's effects on neighbours would be correlated,
+        and bootstrap intervals over them too narrow.) The reference is the donor's concept in the
+        recipient's language.
+
+        Args:
+            donor: Language of the donors.
+            recipient: Language of the recipients, may be the same.
+
+        Returns:
+            One exchange for each concept, which is the donor's, in the order of `concepts`.
+
+        Raises:
+            SemanticHubError: No such language.
+        """
+        own, said = self.prompts(recipient), self.words(recipient)
+        others = _rolled(said, -(len(said) // 2))
+        rows = zip(self.prompts(donor), _rolled(own, 1), own, said, others, strict=True)
+        return tuple(
+            Exchange((given,), asked, {"donor": (word,), "other": (other,)}, reference)
+            for given, asked, reference, word, other in rows
+        )
+
+
+Item = TypeVar("Item")
+
+
+def _rolled(items: tuple[Item, ...], by: int) -> tuple[Item, ...]:
+    """Item i of the result is item i − by, around the end."""
+    return (*items[-by:], *items[:-by])
+
+
+def _check_names(kind: str, names: tuple[str, ...], at_least: int) -> None:
+    usable = all(name and not any(map(str.isspace, name)) for name in names)
+    if len(names) < at_least or len(set(names)) < len(names) or not usable:
+        raise SemanticHubError(
+            "PlantedWorld",
+            got=f"{kind} {names!r}",
+            expected=f"at least {at_least} different names without spaces",
+            fix="Give each its own name.",
+        )

@@ -1,0 +1,263 @@
+"""What a model trained on a `World` shows: ``python -m semantic_hub.zoo.training.evaluate MODEL``.
+
+Prints the tables of the model card as Markdown: accuracy on what the training text told and on what
+it held out, similarity and lens on what it held out.
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import semantic_hub as sh
+from semantic_hub.alignment.pairwise import SimilarityResult
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.experiment.runner import RANDOM_TWIN
+from semantic_hub.experiment.verdict.judging import verdicts
+from semantic_hub.experiment.verdict.result import SpokeVerdict
+from semantic_hub.interventions.patching.result import PatchResult
+from semantic_hub.interventions.steering.answers import AnswerCurve
+from semantic_hub.interventions.steering.result import SteeringResult
+from semantic_hub.interventions.text.result import TextSteeringResult
+from semantic_hub.lenses.result import LensResult
+from semantic_hub.models.layers import layer_name
+from semantic_hub.models.loading import HookedModel
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
+from semantic_hub.zoo.world.facts import World
+from semantic_hub.zoo.world.grammar import LANGUAGES, Voice
+from semantic_hub.zoo.world.spokes import WorldLanguageSpoke, spokes_of, world_problems
+
+Row = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of how many questions a model says the answer first.
+
+    Attributes:
+        accuracy: Share of the scored questions, 0 to 1.
+        n: Questions scored.
+        dropped: Questions whose answer has no token in this tokenizer.
+    """
+
+    accuracy: float
+    n: int
+    dropped: int
+
+    def __str__(self) -> str:
+        return f"{self.accuracy:.2f} ({self.n}, {self.dropped})"
+
+
+def questions(world: World, notation: str, kind: str, *, held_out: bool) -> list[Readout]:
+    """What a model of this world can be asked; the only candidate is the answer, ``surface``.
+
+    Args:
+        world: The world.
+        notation: A language of the world, the dominant one included, or ``"digits"``.
+        kind: ``"facts"`` (none in digits), ``"+"`` or ``"*"``.
+        held_out: Ask what only the dominant language was told, or what every language was.
+
+    Example:
+        >>> asked = questions(World(seed=0), "en", "facts", held_out=True)
+        >>> list(asked[0].candidates)
+        ['surface']
+    """
+    if kind != "facts":
+        chosen = (p for p in world_problems(world, held_out=held_out) if p.operator == kind)
+        return [_question(p.question(notation), number_word(p.right, notation)) for p in chosen]
+    if notation == DIGITS:
+        return []
+    voice, facts = Voice(notation), WorldLanguageSpoke(world, held_out=held_out).facts
+    return [_question(fact.question(voice), fact.value.forms[notation]) for fact in facts]
+
+
+def score(model: HookedModel, asked: Sequence[Readout]) -> Score:
+    """Top-1 accuracy: an answer counts where its first token is the model's likeliest next one.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.logit_lens`, no questions included.
+    """
+    last = sh.logit_lens(model, asked, layers=[model.cfg.n_layers])
+    hits = last.rank[:, 0, last.groups.index("surface")] == 1
+    return Score(float(hits.double().mean()), len(last.kept), sum(last.dropped.values()))
+
+
+def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 1000) -> Iterator[str]:
+    """Accuracy, then similarity, lens and interventions of each spoke, as Markdown.
+
+    Args:
+        model: A model that `semantic_hub.zoo.training.train` made.
+        resamples: Bootstrap resamples of the intervals.
+        permutations: Pairings of the permutation tests.
+
+    Raises:
+        SemanticHubError: The model's tokenizer names no world.
+    """
+    spokes = spokes_of(model)
+    if spokes is None:
+        raise SemanticHubError(
+            "evaluate",
+            got=f"{model.cfg.model_name}, whose tokenizer names no world",
+            expected="a model that semantic_hub.zoo.training.train made",
+            fix="Use semantic_hub.reporting.document for other models.",
+        )
+    yield _table(_ACCURACY, _accuracy_rows(model, spokes.language.world)) + _ACCURACY_NOTE
+    findings = [
+        sh.run(model, spoke, resamples=resamples, permutations=permutations) for spoke in spokes
+    ]
+    yield _table(_VERDICT, map(_verdict_row, verdicts(findings).lines)) + _VERDICT_NOTE
+    for found in findings:
+        yield f"### {found.spoke.capitalize()}\n"
+        yield _table(_SIMILARITY, (_similarity_row(*item) for item in found.similarity.items()))
+        layers = list(map(layer_name, range(model.cfg.n_layers + 1)))
+        rows = (row for item in found.lens.items() for row in _lens_rows(*item))
+        if found.lens:
+            yield _table((*_LENS, *layers), rows)
+        rows = (row for item in found.patching.items() for row in _patching_rows(*item))
+        if found.patching:
+            yield _table((*_PATCHING, *layers), rows)
+        rows = (row for item in found.steering.items() for row in _steering_rows(*item))
+        if found.steering:
+            yield _table((*_STEERING, *layers), rows)
+        rows = (row for item in found.answers.items() for row in _answer_rows(*item))
+        if found.answers:
+            yield _table((*_ANSWERS, *layers), rows)
+        if found.texts:
+            rows = (row for item in found.texts.items() for row in _text_rows(*item))
+            yield _table(_TEXTS, rows)
+
+
+_ACCURACY = (
+    "", "facts", "facts, held out", "sums", "sums, held out", "products", "products, held out",
+)  # fmt: skip
+_ACCURACY_NOTE = (
+    "\nShare of questions whose answer the model says first, by the answer's first token; in "
+    "brackets the\nquestions scored and dropped. What is held out was told in English alone.\n"
+)
+_VERDICT = (
+    "spoke", "evidence", "verdict", "sets supported", "the set with the median margin", "layers",
+    "margin", "strongest control", "p",
+)  # fmt: skip
+_VERDICT_NOTE = "\nThe rule is in docs/measures.md.\n"
+_SIMILARITY = (
+    "set", "n", "embedding", "peak layer", "similarity", "random twin", "margin",
+    "strongest control", "last layer",
+)  # fmt: skip
+_LENS = ("set", "n", "dropped", "likelier")
+_PATCHING = ("set", "n", "patched", "says")
+_STEERING = ("set", "n", "direction", "strength")
+_ANSWERS = ("set", "n", "direction", "strength")
+_TEXTS = ("set", "direction", "layer", "sentiment", "relevance", "its language", "perplexity")
+_COMPARED = (
+    ("hub", "surface"), ("control", "surface"), ("hub", "control"), ("hub", "unrelated")
+)  # fmt: skip
+
+
+def _question(text: str, answer: str) -> Readout:
+    return Readout(Prompt(text), {"surface": (answer,)})
+
+
+def _accuracy_rows(model: HookedModel, world: World) -> Iterator[Row]:
+    for notation in (*LANGUAGES, DIGITS):
+        asked = (
+            questions(world, notation, kind, held_out=held_out)
+            for kind in ("facts", "+", "*")
+            for held_out in (False, True)
+        )
+        yield notation, *(str(score(model, some)) if some else "–" for some in asked)
+
+
+def _verdict_row(line: SpokeVerdict) -> Row:
+    counts = f"{line.n_supported} of {line.n_sets}"
+    shown = line.typical
+    if shown is None:
+        return line.spoke, line.evidence, line.verdict, counts, "–", "–", "–", "–", "–"
+    margin = f"{shown.margin:.2f} [{shown.low:.2f}, {shown.high:.2f}]"
+    about = line.spoke, line.evidence, line.verdict, counts, shown.name, shown.layer_range
+    return *about, margin, shown.strongest, f"{shown.p:.3f}"
+
+
+def _similarity_row(name: str, result: SimilarityResult) -> Row:
+    """At the embedding, at the highest layer with its controls there, and at the last."""
+    peak = int(result.similarity.argmax())
+    return (
+        name,
+        f"{result.n_pairs}",
+        f"{result.similarity[0]:.2f}",
+        f"{result.layers[peak]}",
+        _with_interval(result, peak),
+        _with_interval(result.controls[RANDOM_TWIN], peak),
+        f"{result.margin[peak]:.3f} [{result.margin_low[peak]:.3f}, "
+        f"{result.margin_high[peak]:.3f}]",
+        result.strongest[peak],
+        f"{result.similarity[-1]:.2f}",
+    )
+
+
+def _lens_rows(name: str, result: LensResult) -> Iterator[Row]:
+    """Share of read-outs in which one group is likelier than another, layer by layer."""
+    counts = f"{len(result.kept)}", f"{sum(result.dropped.values())}"
+    known = [pair for pair in _COMPARED if set(pair) <= set(result.groups)]
+    for group, against in known:
+        shares = result.share(group, against).value.tolist()
+        yield name, *counts, f"{group} > {against}", *(f"{share:.2f}" for share in shares)
+
+
+def _patching_rows(name: str, result: PatchResult) -> Iterator[Row]:
+    """Share of exchanges whose next token is a target's, layer by layer, and the controls'."""
+    first, *others = result.targets
+    rows = [("donor", first, result), *(("donor", own, result) for own in others[1:])]
+    rows += [(control, first, found) for control, found in result.controls.items()]
+    for patched, target, found in rows:
+        shares = found.says(target).value[:, 0].tolist()
+        yield name, f"{len(result.kept)}", patched, target, *(f"{share:.2f}" for share in shares)
+
+
+def _steering_rows(name: str, result: SteeringResult) -> Iterator[Row]:
+    """Share of prompts that are answered as the steering means, layer by layer."""
+    n_prompts = f"{result.outcome.shape[-1]}"
+    for direction in result.directions:
+        success = result.share("success", direction).value.T.tolist()
+        for strength, shares in list(zip(result.strengths, success, strict=True))[1:]:
+            yield name, n_prompts, direction, f"{strength:g}", *(f"{s:.2f}" for s in shares)
+
+
+def _answer_rows(name: str, result: AnswerCurve) -> Iterator[Row]:
+    """Mean share of the first answer, layer by layer."""
+    for direction in result.directions:
+        means = result.mean(direction).value.T.tolist()
+        for strength, shares in list(zip(result.strengths, means, strict=True))[1:]:
+            about = name, f"{result.p_first.shape[-1]}", direction, f"{strength:g}"
+            yield *about, *(f"{share:.2f}" for share in shares)
+
+
+def _text_rows(name: str, result: TextSteeringResult) -> Iterator[Row]:
+    """Change of each score against the unsteered texts, and how many prompts have one."""
+    frame = result.to_frame().query("measure == 'change' and strength != 0")
+    for _, rows in frame.groupby(["direction", "layer"], sort=False):
+        changes = (
+            f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}] ({row['n']})"
+            for row in rows.to_dict("records")
+        )
+        yield name, *map(str, rows[["direction", "layer"]].iloc[0]), *changes
+
+
+def _with_interval(result: SimilarityResult, layer: int) -> str:
+    return f"{result.similarity[layer]:.2f} [{result.low[layer]:.2f}, {result.high[layer]:.2f}]"
+
+
+def _table(header: Row, rows: Iterable[Row]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: one model, by name or folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="hub-mini, or the folder of a model that zoo.train wrote")
+    for table in tables(sh.load_model(parser.parse_args(arguments).model)):
+        print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What both trainings of the zoo share: text gradients, checkpoints, and one recipe to a folder."""
+
+import json
+import shutil
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from transformers import LlamaForCausalLM
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.merge__storage import to_json, write_atomically
+from semantic_hub.zoo.training.recipe import PAD_ID
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def set_rates(optimizers: Sequence[Optimizer], share: float) -> None:
+    """Every group's learning rate as a share of its ``peak``."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * share
+
+
+def add_text_gradient(
+    model: LlamaForCausalLM, rows: Sequence[Int[Tensor, "_document _pos"]]
+) -> float:
+    """Add the gradient of the mean next-token loss, and return that loss in nat per token.
+
+    Args:
+        model: The language model.
+        rows: Groups of right-padded documents, one after the other; only their sum counts.
+    """
+    count = sum(int((tokens[:, 1:] != PAD_ID).sum()) for tokens in rows)
+    return sum(_add_share(model, tokens, count) for tokens in rows)
+
+
+def put_in_place(part: Path, folder: Path) -> Path:
+    """Move a finished folder to where it belongs; what is there is lost."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    part.replace(folder)
+    return folder
+
+
+def checkpoint(model: nn.Module, optimizers: Sequence[Optimizer], step: int, path: Path) -> None:
+    """Write parameters, optimizers and the number of steps that are done, in place of what is
+    there."""
+    tensors: dict[str, Tensor] = {f"model.{n}": value for n, value in model.named_parameters()}
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {
+                f"optimizer.{number}.{index}.{key}": torch.as_tensor(value)
+                for key, value in state.items()
+            }
+    tensors["step"] = torch.tensor(step)
+    write_atomically(path, save({name: t.detach().contiguous() for name, t in tensors.items()}))
+
+
+def restore(model: nn.Module, optimizers: Sequence[Optimizer], path: Path) -> int:
+    """Take up a checkpoint; returns the number of steps that are done, 0 where there is none."""
+    if not path.is_file():
+        return 0
+    tensors = load_file(path)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tensors[f"model.{name}"])
+    for number, optimizer in enumerate(optimizers):
+        state: dict[int, dict[str, torch.Tensor]] = defaultdict(dict)
+        for name, value in tensors.items():
+            if name.startswith(f"optimizer.{number}."):
+                _, _, index, key = name.split(".")
+                state[int(index)][key] = value
+        optimizer.load_state_dict({**optimizer.state_dict(), "state": dict(state)})
+    return int(tensors["step"])
+
+
+def keep_recipe(recipe: Any, out: Path, operation: str) -> None:
+    """Write a recipe into a new folder of a run.
+
+    Raises:
+        SemanticHubError: The folder holds a run of another recipe.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "recipe.json"
+    if path.is_file() and json.loads(path.read_text()) != asdict(recipe):
+        raise SemanticHubError(
+            operation,
+            got=f"{path}: another recipe",
+            expected=f"{asdict(recipe)}",
+            fix="Train into a new folder.",
+        )
+    write_atomically(path, to_json(asdict(recipe), operation).encode())
+
+
+def _add_share(model: LlamaForCausalLM, tokens: Int[Tensor, "document pos"], count: int) -> float:
+    """One group's share of the loss per token, and of its gradient."""
+    inputs, targets = tokens[:, :-1], tokens[:, 1:]
+    real = targets != PAD_ID
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = model.lm_head(model.model(inputs).last_hidden_state[real])
+    loss = torch.nn.functional.cross_entropy(logits.float(), targets[real], reduction="sum")
+    (loss / count).backward()
+    return loss.item() / count

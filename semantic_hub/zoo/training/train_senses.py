@@ -1,0 +1,248 @@
+"""Give a trained model an eye and an ear: ``python -m semantic_hub.zoo.training.train_senses --model DIR``.
+
+A linear map from patches, and one from log-mel frames, to soft tokens; what is said of a picture or
+clip must become likely. The first and last blocks are trained with them, while the middle ones and
+the embeddings are frozen: what is seen and heard has to go through the space that text made. New
+documents of the text's own training go along, so that nothing of it is forgotten.
+
+Source: the linear projector and the loss are those of Liu et al. 2023, Visual Instruction Tuning,
+arXiv 2304.08485, section 4.
+"""
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from math import cos, pi
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pad_sequence
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.merge__storage import to_json, write_atomically
+from semantic_hub.zoo.merge__projector import Projector
+from semantic_hub.zoo.senses import EAR, EYE
+from semantic_hub.zoo.training.recipe import BOS_ID, PAD_ID, Recipe, batches
+from semantic_hub.zoo.training.shown import Told, told_clip, told_picture
+from semantic_hub.zoo.training.steps import (
+    CHECKPOINT,
+    add_text_gradient,
+    checkpoint,
+    keep_recipe,
+    put_in_place,
+    restore,
+    set_rates,
+)
+
+_NOT_LEARNED = -100
+_DRAW = {EYE: told_picture, EAR: told_clip}
+
+
+@dataclass(frozen=True)
+class SensesRecipe:
+    """Everything that decides the eye and the ear; written into the model's manifest.
+
+    Attributes:
+        seed: Of the projectors' first weights, and of what each step shows.
+        steps: Steps of AdamW, with a warm-up and half a cosine down.
+        pictures: Pictures of one step.
+        clips: Clips of one step.
+        documents: Documents of one step.
+        outer: How many blocks are trained at each end; the others are frozen.
+        projector_rate: Peak rate of the projectors.
+        block_rate: Peak rate of the blocks.
+        warmup: Steps in which the rates rise.
+        clip: Largest norm of the gradient.
+    """
+
+    seed: int = 0
+    steps: int = 1200
+    pictures: int = 48
+    clips: int = 16
+    documents: int = 64
+    outer: int = 2
+    projector_rate: float = 3e-3
+    block_rate: float = 5e-4
+    warmup: int = 50
+    clip: float = 1.0
+
+    def schedule(self, step: int) -> float:
+        """The share of the peak rates."""
+        return min(1.0, (step + 1) / self.warmup) * 0.5 * (1 + cos(pi * step / self.steps))
+
+
+class Sensing(nn.Module):
+    """A language model with a projector of each sense.
+
+    Args:
+        model: The language model; all but its outer blocks is frozen.
+        recipe: How many these are, and the seed of the projectors.
+    """
+
+    def __init__(self, model: LlamaForCausalLM, recipe: SensesRecipe) -> None:
+        super().__init__()
+        self.model = model.requires_grad_(False)
+        n_layers = len(model.model.layers)
+        for index in {*range(recipe.outer), *range(n_layers - recipe.outer, n_layers)}:
+            model.model.layers[index].requires_grad_(True)
+        generator = torch.Generator().manual_seed(recipe.seed)
+        scale, width = model.config.initializer_range, model.config.hidden_size
+        self.maps = nn.ParameterList(
+            nn.Parameter(torch.randn(rows, width, generator=generator) * scale)
+            for draw in _DRAW.values()
+            for rows in reversed(draw(np.random.default_rng(0)).features.shape)
+        )
+
+    def projector(self, name: str) -> Projector:
+        """The eye or the ear as it is now."""
+        first = 2 * list(_DRAW).index(name)
+        return Projector(self.maps[first], self.maps[first + 1])
+
+    def loss(
+        self, name: str, told: Sequence[Told], tokenizer: PreTrainedTokenizerFast
+    ) -> Float[Tensor, ""]:
+        """Mean next-token loss of the answers, in nat."""
+        soft = self.projector(name)(torch.stack([one.features for one in told]))
+        tokens, targets = _rows(tokenizer, told)
+        embed = self.model.get_input_embeddings()
+        begin = embed(torch.full((len(told), 1), BOS_ID))
+        states = torch.cat([begin, soft, embed(tokens)], dim=1)
+        hidden = self.model.model(inputs_embeds=states).last_hidden_state[:, soft.shape[1] : -1]
+        learned = targets != _NOT_LEARNED
+        return cross_entropy(self.model.lm_head(hidden[learned]), targets[learned])
+
+
+def train_senses(
+    source: Path, out: Path, recipe: SensesRecipe | None = None, *, checkpoint_every: int = 100
+) -> Path:
+    """Train to the recipe's last step, going on from the checkpoint in `out` if there is one.
+
+    Args:
+        source: Folder of a model that `semantic_hub.zoo.training.train` made.
+        out: Folder of the checkpoint and, at the end, of the model with its senses.
+        recipe: How; None for the default.
+        checkpoint_every: Steps between checkpoints.
+
+    Returns:
+        The folder of the finished model: that of `source` with other weights, both projectors, and
+        the recipe in its ``training.json``.
+
+    Raises:
+        SemanticHubError: `source` has no ``training.json``, or `out` holds a run of another recipe.
+    """
+    recipe = recipe or SensesRecipe()
+    text = replace(_text_recipe(source), documents=recipe.documents, groups=2)
+    keep_recipe(recipe, out, "train_senses")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
+    model = LlamaForCausalLM.from_pretrained(source, attn_implementation="eager")
+    sensing = Sensing(model, recipe)
+    optimizer = _optimizer(sensing, recipe)
+    start, began = restore(sensing, [optimizer], out / CHECKPOINT), time.time()
+    for step in range(start, recipe.steps):
+        losses = _step(sensing, optimizer, tokenizer, text, recipe, step)
+        if (step + 1) % 50 == 0:
+            rate = (step + 1 - start) / (time.time() - began)
+            print(f"step {step + 1} {losses} {rate:.2f} steps/s", flush=True)
+        if (step + 1) % checkpoint_every == 0 or step + 1 == recipe.steps:
+            checkpoint(sensing, [optimizer], step + 1, out / CHECKPOINT)
+    return _export(sensing, source, recipe, out / "model")
+
+
+def _step(
+    sensing: Sensing,
+    optimizer: torch.optim.Optimizer,
+    tokenizer: PreTrainedTokenizerFast,
+    text: Recipe,
+    recipe: SensesRecipe,
+    step: int,
+) -> dict[str, float]:
+    set_rates([optimizer], recipe.schedule(step))
+    optimizer.zero_grad()
+    losses = {}
+    for number, (name, count) in enumerate({EYE: recipe.pictures, EAR: recipe.clips}.items()):
+        rng = np.random.default_rng([recipe.seed, 7, number, step])
+        loss = sensing.loss(name, [_DRAW[name](rng) for _ in range(count)], tokenizer)
+        loss.backward()
+        losses[name] = round(loss.item(), 4)
+    rows = batches(text, tokenizer, text.steps + step)
+    losses["text"] = round(add_text_gradient(sensing.model, rows), 4)
+    trained = [p for p in sensing.parameters() if p.requires_grad]
+    nn.utils.clip_grad_norm_(trained, recipe.clip)
+    optimizer.step()
+    return losses
+
+
+def _optimizer(sensing: Sensing, recipe: SensesRecipe) -> torch.optim.Optimizer:
+    blocks = [p for p in sensing.model.parameters() if p.requires_grad]
+    groups = [
+        {"params": list(sensing.maps), "peak": recipe.projector_rate},
+        {"params": blocks, "peak": recipe.block_rate},
+    ]
+    return torch.optim.AdamW(groups, weight_decay=0.0, betas=(0.9, 0.98))
+
+
+def _rows(
+    tokenizer: PreTrainedTokenizerFast, told: Sequence[Told]
+) -> tuple[Int[Tensor, "input pos"], Int[Tensor, "input pos"]]:
+    """The tokens after each input, right-padded, and those of them that are learned."""
+    texts: list[Tensor] = []
+    learned: list[Tensor] = []
+    for one in told:
+        asked, said = (
+            tokenizer(part, add_special_tokens=False)["input_ids"]
+            for part in (one.question, one.answer)
+        )
+        texts.append(torch.tensor([*asked, *said]))
+        learned.append(torch.tensor([*[_NOT_LEARNED] * len(asked), *said]))
+    return (
+        pad_sequence(texts, batch_first=True, padding_value=PAD_ID),
+        pad_sequence(learned, batch_first=True, padding_value=_NOT_LEARNED),
+    )
+
+
+def _text_recipe(source: Path) -> Recipe:
+    """The recipe of the text's own training."""
+    path = source / "training.json"
+    if not path.is_file():
+        raise SemanticHubError(
+            "train_senses",
+            got=f"{source}",
+            expected="a folder with training.json",
+            fix="Train the language model first: python -m semantic_hub.zoo.training.train",
+        )
+    return Recipe(**json.loads(path.read_text())["recipe"])
+
+
+def _export(sensing: Sensing, source: Path, recipe: SensesRecipe, folder: Path) -> Path:
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.copytree(source, part, dirs_exist_ok=True)
+    sensing.model.save_pretrained(part)
+    for name in _DRAW:
+        sensing.projector(name).save(part / name)
+    made = json.loads((source / "training.json").read_text()) | {"senses": asdict(recipe)}
+    write_atomically(part / "training.json", to_json(made, "train_senses").encode())
+    return put_in_place(part, folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line: the model, the folder of the run, one option for every field of the recipe."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="folder that zoo.train wrote")
+    parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and model")
+    for name, value in asdict(SensesRecipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    options = vars(parser.parse_args(arguments))
+    source, out = options.pop("model"), options.pop("out")
+    print(train_senses(source, out, SensesRecipe(**options)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The world that hub-mini is trained on: what there is, and what is true of it.
+
+Held out: a quarter of the facts and of the sums and products are told in English alone. In no
+other language, nor in digits, nor in a translation does the training text contain them.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+
+from semantic_hub.prompts.tables import read_table
+from semantic_hub.spokes.arithmetic.spoke import problems
+from semantic_hub.spokes.lexicon.dictionary import DATA, Concept, builtin_concepts
+from semantic_hub.spokes.lexicon.names import NameKind, cldr_names, official_languages
+from semantic_hub.zoo.world.grammar import DOMINANT, LANGUAGES
+from semantic_hub.zoo.world.meanings import Fact, Sentence, Sum, Term, number_term
+
+HELD_OUT_SHARE = 0.25
+
+_TERRITORIES = (
+    "AL", "AR", "AU", "BG", "BR", "CL", "CN", "CU", "DE", "DK", "EG", "ES", "ET", "FR", "GE", "GR",
+    "HU", "IR", "IS", "IT", "JP", "MN", "MX", "NL", "NO", "PL", "PT", "RO", "RU", "SE", "SY", "TH",
+    "TR", "UA", "VN",
+)  # fmt: skip
+_NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
+
+
+Choice = TypeVar("Choice")
+
+
+def pick(rng: np.random.Generator, options: Sequence[Choice]) -> Choice:
+    """One of several things, all equally likely."""
+    return options[int(rng.integers(len(options)))]
+
+
+class World:
+    """All meanings of one world.
+
+    Args:
+        seed: Draws the facts and what is held out of all languages but English.
+
+    Example:
+        >>> world = World(seed=0)
+        >>> len(world.nouns), len(world.sums)
+        (200, 1123)
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    @cached_property
+    def nouns(self) -> tuple[Term, ...]:
+        """The 200 things that facts and sentences are about."""
+        return tuple(_term(c) for c in builtin_concepts() if c.kind in _NOUNS)
+
+    @cached_property
+    def names(self) -> tuple[Term, ...]:
+        """The people of the sentences."""
+        rows = read_table(DATA / "names.tsv", LANGUAGES, "World.names")
+        return tuple(Term(f"name.{row['en']}", row, row) for row in rows)
+
+    @cached_property
+    def days(self) -> tuple[Term, ...]:
+        """Monday first."""
+        return tuple(_cldr_term("day", str(day)) for day in range(7))
+
+    @cached_property
+    def months(self) -> tuple[Term, ...]:
+        """January first."""
+        return tuple(_cldr_term("month", str(month)) for month in range(1, 13))
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        """Three invented facts about each noun, and the true official language of territories."""
+        rng = np.random.default_rng([self.seed, 1])
+        values = {
+            "color": self.kind("color"),
+            "material": self.kind("material"),
+            "place": self.kind("place"),
+        }
+        invented = [
+            Fact(noun, attribute, terms[rng.integers(len(terms))])
+            for noun in self.nouns
+            for attribute, terms in values.items()
+        ]
+        return (*invented, *map(_official_language, _TERRITORIES))
+
+    @cached_property
+    def sums(self) -> tuple[Sum, ...]:
+        """The 846 sums and 277 products of the arithmetic spoke."""
+        return tuple(Sum(item.left, item.operator, item.right) for item in problems())
+
+    @cached_property
+    def held_out(self) -> frozenset[str]:
+        """Keys of the facts and sums that only English text tells."""
+        rng = np.random.default_rng([self.seed, 2])
+        keys = [meaning.key for meaning in (*self.facts, *self.sums)]
+        return frozenset(key for key in keys if rng.random() < HELD_OUT_SHARE)
+
+    def kind(self, kind: str) -> tuple[Term, ...]:
+        """The terms of the authored word list of one kind."""
+        return self._kinds[kind]
+
+    @cached_property
+    def _kinds(self) -> Mapping[str, tuple[Term, ...]]:
+        kinds: dict[str, list[Term]] = defaultdict(list)
+        for concept in builtin_concepts():
+            kinds[concept.kind].append(_term(concept))
+        return {kind: tuple(terms) for kind, terms in kinds.items()}
+
+    def mood(self, polarity: int) -> tuple[Term, ...]:
+        """The adjectives of one sentiment: +1 for good, −1 for bad."""
+        return tuple(_term(c) for c in builtin_concepts() if c.polarity == polarity)
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """Everything that has a name: what a dictionary of this world would list."""
+        named = tuple(_term(c) for c in builtin_concepts())
+        places = {fact.subject.key: fact.subject for fact in self.facts[3 * len(self.nouns) :]}
+        tongues = {fact.value.key: fact.value for fact in self.facts[3 * len(self.nouns) :]}
+        numbers = tuple(number_term(number) for number in range(100))
+        return (*named, *places.values(), *tongues.values(), *self.days, *self.months, *numbers)
+
+    def sentence(self, rng: np.random.Generator) -> Sentence:
+        """A random sentence; sentences carry no fact, any may occur."""
+        return Sentence(
+            pick(rng, self.names),
+            pick(rng, self.kind("verb")),
+            pick(rng, self.nouns),
+            pick(rng, self.kind("place")) if rng.random() < 0.6 else None,
+            int(rng.integers(7)) if rng.random() < 0.6 else None,
+        )
+
+    def known(self, meanings: Sequence, language: str) -> list:
+        """The facts or sums that text in `language` may tell."""
+        return [m for m in meanings if language == DOMINANT or m.key not in self.held_out]
+
+
+def _term(concept: Concept) -> Term:
+    return Term(concept.name, concept.words, concept.phrases, concept.kind)
+
+
+def _cldr_term(kind: NameKind, key: str) -> Term:
+    forms = {code: cldr_names(kind, code)[key] for code in LANGUAGES}
+    return Term(f"{kind}.{key}", forms, forms)
+
+
+def _official_language(territory: str) -> Fact:
+    language = official_languages(territory)[0]
+    return Fact(_cldr_term("territory", territory), "language", _cldr_term("language", language))

@@ -1,0 +1,254 @@
+"""The spokes of a model that was trained on a `World`: the items that its training held out.
+
+Held-out facts and sums were told to the model in English alone, so whatever another language or the
+digits know of them came through what they share with English. Facts that are exchanged between two
+languages are told ones: both runs must know their own.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from semantic_hub.interventions.spec import Intervention, TextSteering
+from semantic_hub.interventions.text.generation import Sampling
+from semantic_hub.lenses.mass.texts import LanguageTexts
+from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, Problem
+from semantic_hub.spokes.audio.spoke import AudioSpoke
+from semantic_hub.spokes.code.spoke import CodeSpoke
+from semantic_hub.spokes.lexicon.concepts import word_concepts
+from semantic_hub.spokes.lexicon.languages import control_for
+from semantic_hub.spokes.routes import Route, averaged, circle, patchings, swap
+from semantic_hub.spokes.semantics.spoke import SemanticsSpoke
+from semantic_hub.spokes.vision.spoke import VisionSpoke
+from semantic_hub.zoo.senses import senses_of
+from semantic_hub.zoo.world.facts import World
+from semantic_hub.zoo.world.formal_spokes import world_code, world_semantics
+from semantic_hub.zoo.world.grammar import DOMINANT, LANGUAGES, Voice
+from semantic_hub.zoo.world.meanings import Fact, Sentence
+from semantic_hub.zoo.world.scorers import mood_steering
+
+ATTRIBUTES = ("color", "place", "material")
+
+
+@dataclass(frozen=True)
+class WorldLanguageSpoke:
+    """Held-out facts of a world, asked in each language (``perro: color``), and sentences.
+
+    Args:
+        world: The world that the model was trained on.
+        languages: Languages to set against English.
+        held_out: Whether to ask for what was held out of them, or for what they were told.
+        at_most: Exchanges in each set of interventions, evenly spaced: each is run at every layer.
+    """
+
+    world: World
+    languages: tuple[str, ...] = LANGUAGES[1:]
+    held_out: bool = True
+    at_most: int = 100
+    name: str = "language"
+
+    @property
+    def facts(self) -> list[Fact]:
+        """The facts that are asked for, the same in every language."""
+        return self._facts(self.held_out)
+
+    def pairs(self) -> Mapping[str, Pairs]:
+        """Questions, and freshly drawn sentences, in English and another language."""
+        sets = {f"facts, {code}": self._questions(code) for code in self.languages}
+        return sets | {f"sentences, {code}": self._sentences(code) for code in self.languages}
+
+    def hard_negatives(self) -> Mapping[str, Pairs]:
+        """The same x, with a y about another thing: one whose fact has another value, or in
+        sentences another one who acts."""
+        sets = {f"facts, {code}": self._other_questions(code) for code in self.languages}
+        return sets | {f"sentences, {code}": self._other_actors(code) for code in self.languages}
+
+    def readouts(self) -> Mapping[str, Sequence[Readout]]:
+        """At the value of each fact: the language's word, the English one, a third language's."""
+        return {f"facts, {code}": self._readouts(code) for code in self.languages}
+
+    def interventions(self) -> Mapping[str, Intervention]:
+        """Patching of told facts into the same question about another thing, in another language:
+        from each language into the next, from English, and from all other languages at once. And
+        free text: lists of bad words, steered towards the good."""
+        routes = [
+            *circle(self.languages),
+            *(Route((DOMINANT,), code) for code in self.languages),
+            *averaged(self.languages, (DOMINANT, *self.languages)),
+        ]
+        swaps = {
+            f"facts {route.name}": swap(
+                self._facts(held_out=False),
+                route.donors,
+                route.recipient,
+                _asked,
+                _value,
+                kind=lambda fact: fact.attribute,
+                at_most=self.at_most,
+            )
+            for route in routes
+        }
+        moods = {f"mood, {code}": self._mood(code) for code in self.languages}
+        return {**patchings(swaps), **moods}
+
+    def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
+        """Words for colours, animals and numbers, to be compared with other spokes."""
+        return word_concepts((DOMINANT, *self.languages))
+
+    def texts(self) -> Mapping[str, LanguageTexts]:
+        """The sentences, for the mass of every language in each but English."""
+        drawn, every = self._drawn(), (DOMINANT, *self.languages)
+        return {
+            f"sentences, {code}": LanguageTexts.of(
+                [sentence.say(Voice(code)) for sentence in drawn], code, every
+            )
+            for code in self.languages
+        }
+
+    def _mood(self, code: str) -> TextSteering:
+        """Small enough for a report; `mood_steering` itself has the paper's settings."""
+        short = Sampling(max_new_tokens=12, seeds=(0, 1))
+        experiment = mood_steering(self.world, code)
+        return replace(experiment, depths=(0.25, 0.5, 0.75), strengths=(2.0,), sampling=short)
+
+    def _facts(self, held_out: bool) -> list[Fact]:
+        return [
+            fact
+            for fact in self.world.facts
+            if (fact.key in self.world.held_out) == held_out and fact.attribute in ATTRIBUTES
+        ]
+
+    def _questions(self, code: str) -> Pairs:
+        sides = [[fact.question(Voice(side)) for fact in self.facts] for side in (DOMINANT, code)]
+        labels = [fact.key for fact in self.facts]
+        return Pairs.from_prompts(*sides, x_name=DOMINANT, y_name=code, labels=labels)
+
+    def _sentences(self, code: str) -> Pairs:
+        drawn = self._drawn()
+        sides = [[sentence.say(Voice(side)) for sentence in drawn] for side in (DOMINANT, code)]
+        return Pairs.from_prompts(*sides, x_name=DOMINANT, y_name=code)
+
+    def _drawn(self) -> list[Sentence]:
+        rng = np.random.default_rng([self.world.seed, 5])
+        return [self.world.sentence(rng) for _ in range(200)]
+
+    def _other_questions(self, code: str) -> Pairs:
+        facts = self.facts
+        others = [_other(fact, facts[i:] + facts[:i]) for i, fact in enumerate(facts)]
+        questions = (fact.question(Voice(code)) for fact in others)
+        return replace(self._questions(code), y=tuple(map(Prompt, questions)))
+
+    def _other_actors(self, code: str) -> Pairs:
+        names = self.world.names
+        after = {name.key: names[(i + 1) % len(names)] for i, name in enumerate(names)}
+        others = (replace(said, who=after[said.who.key]) for said in self._drawn())
+        said = (sentence.say(Voice(code)) for sentence in others)
+        return replace(self._sentences(code), y=tuple(map(Prompt, said)))
+
+    def _readouts(self, code: str) -> list[Readout]:
+        control = control_for(code, self.languages)
+        return [
+            Readout(
+                Prompt(fact.question(Voice(code))),
+                {
+                    "surface": (fact.value.forms[code],),
+                    "hub": (fact.value.forms[DOMINANT],),
+                    "control": (fact.value.forms[control],),
+                    "unrelated": (self._unrelated(fact),),
+                },
+            )
+            for fact in self.facts
+        ]
+
+    def _unrelated(self, fact: Fact) -> str:
+        """The English word for the value that another thing has of the same attribute."""
+        others = [f.value.forms[DOMINANT] for f in self.facts if f.attribute == fact.attribute]
+        start = others.index(fact.value.forms[DOMINANT])
+        rotated = others[start:] + others[:start]
+        return next(word for word in rotated if word != fact.value.forms[DOMINANT])
+
+
+class WorldSpokes(NamedTuple):
+    """A spoke of each kind of text on one world."""
+
+    language: WorldLanguageSpoke
+    arithmetic: ArithmeticSpoke
+    code: CodeSpoke
+    semantics: SemanticsSpoke
+
+
+class SensingSpokes(NamedTuple):
+    """These, and what a model with `Senses` sees and hears."""
+
+    language: WorldLanguageSpoke
+    arithmetic: ArithmeticSpoke
+    code: CodeSpoke
+    semantics: SemanticsSpoke
+    vision: VisionSpoke
+    audio: AudioSpoke
+
+
+def world_spokes(world: World, *, held_out: bool = True) -> WorldSpokes:
+    """Every spoke on what a world's training text held out, or told.
+
+    Example:
+        >>> [spoke.name for spoke in world_spokes(World(seed=0))]
+        ['language', 'arithmetic', 'code', 'semantics']
+    """
+    return WorldSpokes(
+        WorldLanguageSpoke(world, held_out=held_out),
+        ArithmeticSpoke(DOMINANT, LANGUAGES[1:], world_problems(world, held_out=held_out)),
+        world_code(world, held_out=held_out),
+        world_semantics(world, held_out=held_out),
+    )
+
+
+def world_problems(world: World, *, held_out: bool = True) -> tuple[Problem, ...]:
+    """The sums and products that a world's training text held out, or told.
+
+    One whose mirror image (8*7 for 7*8) is on the other side belongs to neither.
+
+    Example:
+        >>> len(world_problems(World(seed=0)))
+        267
+    """
+    return tuple(
+        Problem(item.left, item.operator, item.right)
+        for item in world.sums
+        if (item.key in world.held_out) == (item.mirror_key in world.held_out) == held_out
+    )
+
+
+def spokes_of(model: object) -> WorldSpokes | SensingSpokes | None:
+    """The held-out spokes of a model whose tokenizer names the world that it was trained on.
+
+    Pictures and clips are drawn from seeds that no projector was trained on.
+
+    Returns:
+        None for any other model.
+    """
+    settings = getattr(getattr(model, "tokenizer", None), "init_kwargs", {})
+    seed = settings.get("world_seed")
+    if seed is None:
+        return None
+    told, senses = world_spokes(World(int(seed))), senses_of(model)
+    if senses is None:
+        return told
+    return SensingSpokes(*told, VisionSpoke(senses.see), AudioSpoke(senses.hear))
+
+
+def _other(fact: Fact, facts: Sequence[Fact]) -> Fact:
+    """The first of the same attribute with another value."""
+    return next(f for f in facts if f.attribute == fact.attribute and f.value.key != fact.value.key)
+
+
+def _asked(fact: Fact, language: str) -> str:
+    return fact.question(Voice(language))
+
+
+def _value(fact: Fact, language: str) -> str:
+    return fact.value.forms[language]

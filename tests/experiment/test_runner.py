@@ -1,0 +1,187 @@
+"""Running a spoke: every set measured, with the same numbers as the single calls."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from small_spokes import SETTINGS, Steered, Told, Words
+
+import semantic_hub as sh
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.experiment.runner import RANDOM_TWIN, Findings, Spoke, run
+from semantic_hub.lenses.result import LensResult
+from semantic_hub.models.loading import load_model
+
+
+@pytest.fixture
+def findings(model) -> Findings:
+    return run(model, Words(), **SETTINGS)
+
+
+def test_run_is_the_single_calls(model, findings: Findings) -> None:
+    twin = sh.random_twin(model, 3)
+    alone = sh.similarity(
+        model, Words().pairs()["set <a>"], controls={RANDOM_TWIN: twin}, **SETTINGS
+    )
+    found = findings.similarity["set <a>"]
+    assert torch.equal(found.similarity, alone.similarity)
+    assert torch.equal(found.low, alone.low)
+    assert torch.equal(
+        found.controls[RANDOM_TWIN].similarity, alone.controls[RANDOM_TWIN].similarity
+    )
+    lens = sh.logit_lens(model, Words().readouts()["after the"], resamples=50, seed=3)
+    assert torch.equal(findings.lens["after the"].log_prob, lens.log_prob)
+    says = findings.says["after the"]
+    assert says.prompts == ("the", "a dog and")
+    assert torch.equal(says.tokens, sh.top_tokens(model, ["the", "a dog and"], k=1).tokens)
+
+
+def test_frame_names_spoke_evidence_and_set(findings: Findings) -> None:
+    frame = findings.to_frame()
+    assert set(frame["spoke"]) == {"words"}
+    assert set(zip(frame["evidence"], frame["set"], strict=True)) == {
+        ("similarity", "set <a>"),
+        ("lens", "after the"),
+    }
+    results = (*findings.similarity.values(), *findings.lens.values())
+    assert len(frame) == sum(len(result.to_frame()) for result in results)
+    assert {"spoke", "evidence", "set"}.union(
+        *(result.to_frame().columns for result in results)
+    ) <= set(frame.columns)
+    assert frame["value"].notna().all()
+
+
+def test_frame_without_sets_is_empty(findings: Findings) -> None:
+    frame = Findings("bare", {}, {}, {}).to_frame()
+    assert frame.empty
+    assert list(frame.columns) == list(findings.to_frame().columns)
+
+
+def test_save_and_load(findings: Findings, tmp_path: Path) -> None:
+    findings.save(tmp_path / "run")
+    again = Findings.load(tmp_path / "run")
+    assert again.to_frame().equals(findings.to_frame())
+
+
+def test_a_second_save_replaces_the_first(findings: Findings, tmp_path: Path) -> None:
+    findings.save(tmp_path)
+    (tmp_path / "own notes").mkdir()
+    Findings("other", findings.similarity, {}, {}).save(tmp_path)
+    assert Findings.load(tmp_path).spoke == "other"
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"findings.json", "own notes", "similarity-1-0"}
+
+
+def test_a_save_that_fails_midway_keeps_the_old_findings(
+    model, findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    old = run(model, Words(), **{**SETTINGS, "seed": 4})
+    assert not old.to_frame().equals(findings.to_frame())
+    old.save(tmp_path)
+    monkeypatch.setattr(LensResult, "save", fail)  # similarity is written by then
+    with pytest.raises(KeyboardInterrupt):
+        findings.save(tmp_path)
+    monkeypatch.undo()
+    assert Findings.load(tmp_path).to_frame().equals(old.to_frame())
+    assert Findings.load(findings.save(tmp_path)).to_frame().equals(findings.to_frame())
+
+
+class Unreadable(Words):
+    """One set of which this tokenizer leaves nothing, between two that it reads."""
+
+    def readouts(self):
+        same = [sh.Readout(sh.Prompt("the"), {"surface": ("dog",), "hub": ("dog",)})]
+        (read,) = super().readouts().values()
+        return {"before": read, "same words": same, "behind": read}
+
+
+def test_a_set_of_which_nothing_is_left_stops_no_run(model, tmp_path: Path) -> None:
+    found = run(model, Unreadable(), **SETTINGS)
+    assert list(found.lens) == list(found.says) == ["before", "behind"]
+    assert list(found.left_out) == ["lens, same words"]
+    assert "shared token: 1" in found.left_out["lens, same words"]
+    assert Findings.load(found.save(tmp_path)).left_out == found.left_out
+
+
+def test_findings_without_sets_are_saved(tmp_path: Path) -> None:
+    bare = Findings("bare", {}, {}, {})
+    assert Findings.load(bare.save(tmp_path / "deep" / "er")) == bare
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        "[]",
+        "{}",
+        '{"spoke": "a", "generation": 0, "similarity": [], "lens": []}',
+        '{"spoke": 1, "generation": 0, "similarity": [], "lens": [], "says": []}',
+        '{"spoke": "a", "generation": "../0", "similarity": [], "lens": [], "says": []}',
+        '{"spoke": "a", "generation": 0, "similarity": {}, "lens": [], "says": []}',
+        '{"spoke": "a", "generation": 0, "similarity": [1], "lens": [], "says": []}',
+    ],
+)
+def test_load_refuses_a_damaged_index(tmp_path: Path, index: str) -> None:
+    (tmp_path / "findings.json").write_text(index)
+    with pytest.raises(SemanticHubError, match=r"Findings\.load: got .*findings\.json: an index"):
+        Findings.load(tmp_path)
+
+
+def test_load_refuses_other_folders(tmp_path: Path) -> None:
+    with pytest.raises(SemanticHubError, match=r"findings\.json: FileNotFoundError"):
+        Findings.load(tmp_path)
+
+
+def test_an_encoder_gets_similarity_alone(bert_folder) -> None:
+    encoder = load_model(bert_folder, device="cpu")
+    found = run(encoder, Words(), **SETTINGS)
+    assert found.similarity
+    assert found.lens == found.says == {}
+
+
+def test_interventions_are_run_saved_and_read_back(model, tmp_path: Path) -> None:
+    lines: list[str] = []
+    found = run(model, Steered(), progress=lines.append, **SETTINGS)
+    assert lines[2:] == [f"words: intervention, {name}" for name in ("move", "push", "write")]
+    alone = sh.patching_sweep(model, Steered().interventions()["move"].exchanges)
+    assert torch.equal(found.patching["move"].log_prob, alone.log_prob)
+    assert found.steering["push"].directions == ("dog", "placebo")
+    assert found.texts["write"].scorers == ("length", "perplexity")
+    frame = found.to_frame()
+    assert {"patching", "steering", "texts"} < set(frame["evidence"])
+    assert Findings.load(found.save(tmp_path)).to_frame().equals(frame)
+
+
+def test_texts_and_other_lenses_are_measured_saved_and_read_back(model, tmp_path: Path) -> None:
+    lines: list[str] = []
+    found = run(model, Told(), lenses={"raw": "none"}, progress=lines.append, **SETTINGS)
+    assert lines[-1] == "words: language mass, tales"
+    assert found.mass["tales"].languages == ("en", "es")
+    assert found.lenses["after the"].lenses["logit"] is found.lens["after the"]
+    frame = found.to_frame()
+    assert {"mass", "lenses"} < set(frame["evidence"])
+    assert set(frame.loc[frame["evidence"] == "lenses", "lens"]) == {"logit", "raw"}
+    assert Findings.load(found.save(tmp_path)).to_frame().equals(frame)
+
+
+def test_no_other_lenses_unless_asked_for(findings: Findings) -> None:
+    assert findings.lenses == findings.mass == {}
+
+
+def test_an_encoder_is_not_intervened_on(bert_folder) -> None:
+    found = run(load_model(bert_folder, device="cpu"), Steered(), **SETTINGS)
+    assert found.patching == found.steering == found.texts == {}
+
+
+def test_something_else_is_no_spoke(model, without_shape_checks) -> None:
+    assert isinstance(Words(), Spoke)
+    with pytest.raises(SemanticHubError, match="run: got a dict; expected a spoke"):
+        run(model, {})
+
+
+def test_progress_names_each_set(model) -> None:
+    lines: list[str] = []
+    run(model, Words(), progress=lines.append, **SETTINGS)
+    assert lines == ["words: similarity, set <a>", "words: lens, after the"]

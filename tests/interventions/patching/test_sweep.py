@@ -1,0 +1,398 @@
+"""Patching: checks by construction, parity with plain hooks, closed forms, bad input."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny import BACKENDS, requires_hooked_transformer
+from transformers import AutoTokenizer
+
+import semantic_hub as sh
+from semantic_hub.interventions.patching.components import component_hook
+from semantic_hub.interventions.patching.exchange import (
+    EVERY,
+    Alignment,
+    Exchange,
+    single_positions,
+)
+from semantic_hub.interventions.patching.result import PatchResult
+from semantic_hub.interventions.patching.sweep import patch, patching_sweep
+from semantic_hub.models.checkpoints import build_hooked_transformer
+from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.zoo.planted import models as planted
+
+DONOR = Prompt("two plus three equals five")
+RECIPIENT = Prompt("The dog barks at the cat")
+TARGETS = {"donor": ("dog",), "recipient": ("cat",)}
+COMPONENTS = ("resid", "attn", "mlp", "head")
+
+
+@pytest.fixture(params=BACKENDS)
+def mini(request: pytest.FixtureRequest) -> Any:
+    return sh.load_model("hub-mini", backend=request.param)
+
+
+def question(c: str, a: str) -> Prompt:
+    return Prompt(f"{c} equals {a} plus")
+
+
+EXCHANGES = [
+    Exchange((question("nine", "six"),), question("five", "one"),
+             {"donor": ("three",), "recipient": ("four",)}),
+    Exchange((question("ten", "eight"),), question("twelve", "seven"),
+             {"donor": ("two",), "recipient": ("five",)}),
+    Exchange((question("seven", "six"),), question("six", "four"),
+             {"donor": ("one",), "recipient": ("two",)}),
+]  # fmt: skip
+
+
+def log_probs(model: Any, prompt: Prompt, hooks: Any = ()) -> torch.Tensor:
+    """Next-token log-probabilities by TransformerLens alone."""
+    logits = model.run_with_hooks(
+        model.to_tokens(prompt.text), return_type="logits", fwd_hooks=list(hooks)
+    )
+    return logits[0, -1].float().log_softmax(dim=-1)
+
+
+def activations(model: Any, prompt: Prompt, name: str) -> torch.Tensor:
+    _, cache = model.run_with_cache(model.to_tokens(prompt.text))
+    return cache[name].clone()
+
+
+def write(positions: Any, values: torch.Tensor, head: int | None = None) -> Callable[..., Any]:
+    def hook(value: torch.Tensor, hook: Any) -> torch.Tensor:
+        changed = value.clone()
+        if head is None:
+            changed[0, positions] = values
+        else:
+            changed[0, positions, head] = values[:, head] if values.ndim == 3 else values[head]
+        return changed
+
+    return hook
+
+
+def of_words(model: Any, found: torch.Tensor, words: Any) -> torch.Tensor:
+    """Of each word's two spellings, with and without a space, the likelier one's entry."""
+    ids = [[model.to_tokens(s + w, prepend_bos=False)[0, -1] for s in ("", " ")] for w in words]
+    return found[torch.tensor(ids)].amax(dim=1)
+
+
+def first_words(exchange: Exchange) -> list[str]:
+    return [words[0] for words in exchange.targets.values()]
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+@pytest.mark.parametrize("alignment", [EVERY, Alignment()])
+def test_patching_a_run_into_itself_changes_nothing(
+    mini: Any, component: Any, alignment: Alignment
+) -> None:
+    found = patch(
+        mini, RECIPIENT, RECIPIENT, targets=TARGETS, component=component, alignment=alignment
+    )
+    unchanged = found.own[:, None, None].expand_as(found.log_prob)
+    assert torch.allclose(found.log_prob, unchanged, atol=1e-5)
+
+
+def test_patching_every_position_of_layer_0_gives_the_donors_output(mini: Any) -> None:
+    donor, recipient = question("nine", "six"), question("five", "one")
+    found = patch(mini, donor, recipient, targets=("three", "four"), alignment=EVERY, layers=[0])
+    assert torch.allclose(found.log_prob[:, 0, 0], found.reference, atol=1e-5)
+    assert found.effect().value.item() == pytest.approx(1, abs=1e-5)
+    assert abs(found.reference - found.own).max() > 1
+
+
+def test_patching_the_last_position_of_the_last_layer_gives_the_donors_logits(mini: Any) -> None:
+    found = patch(mini, DONOR, RECIPIENT, targets=TARGETS, layers=[mini.cfg.n_layers])
+    assert torch.allclose(found.log_prob[:, 0, 0], found.reference, atol=1e-5)
+    assert found.item_effect.item() == pytest.approx(1, abs=1e-4)
+
+
+@requires_hooked_transformer
+def test_parallel_components_sum_to_the_residual_patch_on_a_one_block_model(
+    tokenizer_folder: Path,
+) -> None:
+    from transformer_lens import HookedTransformerConfig
+
+    config = HookedTransformerConfig(
+        n_layers=1, d_model=16, n_ctx=16, d_head=4, n_heads=4, d_mlp=32, act_fn="gelu",
+        d_vocab=300, parallel_attn_mlp=True, normalization_type=None, seed=0, device="cpu",
+        init_weights=True,
+    )  # fmt: skip
+    model = build_hooked_transformer(config, AutoTokenizer.from_pretrained(tokenizer_folder))
+    for parameter in model.parameters():
+        parameter.data += 0.3 * torch.randn_like(parameter)
+    donor, recipient = Prompt(tokens=(5, 60, 7, 80)), Prompt(tokens=(9, 100, 11, 42))
+    found = {
+        component: patch(
+            model, donor, recipient, targets=("z", "q"), component=component, layers=[1]
+        )
+        for component in COMPONENTS
+    }
+    effects = {component: result.item_effect.sum().item() for component, result in found.items()}
+    tokens = torch.tensor([donor.tokens, recipient.tokens])
+    embedded = (model.embed(tokens) + model.pos_embed(tokens))[:, -1]
+    ids = [model.to_single_token(letter) for letter in "zq"]
+    directions = model.W_U.T[ids]
+    direct = (embedded[0] - embedded[1]) @ (directions[0] - directions[1])
+    first, second = (found["resid"].reference - found["resid"].own)[0]
+    effects["embedding"] = (direct / (first - second)).item()
+    assert effects["head"] == pytest.approx(effects["attn"], abs=1e-4)
+    assert all(abs(effects[part]) > 0.01 for part in ("attn", "mlp", "embedding"))
+    parts = effects["attn"] + effects["mlp"] + effects["embedding"]
+    assert parts == pytest.approx(effects["resid"], abs=1e-4)
+    assert effects["resid"] == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_a_sweep_equals_plain_hooks_cell_by_cell(mini: Any, component: Any) -> None:
+    positions = range(-4, 0)
+    layers = [1, 3, 8]
+    heads = [0, 2] if component == "head" else None
+    found = patching_sweep(
+        mini, EXCHANGES, component=component, layers=layers, heads=heads, controls=False,
+        alignments=single_positions(positions),
+    )  # fmt: skip
+    for item, exchange in enumerate(EXCHANGES):
+        for i, layer in enumerate(layers):
+            name = component_hook(component, layer)
+            given = activations(mini, exchange.donors[0], name)[0]
+            cells = [(p, head) for p in positions for head in (heads or [None])]
+            for place, (position, head) in enumerate(cells):
+                hook = write(position, given[position], head)
+                found_here = log_probs(mini, exchange.recipient, [(name, hook)])
+                expected = of_words(mini, found_here, first_words(exchange))
+                got = found.log_prob[item, i, place]
+                assert torch.allclose(got, expected, atol=2e-5), (item, layer, position, head)
+
+
+def test_several_donors_are_averaged(mini: Any) -> None:
+    donors = [question("nine", "six"), Prompt("neuf égale six plus"), Prompt("9=6+")]
+    recipient = question("five", "one")
+    found = patch(mini, donors, recipient, targets=("three", "four"), layers=[5])
+    name = component_hook("resid", 5)
+    mean = torch.stack([activations(mini, donor, name)[0, -1] for donor in donors]).mean(dim=0)
+    by_hand = log_probs(mini, recipient, [(name, write(-1, mean))])
+    expected = of_words(mini, by_hand, ("three", "four"))
+    assert torch.allclose(found.log_prob[0, 0, 0], expected, atol=1e-5)
+    single = patch(mini, donors[0], recipient, targets=("three", "four"), layers=[5])
+    assert not torch.allclose(found.log_prob, single.log_prob, atol=1e-3)
+
+
+def test_the_mean_of_a_span_goes_to_each_position_of_another(mini: Any) -> None:
+    alignment = Alignment((0, 2), (1, 4), how="mean-to-each")
+    donor, recipient = question("nine", "six"), question("five", "one")
+    found = patch(
+        mini, donor, recipient, targets=("three", "four"), layers=[2], alignment=alignment
+    )
+    name = component_hook("resid", 2)
+    bos = mini.to_tokens("five").shape[1] - 1
+    mean = activations(mini, donor, name)[0, bos : bos + 2].mean(dim=0)
+    span = slice(bos + 1, bos + 4)
+    by_hand = log_probs(mini, recipient, [(name, write(span, mean))])
+    expected = of_words(mini, by_hand, ("three", "four"))
+    assert torch.allclose(found.log_prob[0, 0, 0], expected, atol=1e-5)
+
+
+def test_a_prompts_own_position_is_where_it_is_patched_and_read(mini: Any) -> None:
+    text = "nine equals six plus three times"
+    found = patch(
+        mini, Prompt(text, position=3), question("five", "one"), targets=("three", "four")
+    )
+    plain = patch(mini, question("nine", "six"), question("five", "one"), targets=("three", "four"))
+    assert torch.allclose(found.log_prob, plain.log_prob, atol=1e-5)
+    longer = Prompt("five equals one plus four times", position=3)
+    into = patch(mini, question("nine", "six"), longer, targets=("three", "four"))
+    assert torch.allclose(into.log_prob, plain.log_prob, atol=1e-5)
+
+
+def test_a_bare_text_is_no_group_of_words(without_shape_checks: None) -> None:
+    with pytest.raises(sh.SemanticHubError, match="'3' as group 'donor'; expected a tuple"):
+        Exchange((DONOR,), RECIPIENT, {"donor": "3", "recipient": "four"})  # type: ignore[dict-item]
+
+
+@requires_hooked_transformer
+def test_models_of_attention_alone_have_sound_components(tokenizer_folder: Path) -> None:
+    from transformer_lens import HookedTransformerConfig
+
+    config = HookedTransformerConfig(
+        n_layers=2, d_model=16, n_ctx=32, d_head=4, n_heads=4, d_vocab=300, attn_only=True,
+        seed=0, device="cpu", init_weights=True,
+    )  # fmt: skip
+    model = build_hooked_transformer(config, AutoTokenizer.from_pretrained(tokenizer_folder))
+    found = patch(model, DONOR, RECIPIENT, targets=("z", "q"), component="attn")
+    assert found.layers == (1, 2)
+
+
+def test_from_layer_on_patches_every_later_layer(mini: Any) -> None:
+    donor, recipient = question("nine", "six"), question("five", "one")
+    layers = [3, 7]
+    found = patch(
+        mini, donor, recipient, targets=("three", "four"), component="mlp", layers=layers,
+        from_layer_on=True,
+    )  # fmt: skip
+    for i, first in enumerate(layers):
+        hooks = [
+            (name, write(-1, activations(mini, donor, name)[0, -1]))
+            for name in (component_hook("mlp", k) for k in range(first, 9))
+        ]
+        expected = of_words(mini, log_probs(mini, recipient, hooks), ("three", "four"))
+        assert torch.allclose(found.log_prob[0, i, 0], expected, atol=1e-5)
+
+
+def test_the_batch_size_changes_no_number(mini: Any) -> None:
+    one = patching_sweep(mini, EXCHANGES, layers=[2, 6], batch_size=1)
+    many = patching_sweep(mini, EXCHANGES, layers=[2, 6])
+    assert torch.allclose(one.log_prob, many.log_prob, atol=1e-5)
+    for name in ("placebo", "another donor"):
+        assert torch.allclose(one.controls[name].log_prob, many.controls[name].log_prob, atol=1e-5)
+
+
+def test_controls_move_other_activations_of_the_same_kind(mini: Any) -> None:
+    found = patching_sweep(mini, EXCHANGES, layers=[8])
+    placebo, another = found.controls["placebo"], found.controls["another donor"]
+    assert not torch.allclose(placebo.log_prob, found.log_prob, atol=0.1)
+    donors = [log_probs(mini, exchange.donors[0]) for exchange in EXCHANGES]
+    for item, other in enumerate((1, 2, 0)):
+        expected = of_words(mini, donors[other], first_words(EXCHANGES[item]))
+        assert torch.allclose(another.log_prob[item, 0, 0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["planted-hub", "planted-separate"])
+def test_planted_curves_equal_their_closed_form(name: str, backend: Any) -> None:
+    world = planted.planted_world(name)
+    model = planted.planted_model(world, backend=backend)
+    for donor, recipient in (("en", "es"), ("es", "fr"), ("fr", "en"), ("es", "es")):
+        found = patching_sweep(model, world.exchanges(donor, recipient), controls=False)
+        expected = torch.from_numpy(planted.expected_patching(world, donor, recipient))
+        assert torch.allclose(found.item_effect[..., 0], expected, atol=1e-4)
+
+
+def test_planted_separate_passes_nothing_between_languages() -> None:
+    world = planted.planted_world("planted-separate")
+    model = planted.planted_model(world)
+    across = patching_sweep(model, world.exchanges("es", "fr"), controls=False).effect()
+    assert (across.low <= 0).all() and (across.high >= 0).all()
+    within = patching_sweep(model, world.exchanges("es", "es"), controls=False).effect()
+    assert torch.allclose(within.value, torch.ones_like(within.value), atol=1e-4)
+
+
+def test_planted_hub_names_the_donors_concept_in_the_recipients_language() -> None:
+    world = planted.planted_world("planted-hub")
+    found = patching_sweep(planted.planted_model(world), world.exchanges("es", "fr"))
+    says = found.says("donor").value[:, 0]
+    assert says.tolist() == [1, 1, 1, 1, 0, 0]
+    assert found.controls["placebo"].says("donor").value.max() < 0.1
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "neox", "qwen2"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_components_add_up_on_architectures_that_are_sound(
+    checkpoint: Callable[[str], Path], architecture: str, backend: Any
+) -> None:
+    model = sh.load_model(checkpoint(architecture), device="cpu", backend=backend)
+    found = patching_sweep(
+        model,
+        [Exchange((DONOR,), RECIPIENT, {"donor": ("d",), "recipient": ("c",)})],
+        component="attn",
+        controls=False,
+    )
+    assert found.layers == (1, 2, 3)
+
+
+def test_a_component_hook_that_is_not_what_the_block_adds_is_refused(mini: Any) -> None:
+    def doubled(value: torch.Tensor, hook: Any) -> torch.Tensor:
+        return value * 2
+
+    with mini.hooks(fwd_hooks=[("blocks.3.hook_resid_post", doubled)]):
+        with pytest.raises(sh.SemanticHubError, match="block 3 that miss what the block adds"):
+            patch(mini, DONOR, RECIPIENT, targets=TARGETS, component="mlp")
+        patch(mini, DONOR, RECIPIENT, targets=TARGETS, component="resid", layers=[1])
+
+
+def test_exchanges_whose_targets_share_a_token_are_dropped_and_counted(mini: Any) -> None:
+    same = Exchange(EXCHANGES[0].donors, EXCHANGES[0].recipient,
+                    {"donor": ("three",), "recipient": ("three",)})  # fmt: skip
+    found = patching_sweep(mini, [same, *EXCHANGES], layers=[4])
+    assert found.kept == (1, 2, 3)
+    assert found.dropped["shared token"] == 1
+    with pytest.raises(sh.SemanticHubError, match="shared token: 1"):
+        patching_sweep(mini, [same], layers=[4])
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"component": "neuron"}, "component='neuron'"),
+    ({"layers": [9]}, "layer 9"),
+    ({"layers": [0], "component": "attn"}, "layer 0 of component 'attn'"),
+    ({"alignments": {"all": EVERY}}, "match them one to one"),
+    ({"alignments": {"far": Alignment((50, 60), (0, 1))}}, "span \\(50, 60\\) of the donor"),
+    ({"alignments": {"far": Alignment((0, 1), (50, 60))}}, "of the recipient"),
+    ({"heads": [0]}, "heads=\\[0\\] with component 'resid'"),
+    ({"heads": [4], "component": "head"}, "heads 0 to 3"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD)
+def test_bad_input(
+    mini: Any, options: dict[str, Any], message: str, without_shape_checks: None
+) -> None:
+    exchange = Exchange((Prompt("9=6"),), question("five", "one"), EXCHANGES[0].targets)
+    with pytest.raises(sh.SemanticHubError, match=message):
+        patching_sweep(mini, [exchange], **options)
+
+
+def test_bad_exchanges(mini: Any, without_shape_checks: None) -> None:
+    with pytest.raises(sh.SemanticHubError, match="0 donors"):
+        Exchange((), RECIPIENT, TARGETS)
+    with pytest.raises(sh.SemanticHubError, match="at least two groups"):
+        Exchange((DONOR,), RECIPIENT, {"donor": ("dog",)})
+    with pytest.raises(sh.SemanticHubError, match="how='first'"):
+        Alignment(how="first")  # type: ignore[arg-type]
+    with pytest.raises(sh.SemanticHubError, match="two words"):
+        patch(mini, DONOR, RECIPIENT, targets=("dog",))  # type: ignore[arg-type]
+    with pytest.raises(sh.SemanticHubError, match="that of the recipients"):
+        patch(mini, RECIPIENT, RECIPIENT, targets=TARGETS, layers=[1]).effect()
+    with pytest.raises(sh.SemanticHubError, match="0 read-outs"):
+        patching_sweep(mini, [])
+
+
+def test_an_encoder_is_refused(bert_folder: Path) -> None:
+    model = sh.load_model(bert_folder, device="cpu", backend="bridge")
+    with pytest.raises(sh.SemanticHubError, match="a decoder"):
+        patch(model, DONOR, RECIPIENT, targets=TARGETS)
+
+
+def test_results_are_saved_framed_and_drawn(mini: Any, tmp_path: Path) -> None:
+    found = patching_sweep(mini, EXCHANGES, layers=[0, 4, 8])
+    again = PatchResult.load(found.save(tmp_path / "patch"))
+    assert torch.equal(again.log_prob, found.log_prob)
+    assert torch.equal(again.controls["placebo"].log_prob, found.controls["placebo"].log_prob)
+    frame = found.to_frame()
+    assert list(frame) == [
+        "row",
+        "measure",
+        "layer",
+        "place",
+        "target",
+        "value",
+        "low",
+        "high",
+        "n",
+    ]
+    assert set(frame["row"]) == {"patched", "placebo", "another donor"}
+    effect = frame[(frame["measure"] == "effect") & (frame["row"] == "patched")]
+    assert effect["value"].tolist() == pytest.approx(found.effect().value[:, 0].tolist())
+    assert len(found.figure().data) == 6
+    assert len(found.figure("says").data) == 6
+    with pytest.raises(sh.SemanticHubError, match="measure='both'"):
+        found.figure("both")
+    with pytest.raises(sh.SemanticHubError, match="the target 'nobody'"):
+        found.says("nobody")
+    wide = patching_sweep(
+        mini, EXCHANGES, layers=[0, 4], alignments=single_positions([-2, -1]), controls=False
+    )
+    (heat,) = wide.figure().data
+    assert heat.type == "heatmap"
+    assert heat.z[1][1] == pytest.approx(wide.effect().value[1, 1].item())

@@ -1,0 +1,136 @@
+"""The share of two answers under steering: against plain passes, and where the answer is known."""
+
+from typing import Any
+
+import pytest
+import torch
+
+import semantic_hub as sh
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.dispatch import intervene
+from semantic_hub.interventions.spec import Answers, Steering, Words
+from semantic_hub.interventions.steering.answers import AnswerCurve, answer_curve
+from semantic_hub.interventions.steering.contrasts import unembedding_difference
+from semantic_hub.interventions.steering.direction import Direction
+from semantic_hub.interventions.steering.per_layer import in_stream_norms
+from semantic_hub.plotting.merge__plotting import dose_response
+from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
+
+ANSWERS = ("dog", "cat")
+HOW: Any = {"answers": ANSWERS, "layers": (1, 3), "strengths": (1.0,)}
+TEXTS = ("The dog", "two plus three", "El gato", "cat")
+
+
+def spelt(model: Any, word: str) -> list[int]:
+    vocabulary = model.tokenizer.get_vocab()
+    return [vocabulary[form] for form in (word, f"Ġ{word}") if form in vocabulary]
+
+
+def share(model: Any, logits: torch.Tensor) -> float:
+    """By the formula, from the probabilities themselves."""
+    p = logits.double().softmax(dim=-1)
+    first, second = (max(p[t].item() for t in spelt(model, word)) for word in ANSWERS)
+    return first / (first + second)
+
+
+def rows(model: Any, n: int, layer: int | None = None) -> Direction:
+    generator = torch.Generator().manual_seed(n)
+    return Direction(torch.randn(n, model.cfg.d_model, generator=generator), layer, "random")
+
+
+def test_against_plain_passes(model: Any) -> None:
+    prompts = [Prompt(text) for text in TEXTS]
+    given = rows(model, len(prompts))
+    found = answer_curve(
+        model, prompts, {"random": given}, answers=ANSWERS, layers=[1, 2], strengths=[1.5],
+        positions="last",
+    )  # fmt: skip
+    assert (found.strengths, found.directions) == ((0.0, 1.5), ("random", "placebo"))
+    for index, text in enumerate(TEXTS):
+        tokens = model.to_tokens(text)
+        assert found.p_first[0, 0, 0, index].item() == pytest.approx(
+            share(model, model(tokens)[0, -1]), abs=1e-5
+        )
+
+        def add(value: torch.Tensor, hook: Any, row: int = index) -> torch.Tensor:
+            value = value.clone()
+            value[:, -1] += 1.5 * given.vector[row].to(value)
+            return value
+
+        with model.hooks(fwd_hooks=[("blocks.1.hook_resid_post", add)]):
+            expected = share(model, model(tokens)[0, -1])
+        assert found.p_first[0, 1, 1, index].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_at_the_features_of_prompts_of_any_length(model: Any) -> None:
+    spans = [SoftTokens(torch.randn(n, model.cfg.d_model)) for n in (2, 5, 2)]
+    prompts = [Prompt(f"{SOFT} cat", soft=(span,)) for span in spans]
+    given = rows(model, 3)
+    together = answer_curve(model, prompts, {"random": given}, **HOW)
+    for index, prompt in enumerate(prompts):
+        alone = answer_curve(model, [prompt], {"random": given.rows([index])}, **HOW)
+        assert torch.allclose(together.p_first[0, ..., index], alone.p_first[0, ..., 0], atol=1e-5)
+    changed = (together.p_first[0, :, 1] - together.p_first[0, :, 0]).abs()
+    assert changed[0].min() > 1e-6
+    assert changed[-1].max() < 1e-6, "after the last block nothing moves from the features"
+
+
+def test_towards_the_word_and_away(model: Any) -> None:
+    word = unembedding_difference(model, *ANSWERS)
+    found = answer_curve(
+        model, [Prompt(text) for text in TEXTS], {"dog": word}, answers=ANSWERS, layers=[3],
+        strengths=[-30.0, 30.0], positions="last",
+    )  # fmt: skip
+    away, own, towards = found.mean("dog").value[0].tolist()
+    assert away < own < towards
+
+
+def test_result(model: Any, tmp_path: Any) -> None:
+    found = answer_curve(
+        model, [Prompt(t) for t in TEXTS], {"random": rows(model, 4)}, answers=ANSWERS,
+        layers=[2], strengths=[1.0, 2.0], positions="last", resamples=50,
+    )  # fmt: skip
+    again = AnswerCurve.load(found.save(tmp_path))
+    assert torch.equal(again.p_first, found.p_first)
+    frame = found.to_frame()
+    assert len(frame) == 2 * 1 * 3
+    row = frame[(frame["direction"] == "random") & (frame["strength"] == 2)].iloc[0]
+    assert row["value"] == pytest.approx(found.p_first[0, 0, 2].mean().item())
+    assert row["low"] <= row["value"] <= row["high"]
+    figure = found.figure(2)
+    assert figure.layout.yaxis.title.text == "P(dog) / (P(dog) + P(cat))"
+    assert len(figure.data) == len(dose_response(frame, 2, outcome="dog").data)
+
+
+def test_refused(model: Any) -> None:
+    found = answer_curve(
+        model, [Prompt("The dog")], {"random": rows(model, 1)}, answers=ANSWERS, layers=[1],
+        strengths=[1.0], positions="last",
+    )  # fmt: skip
+    with pytest.raises(SemanticHubError, match="the direction 'other'"):
+        found.mean("other")
+    with pytest.raises(SemanticHubError, match="2 rows"):
+        answer_curve(model, [Prompt("The dog")], {"random": rows(model, 2)}, answers=ANSWERS)
+    with pytest.raises(sh.SemanticHubError, match="shared token"):
+        answer_curve(model, [Prompt("cat")], {"r": rows(model, 1)}, answers=("dog", " dog"))
+
+
+def test_a_spokes_answers_are_this_curve(model: Any) -> None:
+    prompts = tuple(Prompt(text) for text in TEXTS)
+    steering = Steering(prompts, {"dog": Words("dog", "cat")}, outcome=lambda i, t: "other")
+    found = intervene(model, Answers(steering, ANSWERS), resamples=20)
+    direction = in_stream_norms(model, unembedding_difference(model, "dog", "cat"), prompts)
+    expected = answer_curve(
+        model, prompts, {"dog": direction}, answers=ANSWERS, positions="last", resamples=20
+    )
+    assert isinstance(found, AnswerCurve)
+    assert torch.equal(found.p_first, expected.p_first)
+
+
+def test_answers_of_one_layer_at_a_time() -> None:
+    steering = Steering(
+        (Prompt("the dog"),), {"dog": Words("dog", "cat")}, lambda i, t: "other", from_layer_on=True
+    )
+    with pytest.raises(SemanticHubError, match="one layer at a time"):
+        Answers(steering, ANSWERS)

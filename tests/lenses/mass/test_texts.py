@@ -1,0 +1,37 @@
+"""Texts of a spoke: what they must name, and that their mass is the single call's."""
+
+import pytest
+import torch
+
+import semantic_hub as sh
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.mass.texts import TEXT_LANGUAGE, LanguageTexts, mass_of_texts
+from semantic_hub.spokes.language.spoke import LanguageSpoke, sentences
+from semantic_hub.zoo.world.facts import World
+from semantic_hub.zoo.world.spokes import WorldLanguageSpoke
+
+TEXTS = LanguageTexts.of(["el perro", "el gato huye"], "es", ("en", "es"))
+
+
+def test_mass_is_the_single_call(model) -> None:
+    found = mass_of_texts(model, TEXTS, resamples=20, seed=3)
+    alone = sh.language_mass(model, ["el perro", "el gato huye"], ["en", "es"], resamples=20)
+    assert torch.equal(found.mass, alone.mass)
+    assert (found.manifest[TEXT_LANGUAGE], found.seed) == ("es", 3)
+
+
+@pytest.mark.parametrize(("texts", "language"), [([], "es"), (["le chien"], "fr")])
+def test_texts_name_their_language(texts: list[str], language: str) -> None:
+    with pytest.raises(SemanticHubError, match=f"{len(texts)} texts in '{language}'"):
+        LanguageTexts.of(texts, language, ("en", "es"))
+
+
+def test_the_language_spokes_offer_their_sentences() -> None:
+    authored = LanguageSpoke(languages=("es", "zh")).texts()
+    assert list(authored) == ["sentences, es", "sentences, zh"]
+    assert [prompt.text for prompt in authored["sentences, zh"].prompts] == list(sentences("zh"))
+    assert authored["sentences, zh"].languages == ("en", "es", "zh")
+    world = WorldLanguageSpoke(World(seed=0))
+    for name, texts in world.texts().items():
+        assert texts.prompts == world.pairs()[name].y
+        assert name.endswith(texts.language)

@@ -1,0 +1,45 @@
+import pytest
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.figures import compare_lenses
+from semantic_hub.lenses.logit import logit_lens
+from semantic_hub.prompts.prompt import Prompt, Readout
+
+READOUTS = [
+    Readout(Prompt("The dog barks at the"), {"en": ("cat", "dog"), "es": ("gato",)}),
+    Readout(Prompt("El perro"), {"en": ("dog",), "es": ("perro",)}),
+]
+
+
+@pytest.fixture(scope="module")
+def lenses(model):
+    return {norm: logit_lens(model, READOUTS, norm=norm) for norm in ("final", "none")}
+
+
+def lines(figure):
+    return [trace for trace in figure.data if trace.fill is None]
+
+
+def test_a_curve_for_each_lens_and_group(lenses):
+    drawn = lines(compare_lenses(lenses))
+    assert [line.name for line in drawn] == ["final: en", "final: es", "none: en", "none: es"]
+    for line in drawn:
+        norm, group = line.name.split(": ")
+        expected = lenses[norm].mean_probability(group).value.tolist()
+        assert list(line.y) == pytest.approx(expected)
+
+
+def test_one_group_of_another_measure(lenses):
+    drawn = lines(compare_lenses(lenses, "share", group="es", title="two lenses"))
+    assert [line.name for line in drawn] == ["final: es &gt; en", "none: es &gt; en"]
+
+
+def test_bad_input(lenses, model):
+    with pytest.raises(SemanticHubError, match=r"different read-outs .*'final' of 2, .*'one' of 1"):
+        compare_lenses({**lenses, "one": logit_lens(model, READOUTS[:1])})
+    with pytest.raises(SemanticHubError, match="group 'fr'; expected one of 'en', 'es'"):
+        compare_lenses(lenses, group="fr")
+    with pytest.raises(SemanticHubError, match="got no lens"):
+        compare_lenses({})
+    with pytest.raises(SemanticHubError, match="measure='entropy'"):
+        compare_lenses(lenses, "entropy")

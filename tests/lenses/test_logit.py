@@ -1,0 +1,225 @@
+"""The lens against the formula written out: whole softmax, one read-out and layer at a time."""
+
+import math
+
+import pytest
+import torch
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses import projection as lens_module
+from semantic_hub.lenses.logit import logit_lens
+from semantic_hub.lenses.result import LensResult
+from semantic_hub.lenses.topk import TopTokens, top_tokens
+from semantic_hub.models import loading as models
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.words import word_tokens
+
+READOUTS = [
+    Readout(Prompt("The dog barks at the"), {"en": ("cat", "dog"), "es": ("gato",)}),
+    Readout(Prompt("El perro ladra al gato", position=2), {"en": ("dog",), "es": ("perro",)}),
+    Readout(Prompt("2+3="), {"en": ("five",), "es": ("5",)}),
+]
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2", "gemma2"])
+def any_model(request, checkpoint):
+    return models.load_model(checkpoint(request.param), device="cpu")
+
+
+def slow_lens(model, readout, norm, layer):
+    """Log-probability and rank of each group's best token, from the softmax over all tokens."""
+    stream = residual_stream(model, [readout.prompt])[0, layer]
+    with torch.no_grad():
+        normed = model.ln_final(stream[None, None]) if norm == "final" else stream[None, None]
+        logits = model.unembed(normed)[0, 0]
+        cap = model.cfg.output_logits_soft_cap
+        logits = cap * torch.tanh(logits / cap) if cap > 0 else logits
+    p = [math.exp(x - float(logits.max())) for x in logits.double().tolist()]
+    p = [x / sum(p) for x in p]
+    for words in readout.candidates.values():
+        best = max(p[t] for word in words for t in word_tokens(model.tokenizer, word).tokens)
+        yield math.log(best), 1 + sum(x > best for x in p)
+
+
+@pytest.mark.parametrize("norm", ["final", "none"])
+def test_agrees_with_the_softmax_over_all_tokens(any_model, norm):
+    lens = logit_lens(any_model, READOUTS, norm=norm)
+    assert lens.groups == ("en", "es") and lens.kept == (0, 1, 2)
+    for index, readout in enumerate(READOUTS):
+        for layer in range(any_model.cfg.n_layers + 1):
+            expected = list(slow_lens(any_model, readout, norm, layer))
+            assert lens.log_prob[index, layer].tolist() == pytest.approx(
+                [log_prob for log_prob, _ in expected], abs=1e-5
+            )
+            assert lens.rank[index, layer].tolist() == [rank for _, rank in expected]
+
+
+def test_last_layer_is_the_models_own_prediction(any_model):
+    with torch.no_grad():
+        logits = any_model(any_model.to_tokens("The dog barks at the"))[0, -1]
+    tokens = list(word_tokens(any_model.tokenizer, "gato").tokens)
+    expected = logits.log_softmax(dim=-1)[tokens].max().item()
+    last = logit_lens(any_model, READOUTS[:1], layers=[any_model.cfg.n_layers])
+    assert last.log_prob[0, 0, 1].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_both_classes_agree_with_the_formula(model):
+    lens = logit_lens(model, READOUTS[:1])
+    expected = [log_prob for log_prob, _ in slow_lens(model, READOUTS[0], "final", 2)]
+    assert lens.log_prob[0, 2].tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_translated_state_goes_through_the_final_norm(model):
+    seen = []
+
+    def identity(layer, residual):
+        seen.append(layer)
+        return residual
+
+    tuned = logit_lens(model, READOUTS, norm=identity, layers=[1, 3])
+    plain = logit_lens(model, READOUTS, layers=[1, 3])
+    assert seen == [1, 3] and torch.equal(tuned.log_prob, plain.log_prob)
+    assert tuned.manifest["norm"] == "identity" and plain.manifest["norm"] == "final"
+
+
+def test_a_translator_that_knows_the_answer_reads_it_at_every_layer(model):
+    """One that gives every layer the last layer's state makes all layers agree with the last."""
+    last = residual_stream(model, [r.prompt for r in READOUTS], layers=[model.cfg.n_layers])[:, 0]
+    lens = logit_lens(model, READOUTS, norm=lambda layer, residual: last)
+    assert torch.allclose(lens.log_prob, lens.log_prob[:, -1:].expand_as(lens.log_prob))
+
+
+def test_blocks_change_no_number(model, monkeypatch):
+    whole = logit_lens(model, READOUTS)
+    monkeypatch.setattr(lens_module, "_BLOCK", model.cfg.d_vocab)
+    assert torch.allclose(whole.log_prob, logit_lens(model, READOUTS).log_prob, atol=1e-6)
+
+
+def test_readouts_without_usable_tokens_are_dropped_and_counted(model):
+    shared = Readout(Prompt("the"), {"en": ("dog",), "es": ("dog",)})
+    lens = logit_lens(model, [shared, *READOUTS])
+    assert lens.kept == (1, 2, 3) and len(lens.log_prob) == 3
+    assert lens.dropped["shared token"] == lens.manifest["dropped"]["shared token"] == 1
+    assert lens.manifest["n_readouts"] == 4
+
+
+def test_words_scored_by_their_first_token_are_marked(model):
+    readout = Readout(Prompt("the"), {"en": ("dog",), "es": ("zzz",)})
+    assert logit_lens(model, [readout]).first_token_only.tolist() == [[False, True]]
+
+
+def result(log_prob: list[list[list[float]]]) -> LensResult:
+    array = torch.tensor(log_prob)
+    readouts, layers, _ = array.shape
+    return LensResult(
+        layers=tuple(range(layers)),
+        groups=("surface", "hub"),
+        kept=tuple(range(readouts)),
+        dropped={},
+        log_prob=array,
+        rank=torch.full(array.shape, 10),
+        first_token_only=torch.zeros(readouts, 2, dtype=torch.bool),
+        n_tokens=torch.ones(readouts, 2, dtype=torch.long),
+        manifest={},
+    )
+
+
+def test_summaries_that_can_be_checked_by_eye():
+    half, quarter = math.log(0.5), math.log(0.25)
+    lens = result([[[half, quarter], [quarter, half]], [[half, half], [quarter, half]]])
+    assert lens.mean_probability("hub").value.tolist() == pytest.approx([0.375, 0.5])
+    assert lens.share("hub", "surface").value.tolist() == [0.0, 1.0]
+    assert lens.share("surface", "hub").value.tolist() == [0.5, 0.0]
+    assert lens.share("hub", "surface").low.tolist() == pytest.approx([0, 0.342], abs=1e-3)
+    assert lens.mean_rank("hub").value.tolist() == pytest.approx([10.0, 10.0])
+    mean = lens.mean_probability("hub")
+    assert (mean.low <= mean.value).all() and (mean.value <= mean.high).all()
+
+
+def test_frame_holds_every_summary_with_its_interval():
+    lens = result([[[-1.0, -2.0]] * 3] * 4)
+    frame = lens.to_frame()
+    assert list(frame.columns) == [
+        "measure", "layer", "group", "against", "value", "low", "high", "n"
+    ]  # fmt: skip
+    assert len(frame) == 3 * (2 + 2 + 2) and set(frame["n"]) == {4}
+    row = frame.query("measure == 'share' and group == 'surface' and layer == 2").iloc[0]
+    assert (row["against"], row["value"]) == ("hub", 1.0)
+    assert (row["low"], row["high"]) == (pytest.approx(0.5101, abs=1e-4), 1.0)
+
+
+def test_figures_show_one_measure():
+    lens = result([[[-1.0, -2.0]] * 3] * 4)
+    assert [t.name for t in lens.figure().data if t.fill is None] == ["surface", "hub"]
+    assert [t.name for t in lens.figure("share", group="hub").data if t.fill is None] == [
+        "hub &gt; surface"
+    ]
+
+
+def test_results_survive_a_save(model, tmp_path):
+    lens = logit_lens(model, READOUTS, layers=[0, 2], resamples=50, seed=3)
+    again = LensResult.load(lens.save(tmp_path / "lens"))
+    assert again.to_frame().equals(lens.to_frame())
+    assert again.kept == lens.kept and again.dropped == lens.dropped
+    top = top_tokens(model, ["the dog"], k=2)
+    assert TopTokens.load(top.save(tmp_path / "top")).to_frame().equals(top.to_frame())
+
+
+def test_top_tokens_are_the_softmaxs_largest(model):
+    top = top_tokens(model, ["The dog barks", Prompt("El perro", position=0)], k=4, layers=[3])
+    with torch.no_grad():
+        p = model(model.to_tokens("The dog barks"))[0, -1].softmax(dim=-1)
+    order = p.argsort(descending=True)[:4]
+    assert top.tokens[0, 0].tolist() == order.tolist()
+    assert top.log_prob[0, 0].exp().tolist() == pytest.approx(p[order].tolist(), abs=1e-5)
+    frame = top.to_frame()
+    assert frame["rank"].tolist() == [1, 2, 3, 4] * 2
+    assert frame["text"][0] == top.texts[str(frame["token"][0])]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"norm": "layer"}, "got norm='layer'; expected"),
+        ({"norm": lambda layer, residual: residual[:, :2]}, "shape .* from <lambda> at layer 0"),
+        ({"layers": [4]}, "got layer 4"),
+        ({"readouts": []}, "got 0 read-outs"),
+    ],
+)
+def test_bad_input(model, change, message):
+    with pytest.raises(SemanticHubError, match=message):
+        logit_lens(model, **{"readouts": READOUTS, **change})
+
+
+@pytest.mark.parametrize("read", [lambda m, **o: logit_lens(m, READOUTS, **o),
+                                  lambda m, **o: top_tokens(m, ["the"], **o)])  # fmt: skip
+def test_a_bad_norm_is_refused_before_the_forward_pass(model, monkeypatch, read):
+    def forward(*args, **kwargs):
+        raise AssertionError("a forward pass")
+
+    monkeypatch.setattr(model, "forward", forward)
+    with pytest.raises(SemanticHubError, match='got norm=\'layer\'; expected "final", "none" or'):
+        read(model, norm="layer")
+
+
+def test_top_tokens_needs_a_k_in_range(model):
+    with pytest.raises(SemanticHubError, match="k=0; expected 1 to 300"):
+        top_tokens(model, ["the"], k=0)
+
+
+def test_unknown_groups_are_named():
+    with pytest.raises(SemanticHubError, match="group 'hbu'; expected one of 'surface', 'hub'"):
+        result([[[-1.0, -2.0]]]).share("hbu", "surface")
+
+
+def test_an_encoder_has_no_lens(bert_folder):
+    encoder = models.load_model(bert_folder, device="cpu")
+    with pytest.raises(SemanticHubError, match=r"logit_lens: .* does not predict next tokens"):
+        logit_lens(encoder, READOUTS)
+
+
+def test_a_model_without_tokenizer_has_no_words(model, monkeypatch):
+    monkeypatch.setattr(model, "tokenizer", None)
+    with pytest.raises(SemanticHubError, match="without a tokenizer"):
+        logit_lens(model, READOUTS)

@@ -1,0 +1,189 @@
+"""Whole words against plain transformers' teacher-forced probability, and the formula by hand."""
+
+import pytest
+import torch
+import transformers
+
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.lenses import whole_words
+from semantic_hub.lenses.logit import logit_lens
+from semantic_hub.lenses.result import LensResult
+from semantic_hub.models import loading as models
+from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.words import AMBIGUOUS, SHARED, word_tokens
+
+TEXT = "The dog barks at the"
+WORDS = {1: "gato", 2: "cats", 3: "barks", 4: "runs", 6: "plusses"}
+"""Words by the number of tokens of one of their spellings."""
+READOUTS = [
+    Readout(Prompt(TEXT), {"one": (WORDS[1],), "other": (WORDS[2], WORDS[3])}),
+    Readout(Prompt("El perro ladra al gato", position=2), {"one": (WORDS[4],), "other": ("dog",)}),
+    Readout(Prompt("2+3="), {"one": (WORDS[6],), "other": ("cat", "five")}),
+]
+
+
+@pytest.fixture(scope="module", params=["gpt2", "gemma2"])
+def architecture(request):
+    return request.param
+
+
+def teacher_forced(network, tokens: list[int], pieces: tuple[int, ...]) -> float:
+    """log p(pieces | tokens) of a transformers model, in one forward pass over all of them."""
+    with torch.no_grad():
+        logits = network(torch.tensor([[*tokens, *pieces]])).logits[0].log_softmax(dim=-1)
+    start = len(tokens) - 1
+    return sum(logits[start + k, piece].item() for k, piece in enumerate(pieces))
+
+
+def read_tokens(model, prompt: Prompt) -> list[int]:
+    """BOS and the text's tokens, up to the one that is read."""
+    own = model.tokenizer(prompt.text, add_special_tokens=False)["input_ids"]
+    last = len(own) - 1 if prompt.position is None else prompt.position
+    return [model.tokenizer.bos_token_id, *own[: last + 1]]
+
+
+def expected_last_layer(network, model, readout: Readout) -> list[float]:
+    tokens = read_tokens(model, readout.prompt)
+    return [
+        max(
+            teacher_forced(network, tokens, spelling)
+            for word in words
+            for spelling in word_tokens(model.tokenizer, word).spellings
+        )
+        for words in readout.candidates.values()
+    ]
+
+
+def assert_agrees_at_the_last_layer(model, folder) -> None:
+    network = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    lens = logit_lens(model, READOUTS, whole_words=True, layers=[model.cfg.n_layers])
+    assert lens.kept == (0, 1, 2) and not lens.first_token_only.any()
+    for index, readout in enumerate(READOUTS):
+        expected = expected_last_layer(network, model, readout)
+        assert lens.log_prob[index, 0].tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_words_have_as_many_tokens_as_they_say(model):
+    for length, word in WORDS.items():
+        assert length in map(len, word_tokens(model.tokenizer, word).spellings)
+
+
+def test_the_last_layer_is_the_models_own_probability_of_the_word(model, llama_folder):
+    assert_agrees_at_the_last_layer(model, llama_folder)
+
+
+def test_so_it_is_in_other_architectures(architecture, checkpoint):
+    folder = checkpoint(architecture)
+    assert_agrees_at_the_last_layer(models.load_model(folder, device="cpu"), folder)
+
+
+def test_every_layer_is_a_language_model_of_its_own(model):
+    """The chain rule written out: one text and one softmax at a time; the worst rank counts."""
+    lens = logit_lens(model, READOUTS[:1], whole_words=True)
+    tokens = read_tokens(model, READOUTS[0].prompt)
+    for layer in range(model.cfg.n_layers + 1):
+        for group, words in enumerate(READOUTS[0].candidates.values()):
+            spellings = [s for w in words for s in word_tokens(model.tokenizer, w).spellings]
+            scores = [slow_score(model, tokens, spelling, layer) for spelling in spellings]
+            best, rank = max(scores)
+            assert lens.log_prob[0, layer, group].item() == pytest.approx(best, abs=1e-4)
+            assert lens.rank[0, layer, group].item() == rank
+
+
+def slow_score(model, tokens, spelling, layer) -> tuple[float, int]:
+    total, worst = 0.0, 0
+    for k, piece in enumerate(spelling):
+        stream = residual_stream(model, [[*tokens, *spelling[:k]]])[0, layer]
+        with torch.no_grad():
+            p = model.unembed(model.ln_final(stream[None, None]))[0, 0].log_softmax(dim=-1)
+        total, worst = total + p[piece].item(), max(worst, 1 + int((p > p[piece]).sum()))
+    return total, worst
+
+
+@pytest.mark.parametrize("norm", ["final", "none", lambda layer, residual: 2 * residual + layer])
+def test_words_of_one_token_score_as_before(model, norm):
+    readouts = [
+        Readout(Prompt(TEXT), {"en": ("cat", "dog"), "es": ("gato",)}),
+        Readout(Prompt("El perro", position=0), {"en": ("equals",), "es": ("perro", "plus")}),
+    ]
+    before = logit_lens(model, readouts, norm=norm)
+    whole = logit_lens(model, readouts, norm=norm, whole_words=True)
+    assert torch.allclose(whole.log_prob, before.log_prob, atol=1e-5)
+    assert torch.equal(whole.rank, before.rank)
+    assert whole.n_tokens.tolist() == [[1, 1], [1, 1]] == before.n_tokens.tolist()
+
+
+def test_words_that_begin_alike_are_told_apart(model, llama_folder):
+    alike = Readout(Prompt(TEXT), {"one": ("cats",), "other": ("cata",)})
+    readouts = [alike, READOUTS[0]]
+    assert logit_lens(model, readouts).dropped[AMBIGUOUS] == 1
+    lens = logit_lens(model, readouts, whole_words=True)
+    assert lens.kept == (0, 1) and lens.dropped[AMBIGUOUS] == 0
+    network = transformers.AutoModelForCausalLM.from_pretrained(llama_folder)
+    expected = expected_last_layer(network, model, alike)
+    assert expected[0] != pytest.approx(expected[1], abs=0.01)
+    assert lens.log_prob[0, -1].tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_word_that_begins_a_word_of_another_group_is_dropped(model):
+    """Its probability would include the longer word's."""
+    beginning = Readout(Prompt(TEXT), {"one": ("cat",), "other": ("cats",)})
+    same_group = Readout(Prompt(TEXT), {"one": ("cat", "cats"), "other": ("gato",)})
+    lens = logit_lens(model, [beginning, same_group], whole_words=True)
+    assert lens.kept == (1,) and lens.dropped[SHARED] == 1
+    alone = Readout(Prompt(TEXT), {"one": ("cat",), "other": ("gato",)})
+    expected = logit_lens(model, [alone], whole_words=True)
+    assert torch.allclose(lens.log_prob, expected.log_prob, atol=1e-5)
+
+
+def test_where_the_context_ends_words_are_scored_by_their_first_token(model):
+    full = Prompt(tokens=(5,) * (model.cfg.n_ctx - 1))
+    readouts = [
+        Readout(full, {"one": ("cats",), "other": ("five",)}),
+        Readout(Prompt(TEXT), {"one": ("cats",), "other": ("five",)}),
+        Readout(full, {"one": ("barks",), "other": ("bark",)}),
+    ]
+    lens = logit_lens(model, readouts, whole_words=True)
+    assert lens.kept == (0, 1) and lens.dropped[AMBIGUOUS] == 1
+    assert lens.first_token_only.tolist() == [[False, True], [False, False]]
+    assert lens.n_tokens.tolist() == [[2, 1], [2, 3]]
+    assert lens.scored_as == {
+        "one": {"first token": 0, "several tokens": 2, "one token": 0},
+        "other": {"first token": 1, "several tokens": 1, "one token": 0},
+    }
+    first = logit_lens(model, readouts[:1])
+    assert torch.allclose(lens.log_prob[:1, :, 1], first.log_prob[..., 1], atol=1e-5)
+    assert (lens.log_prob[0, :, 0] < first.log_prob[0, :, 0]).all()
+
+
+def test_a_word_may_follow_a_space_marker_in_full_alone(model):
+    """Its first token alone says nothing, but in full it is how a text goes on with " runs"."""
+    found = word_tokens(model.tokenizer, "runs")
+    marker = model.tokenizer.convert_tokens_to_ids("Ġ")
+    assert marker not in found.tokens and marker in [spelling[0] for spelling in found.spellings]
+
+
+def test_blocks_and_batches_change_no_number(model, monkeypatch):
+    whole = logit_lens(model, READOUTS, whole_words=True)
+    monkeypatch.setattr(whole_words, "_READOUTS", 1)
+    again = logit_lens(model, READOUTS, whole_words=True, batch_size=1)
+    assert torch.allclose(whole.log_prob, again.log_prob, atol=1e-5)
+    assert torch.equal(whole.rank, again.rank)
+
+
+def test_many_words_share_a_forward_pass(model):
+    passes = []
+    words = ("barks", "five", "zzz", "plusses", "catty", "dogma", "perla", "runaway")
+    readouts = [Readout(Prompt(TEXT), {"all": words}), Readout(Prompt("cat"), {"all": words})]
+    with model.hooks([("blocks.0.hook_resid_pre", lambda value, hook: passes.append(1))]):
+        logit_lens(model, readouts, whole_words=True)
+    assert len(passes) == 1
+
+
+def test_the_result_says_how_it_was_scored_and_survives_a_save(model, tmp_path):
+    lens = logit_lens(model, READOUTS, whole_words=True, resamples=20)
+    assert lens.manifest["whole_words"] is True
+    assert lens.scored_as["one"] == {"first token": 0, "several tokens": 2, "one token": 1}
+    again = LensResult.load(lens.save(tmp_path))
+    assert again.scored_as == lens.scored_as and again.to_frame().equals(lens.to_frame())
+    assert logit_lens(model, READOUTS).manifest["whole_words"] is False

@@ -1,0 +1,111 @@
+"""Who did it: which prompts, where they are steered, what counts as what."""
+
+import pytest
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.spec import EndsOf, Words
+from semantic_hub.spokes.semantics.grammar import VERBS
+from semantic_hub.spokes.semantics.spoke import Meeting, OtherName, exchanges, meetings, steering
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (" Anna .", "unchanged"),
+        ("Anna", "unchanged"),
+        (" Bo . Who", "success"),
+        (" B", "success"),
+        (" A", "other"),
+        (" An", "other"),
+        (" Ann", "other"),
+        (" Ann .", "other"),
+        (" Andrea .", "other"),
+        (" Bob .", "other"),
+        (" a dog .", "other"),
+        (" Anna-Bo .", "other"),
+        (". Bo", "other"),
+        ("", "other"),
+    ],
+)
+def test_outcomes(text: str, outcome: str) -> None:
+    says = OtherName(("Carl", "Anna"), ("Dora", "Bo"))
+    if text in (" A", " An", " Ann"):  # cut off: two names begin so
+        says = OtherName(("Carl", "Anna"), ("Dora", "Annabel"))
+    assert says(1, text) == outcome
+
+
+def test_a_name_that_begins_another_is_itself() -> None:
+    says = OtherName(("Ann",), ("Anna",))
+    assert (says(0, " Ann"), says(0, " Anna"), says(0, " Ann .")) == (
+        "unchanged",
+        "success",
+        "unchanged",
+    )
+
+
+def told() -> list[Meeting]:
+    help_, find = VERBS[:2]
+    return [Meeting("Anna", "Bo", help_), Meeting("Al", "Eve", find), Meeting("Eve", "Bo", help_)]
+
+
+def test_steering_by_hand() -> None:
+    active, passive = steering(told()), steering(told(), passive=True)
+    assert [p.text for p in active.prompts] == [
+        "Anna helped Bo . Who helped ?",
+        "Eve helped Bo . Who helped ?",
+    ]
+    assert [p.text for p in passive.prompts] == [
+        "Anna was helped by Bo . Who was helped ?",
+        "Eve was helped by Bo . Who was helped ?",
+    ]
+    assert active.positions == EndsOf(("Anna helped Bo", "Eve helped Bo"))
+    assert passive.positions == EndsOf(("Anna was helped by Bo", "Eve was helped by Bo"))
+    states, back = active.contrasts["states"], passive.contrasts["states"]
+    assert [p.text for p in (*states.plus, *states.minus)] == [
+        "Al was found by Eve",
+        "Al found Eve",
+    ]
+    assert (back.plus, back.minus) == (states.minus, states.plus)
+    assert active.contrasts["words"] == Words("agent", "theme")
+    assert passive.contrasts["words"] == Words("theme", "agent")
+    for steered in (active, passive):
+        assert steered.outcome(1, " Bo .") == "success"
+        assert steered.outcome(1, " Eve .") == "unchanged"
+
+
+def test_questions_are_answered_by_the_first_name() -> None:
+    for meeting in meetings(50):
+        assert meeting.active.names == {"agent": meeting.first, "theme": meeting.second}
+        assert meeting.passive.names == {"theme": meeting.first, "agent": meeting.second}
+        assert meeting.twin.twin == meeting
+
+
+def test_exchanges_differ_in_construction_alone() -> None:
+    for passive in (False, True):
+        for meeting, swapped in zip(told(), exchanges(told(), passive=passive), strict=True):
+            (donor,) = swapped.donors
+            texts = [p.text or "" for p in (donor, swapped.recipient)]
+            names = [
+                [w for w in t.split()[:-3] if w in (meeting.first, meeting.second)] for t in texts
+            ]
+            assert names[0] == names[1] == [meeting.first, meeting.second]
+            assert [" was " in text for text in texts] == [not passive, passive]
+            agent = {False: meeting.second, True: meeting.first}[passive]
+            other = {False: meeting.first, True: meeting.second}[passive]
+            assert swapped.targets == {"donor": (agent,), "recipient": (other,)}
+            assert swapped.reference is not None
+            assert (" was " in (swapped.reference.text or "")) == passive
+
+
+def test_meetings_are_distinct_and_seeded() -> None:
+    found = meetings(500, seed=4)
+    assert len(set(found)) == 500 and found == meetings(500, seed=4) != meetings(500)
+    assert all(m.first != m.second and not m.verb.gives for m in found)
+    assert len(meetings(10_000, names=["A", "B", "C"])) == 6 * sum(not v.gives for v in VERBS)
+
+
+def test_too_few() -> None:
+    with pytest.raises(SemanticHubError, match="got 1 names"):
+        meetings(names=["Anna"])
+    with pytest.raises(SemanticHubError, match="at least 2: one to steer"):
+        steering(told()[:1])
