@@ -7,7 +7,7 @@
 import semantic_hub as sh
 from semantic_hub.errors import NothingLeftError
 from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.lenses.merge__lens_maps import item_map
+from semantic_hub.lenses.figures import item_map
 from semantic_hub.spokes import code
 
 MODEL = "hub-mini"

@@ -9,7 +9,7 @@ from semantic_hub.interventions.steering.answers import answer_curve
 from semantic_hub.interventions.steering.contrasts import unembedding_difference
 from semantic_hub.interventions.steering.per_layer import in_stream_norms
 from semantic_hub.spokes import audio
-from semantic_hub.spokes.audio.merge__clip_plots import clip_timeline
+from semantic_hub.spokes.audio.figures import clip_timeline
 
 MODEL = "hub-mini"
 

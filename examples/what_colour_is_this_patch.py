@@ -9,7 +9,7 @@ import semantic_hub as sh
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.spokes import vision
-from semantic_hub.spokes.vision.merge__image_plots import picture_words
+from semantic_hub.spokes.vision.figures import picture_words
 
 MODEL = "hub-mini"
 

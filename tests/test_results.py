@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub import merge__storage as storage
+from semantic_hub import results as storage
 from semantic_hub import results
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result, manifest

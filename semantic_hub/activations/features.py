@@ -15,13 +15,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.batches import Batch, pad
-from semantic_hub.activations.forward_passes import PassFollower
-from semantic_hub.activations.merge__soft_columns import (
+from semantic_hub.activations.columns import (
     SoftColumns,
     announce,
     announced,
     announcing,
 )
+from semantic_hub.activations.forward_passes import PassFollower
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import embedding_module
 from semantic_hub.models.protocol import HookedModel

@@ -92,8 +92,8 @@ class SpokeSimilarity(Result):
         return spoke_map(self.to_frame(), self.layers[int(best)] if layer is None else layer)
 
     def curves(self) -> "go.Figure":
-        """Every pair of spokes over layers, with intervals; see `semantic_hub.plotting.merge__plotting`."""
-        from semantic_hub.plotting.merge__plotting import layer_curve
+        """Every pair of spokes over layers, with intervals; see `semantic_hub.plotting.curves`."""
+        from semantic_hub.plotting.curves import layer_curve
 
         frame = self.to_frame().dropna(subset="value")
         order = {name: place for place, name in enumerate(self.spokes)}

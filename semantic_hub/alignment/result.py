@@ -67,7 +67,7 @@ class MeasureResult(Result):
 
     def figure(self) -> "go.Figure":
         """The measure over layers with its interval, and what chance reads."""
-        from semantic_hub.plotting.merge__plotting import layer_curve
+        from semantic_hub.plotting.curves import layer_curve
 
         frame = self.to_frame().assign(row="pairs")
         return layer_curve(frame, y_title=self.unit, references={"chance": self.chance})
@@ -90,7 +90,7 @@ class SimilarityResult(Result):
         margin_low: Lower end of its bootstrap interval over pairs; NaN with 2 pairs.
         margin_high: Upper end.
         margin_p_corrected: Bootstrap p-value that the margin is above 0, corrected over layers
-            (`semantic_hub.statistics.merge__simultaneous.max_t_p_values`); NaN with 2 pairs.
+            (`semantic_hub.statistics.p_values.max_t_p_values`); NaN with 2 pairs.
         strongest: The name of that control at each layer; empty without controls.
         n_pairs: Number of pairs.
         x_name: What the x side is called.
@@ -178,7 +178,7 @@ class SimilarityResult(Result):
         Raises:
             SemanticHubError: A measure that was not taken.
         """
-        from semantic_hub.plotting.merge__plotting import layer_curve
+        from semantic_hub.plotting.curves import layer_curve
 
         units = {name: self.units[name] for name in _MEANS}
         units |= {name: result.unit for name, result in self.measures.items()}

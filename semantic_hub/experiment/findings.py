@@ -18,8 +18,7 @@ from semantic_hub.lenses.comparison import LensComparison
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens
-from semantic_hub.merge__storage import to_json, write_atomically
-from semantic_hub.results import Result
+from semantic_hub.results import Result, to_json, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -126,7 +126,7 @@ class LensResult(Result):
         return pd.DataFrame([row for summary in self._summaries() for row in self._rows(*summary)])
 
     def figure(self, measure: str = "probability", *, group: str | None = None) -> "go.Figure":
-        """One measure over layers; see `semantic_hub.plotting.merge__plotting.lens_curves`.
+        """One measure over layers; see `semantic_hub.plotting.curves.lens_curves`.
 
         Args:
             measure: ``"probability"``, ``"share"`` or ``"rank"``.
@@ -135,7 +135,7 @@ class LensResult(Result):
         Raises:
             SemanticHubError: No such measure or group.
         """
-        from semantic_hub.plotting.merge__plotting import lens_curves
+        from semantic_hub.plotting.curves import lens_curves
 
         frame = self.to_frame()
         if group is not None:

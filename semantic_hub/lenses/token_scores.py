@@ -62,8 +62,8 @@ class TokenScores(Result):
         )
 
     def figure(self) -> "go.Figure":
-        """Rows × tokens as a heat map; see `semantic_hub.plotting.merge__token_maps.token_map`."""
-        from semantic_hub.plotting.merge__token_maps import token_map
+        """Rows × tokens as a heat map; see `semantic_hub.plotting.tokens.token_map`."""
+        from semantic_hub.plotting.tokens import token_map
 
         return token_map(self.to_frame(), unit=self.unit)
 

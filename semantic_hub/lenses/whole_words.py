@@ -26,10 +26,15 @@ from torch import Tensor
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.lenses.projection import Norm, padded, score
 from semantic_hub.models.loading import HookedModel
-from semantic_hub.prompts.merge__boundaries import following_tokens
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
-from semantic_hub.prompts.words import CandidateTokens, Case, Tokens, candidate_tokens
+from semantic_hub.prompts.words import (
+    CandidateTokens,
+    Case,
+    Tokens,
+    candidate_tokens,
+    following_tokens,
+)
 
 _READOUTS = 256
 """Read-outs whose states are held at a time."""

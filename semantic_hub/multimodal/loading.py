@@ -20,8 +20,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import hooked_transformer_class
 from semantic_hub.models.conversion import convert_network, same_logits
 from semantic_hub.models.loading import Backend, HookedModel, check_backend, checkpoints, load_model
-from semantic_hub.multimodal.encoder import Encoder, Preparation
-from semantic_hub.multimodal.merge__multimodal_spans import feature_span
+from semantic_hub.multimodal.encoder import Encoder, Preparation, feature_span
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
 from semantic_hub.zoo import hub_mini_path

@@ -17,7 +17,7 @@ from semantic_hub.models.checkpoints import bridge_class
 from semantic_hub.models.conversion import same_logits
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.protocol import HookedModel, first_parameter
-from semantic_hub.multimodal.merge__multimodal_spans import feature_span
+from semantic_hub.multimodal.encoder import feature_span
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
 

@@ -1,14 +1,15 @@
 """The two traces of a curve: its interval as a band, and its line."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from math import isnan
 from typing import cast
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.style import DASHES, PALETTE, SYMBOLS, cycle
+from semantic_hub.plotting.style import DASHES, INK, PALETTE, SYMBOLS, cycle, layer_ticks, layout
 from semantic_hub.plotting.text import escaped
 
 
@@ -99,3 +100,146 @@ def _is_number(value: object) -> bool:
 
 def _number(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, int | float) else escaped(value)
+
+
+def layer_curve(
+    frame: pd.DataFrame,
+    *,
+    value: str = "value",
+    low: str = "low",
+    high: str = "high",
+    group: str = "row",
+    title: str = "",
+    y_title: str = "",
+    references: Mapping[str, float] | None = None,
+) -> go.Figure:
+    """Curves over layers, one for each group, with an interval band behind each.
+
+    Args:
+        frame: One row for each layer and group: the column ``layer`` (0 is the embedding), the
+            columns named by the next four arguments, and ``n`` (number of items) if known.
+        value: Column of the curve's height.
+        low: Column of the interval's lower end; no band where the frame lacks it or has NaN.
+        high: Column of the interval's upper end.
+        group: Column whose values name the curves; they keep the order of the frame.
+        title: Title of the figure.
+        y_title: What the y axis shows, with its unit.
+        references: Dotted horizontal lines, name to height, such as ``{"chance": 0.5}``.
+
+    Returns:
+        Two traces for each group, first the band, then the line; one legend entry switches both.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"layer": [0, 1], "row": "en - es", "value": [0.0, 0.4],
+        ...                       "low": [-0.1, 0.3], "high": [0.1, 0.5], "n": 100})
+        >>> [trace.name for trace in layer_curve(frame, y_title="cosine").data]
+        ['en - es', 'en - es']
+    """
+    figure = go.Figure(layout=layout(title, "layer", y_title))
+    for index, (name, rows) in enumerate(_groups(frame.sort_values("layer", kind="stable"), group)):
+        if {low, high} <= set(rows.columns) and len(rows.dropna(subset=[low, high])):
+            figure.add_trace(band(rows, low, high, name, index))
+        figure.add_trace(line(rows, value, low, high, name, index))
+    figure.update_xaxes(layer_ticks(frame["layer"].tolist()))
+    return _with_references(figure, references or {})
+
+
+def lens_curves(frame: pd.DataFrame, measure: str = "probability", *, title: str = "") -> go.Figure:
+    """One measure of a lens over layers.
+
+    Args:
+        frame: ``LensResult.to_frame()``; rows of other measures are left out.
+        measure: ``"probability"``: mean probability of each candidate group;
+            ``"share"``: how often one group is likelier than another;
+            ``"rank"``: rank in the vocabulary of each group's best token, log scale, 1 on top.
+        title: Title of the figure.
+
+    Returns:
+        One curve with its band for each group, or for each pair of groups.
+    """
+    if measure not in _LENS_MEASURES:
+        raise SemanticHubError(
+            "lens_curves",
+            got=f"measure={measure!r}",
+            expected=f"one of {', '.join(map(repr, _LENS_MEASURES))}",
+            fix='Leave it out for "probability".',
+        )
+    y_title, references, y_axis = _LENS_MEASURES[measure]
+    rows = frame.loc[frame["measure"] == measure]
+    pairs = zip(rows["group"], rows["against"], strict=True)
+    curves = [f"{group} > {against}" if against else group for group, against in pairs]
+    figure = layer_curve(
+        rows.assign(curve=curves),
+        group="curve",
+        title=title,
+        y_title=y_title,
+        references=references,
+    )
+    return figure.update_yaxes(y_axis)
+
+
+_RANKS: dict[str, object] = {
+    "type": "log",
+    "autorange": "reversed",
+    "tickvals": [digit * 10**power for power in range(7) for digit in (1, 3)],
+}
+_LENS_MEASURES: dict[str, tuple[str, dict[str, float], dict[str, object]]] = {
+    "probability": ("mean probability", {}, {"rangemode": "tozero"}),
+    "share": ("share of read-outs", {"as often": 0.5}, {"range": [-0.02, 1.02]}),
+    "rank": ("geometric mean of ranks", {}, _RANKS),
+}
+
+
+def dose_response(
+    frame: pd.DataFrame, layer: int, *, outcome: str = "success", title: str = ""
+) -> go.Figure:
+    """How often steering at one layer has an outcome, over strengths.
+
+    Args:
+        frame: ``SteeringResult.to_frame()``; rows of other layers and outcomes are left out.
+        layer: The steered layer.
+        outcome: ``"success"``, ``"unchanged"`` or ``"other"``.
+        title: Title of the figure; empty for one that names the layer.
+
+    Returns:
+        For each direction, the placebo's last, a band and a line; one legend entry switches both.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"direction": "words", "layer": 3, "strength": [0.0, 1.0],
+        ...                       "outcome": "success", "value": [0.0, 0.9], "low": [0.0, 0.8],
+        ...                       "high": [0.1, 0.95], "n": 50})
+        >>> [trace.name for trace in dose_response(frame, 3).data]
+        ['words', 'words']
+    """
+    rows = frame.loc[(frame["layer"] == layer) & (frame["outcome"] == outcome)]
+    if rows.empty:
+        raise SemanticHubError(
+            "dose_response",
+            got=f"layer {layer} and outcome {outcome!r}",
+            expected="a layer and an outcome that the frame has",
+            fix="Choose one of those that were steered.",
+        )
+    title = title or f"steered at layer {layer_name(layer)}"
+    figure = go.Figure(layout=layout(title, "strength", f"share of prompts: {outcome}"))
+    for index, (name, curve) in enumerate(_groups(rows, "direction")):
+        figure.add_trace(band(curve, "low", "high", name, index, "strength"))
+        figure.add_trace(line(curve, "value", "low", "high", name, index, "strength"))
+    return figure.update_yaxes(range=[-0.02, 1.02])
+
+
+def _groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    for name, rows in frame.groupby(column, sort=False):
+        yield escaped(name), rows
+
+
+def _with_references(figure: go.Figure, references: Mapping[str, float]) -> go.Figure:
+    for name, height in references.items():
+        figure.add_hline(
+            y=height,
+            line={"color": INK, "dash": "dot", "width": 1},
+            annotation={"text": escaped(name), "font": {"size": 11, "color": INK}},
+            annotation_position="top right",
+        )
+    return figure

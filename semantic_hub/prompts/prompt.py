@@ -18,19 +18,17 @@ from numbers import Integral
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.merge__soft_encoding import (
-    marked_tokens,
-    placeholder_id,
-    text_with_markers,
-    with_markers,
-    with_places,
-)
 from semantic_hub.prompts.soft_tokens import (
     SOFT,
     SOFT_TOKEN,
     PlacedSoftTokens,
     SoftPositions,
     SoftTokens,
+    marked_tokens,
+    placeholder_id,
+    text_with_markers,
+    with_markers,
+    with_places,
 )
 
 
@@ -105,7 +103,7 @@ class Readout:
         candidates: Words under free names; `NEXT` stands for the token that really follows.
         following: The text that comes after the prompt where it was taken from. The read-out then
             counts only where the prompt's tokens are the first ones of the whole text's; see
-            `semantic_hub.prompts.merge__boundaries`.
+            `semantic_hub.prompts.words`.
         next_word: What `following` begins with and must be exactly one token, such as ``" Emma"``;
             empty if any token may come next.
 

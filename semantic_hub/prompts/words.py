@@ -16,7 +16,8 @@ from itertools import permutations
 from transformers import PreTrainedTokenizerBase
 
 from semantic_hub.errors import NothingLeftError, SemanticHubError
-from semantic_hub.prompts.prompt import NEXT, Readout
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.prompt import NEXT, Readout, read_tokens
 
 ANCHOR = "\n"
 """The text behind which spellings are tokenised."""
@@ -186,7 +187,7 @@ def candidate_tokens(
     - ``shared token``: candidates of two groups are the same tokens, or those of one begin the
       other;
     - ``token crosses the read-out`` and ``next word is several tokens``: of read-outs that were
-      taken from a longer text; see `semantic_hub.prompts.merge__boundaries.following_tokens`.
+      taken from a longer text; see `semantic_hub.prompts.words.following_tokens`.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -195,7 +196,7 @@ def candidate_tokens(
         longest: For each read-out, up to how many tokens a word is scored in full; a longer one is
             scored by its first token. None for 1 everywhere.
         following: For each read-out the token that really follows, or why there is none, as
-            `semantic_hub.prompts.merge__boundaries.following_tokens` gives it. None where no read-out has a text
+            `semantic_hub.prompts.words.following_tokens` gives it. None where no read-out has a text
             that follows.
 
     Returns:
@@ -316,3 +317,44 @@ def _nothing_left(dropped: Mapping[str, int]) -> NothingLeftError:
         expected="at least one read-out where each word has a usable token of its own",
         fix="Choose words that this tokenizer knows as one token, or that begin differently.",
     )
+
+
+def following_tokens(model: HookedModel, readouts: Sequence[Readout]) -> list[int | str | None]:
+    """The token that really follows each read-out, or why it cannot be read there.
+
+    With t(x) the tokens of a text as the model reads it, BOS included, a prompt p that f follows is
+    read only where t(p f) begins with all of t(p) and goes on; the next token of t(p f) follows.
+    Where a next word w is named, t(p f) must begin with t(p w), which must be one token longer.
+
+    Args:
+        model: The model whose tokenizer and BOS convention apply.
+        readouts: Read-outs, with or without a text that follows.
+
+    Returns:
+        For each read-out a token id, `semantic_hub.prompts.words.CROSSES` or `semantic_hub.prompts.words.SPLIT`;
+        None where no text follows.
+
+    Example:
+        >>> from semantic_hub.prompts.prompt import Prompt
+        >>> readout = Readout(Prompt("the dog"), {"hub": ("horse",)}, " cat", " cat")
+        >>> [token] = following_tokens(model, [readout])
+        >>> model.tokenizer.decode([token]).strip()
+        'cat'
+    """
+    tokens = cache(lambda text: read_tokens(model, text))
+    return [
+        _following_of_boundaries(tokens, readout) if readout.following else None
+        for readout in readouts
+    ]
+
+
+def _following_of_boundaries(
+    tokens: Callable[[str], tuple[int, ...]], readout: Readout
+) -> int | str:
+    text = readout.prompt.text or ""
+    before, whole = tokens(text), tokens(text + readout.following)
+    if whole[: len(before)] != before or len(whole) == len(before):
+        return CROSSES
+    if readout.next_word and tokens(text + readout.next_word) != whole[: len(before) + 1]:
+        return SPLIT
+    return whole[len(before)]

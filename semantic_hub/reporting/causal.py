@@ -10,8 +10,7 @@ from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.layers import layer_name
-from semantic_hub.reporting.figures import page_figures, titled
-from semantic_hub.reporting.merge__report_cells import cell
+from semantic_hub.reporting.figures import cell, page_figures, titled
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

@@ -17,9 +17,8 @@ from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.loading import HookedModel
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes, default_spokes
-from semantic_hub.reporting.examples import read_grids
-from semantic_hub.reporting.merge__report_across import across_figures
-from semantic_hub.reporting.merge__report_tokens import steered_tokens
+from semantic_hub.reporting.examples import read_grids, steered_tokens
+from semantic_hub.reporting.figures import across_figures
 from semantic_hub.reporting.render import check_page_path, readable, render, write_page
 from semantic_hub.reporting.sections import section
 from semantic_hub.reporting.storage import read_report, write_report

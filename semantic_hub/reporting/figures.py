@@ -2,18 +2,21 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import unescape
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+from torch import Tensor
 
+from semantic_hub.alignment.between_forms import SpokeSimilarity
 from semantic_hub.plotting.text import escaped
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
 
 DIGITS = 5
 """Significant digits of the numbers that a page's figures draw."""
@@ -128,3 +131,51 @@ def _numbers(array: dict[str, str]) -> list[Any]:
     flat = np.frombuffer(b64decode(array["bdata"]), dtype=f"<{array['dtype']}")
     shape = array.get("shape", str(flat.size))
     return flat.reshape([int(length) for length in shape.split(",")]).tolist()
+
+
+def across_figures(found: SpokeSimilarity | None) -> list[PageFigure]:
+    """The heat map of forms with its slider over layers.
+
+    Args:
+        found: What was found across spokes; None for nothing.
+    """
+    if found is None:
+        return []
+    return page_figures([titled(found.figure(), "Forms against forms, layer by layer")])
+
+
+Cell = dict[str, float]
+"""``value``, ``low`` and ``high``."""
+
+_SUMMARY = {"value": "value", "low": "low", "high": "high"}
+SIMILARITY = {"value": "similarity", "low": "low", "high": "high"}
+MARGIN = {"value": "margin", "low": "margin_low", "high": "margin_high"}
+"""Where a `SimilarityResult` has the numbers of its own curve, and of its margin."""
+
+
+@runtime_checkable
+class HasArrays(Protocol):
+    """A result or a summary."""
+
+    @property
+    def low(self) -> Tensor:
+        """Lower ends."""
+        ...
+
+
+def cell(
+    result: HasArrays, index: int | tuple[int, ...], names: Mapping[str, str] = _SUMMARY
+) -> Cell:
+    """One number of a result or summary, with its interval.
+
+    Args:
+        result: What has the arrays.
+        index: Which place of them.
+        names: Key of the cell to the array's name.
+
+    Example:
+        >>> lens = sh.logit_lens(model, sh.spokes.arithmetic.readouts()[:20])
+        >>> sorted(cell(lens.share("hub", "surface"), 4))
+        ['high', 'low', 'value']
+    """
+    return {key: float(getattr(result, name)[index]) for key, name in names.items()}

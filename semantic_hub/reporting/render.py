@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.merge__storage import write_atomically
 from semantic_hub.reporting.figures import page_template
+from semantic_hub.results import write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -12,8 +12,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
-from semantic_hub.merge__storage import to_json, write_atomically
-from semantic_hub.results import Result
+from semantic_hub.results import Result, to_json, write_atomically
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

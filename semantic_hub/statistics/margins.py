@@ -1,6 +1,7 @@
 """How far an effect stands above the strongest of its null controls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -8,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.statistics.intervals import percentile_interval
-from semantic_hub.statistics.merge__simultaneous import max_t_p_values
+from semantic_hub.statistics.p_values import max_t_p_values
+from semantic_hub.statistics.resampling import resample_weights
 
 
 class Resampled(NamedTuple):
@@ -80,3 +82,181 @@ def no_margin(n_layers: int) -> Margin:
     """
     nothing = torch.full((n_layers,), torch.nan, dtype=torch.float64)
     return Margin(nothing, nothing, nothing, nothing, ())
+
+
+class Cell(NamedTuple):
+    """Where a margin was measured: the layer, and what else tells cells of one layer apart."""
+
+    layer: int
+    where: str = ""
+
+
+class Draws(NamedTuple):
+    """Bootstrap resamples over items: how many, the seed, and the coverage of intervals."""
+
+    resamples: int = 1000
+    seed: int = 0
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CellMargins:
+    """Effect above the strongest control at each cell of one set.
+
+    Args:
+        cells: Where; none, with a `reason`, if nothing could be measured.
+        value: The margin, in `unit`.
+        low: Lower end of its interval over items.
+        high: Upper end.
+        p: p-value that it is above 0, corrected over cells; NaN where it could not be had.
+        strongest: The strongest control in each cell.
+        n: Number of items.
+        unit: What the margin counts.
+        reason: Why there are no cells.
+    """
+
+    cells: tuple[Cell, ...]
+    value: Float[Tensor, " cell"]
+    low: Float[Tensor, " cell"]
+    high: Float[Tensor, " cell"]
+    p: Float[Tensor, " cell"]
+    strongest: tuple[str, ...]
+    n: int
+    unit: str
+    reason: str = ""
+
+    @classmethod
+    def none(cls, unit: str, reason: str) -> "CellMargins":
+        """No cells, and why.
+
+        Args:
+            unit: What the margin would have counted.
+            reason: Why there is none.
+        """
+        empty = torch.empty(0, dtype=torch.float64)
+        ends = {"value": empty, "low": empty, "high": empty, "p": empty}
+        return cls(cells=(), strongest=(), n=0, unit=unit, reason=reason, **ends)
+
+
+def item_margins(
+    cells: Sequence[Cell],
+    effect: Float[Tensor, "item cell"],
+    controls: Mapping[str, Float[Tensor, "item cell"]],
+    unit: str,
+    draws: Draws,
+) -> CellMargins:
+    """The mean over items less the largest mean of the controls, by `margin` over resamples.
+
+    Args:
+        cells: At least one.
+        effect: A value for each item and cell; NaN where it has none.
+        controls: The same of each control, item i made from item i; at least one.
+        unit: What the values count.
+        draws: The resamples.
+
+    Returns:
+        A cell with a resample in which no item has a value has NaN for interval and p.
+
+    Example:
+        >>> effect, control = torch.ones(8, 1).double(), torch.zeros(8, 1).double()
+        >>> found = item_margins([Cell(3)], effect, {"placebo": control}, "share", Draws())
+        >>> found.value.item(), found.strongest
+        (1.0, ('placebo',))
+    """
+    others = {name: _resampled(values, draws) for name, values in controls.items()}
+    above = margin(_resampled(effect, draws), others, draws.confidence)
+    return CellMargins(
+        cells=tuple(cells),
+        value=above.value,
+        low=above.low,
+        high=above.high,
+        p=above.p_corrected.clamp(min=least_p(len(effect), len(cells))),
+        strongest=above.strongest,
+        n=len(effect),
+        unit=unit,
+    )
+
+
+def share_margins(
+    cells: Sequence[Cell],
+    effect: Float[Tensor, "item cell"],
+    controls: Mapping[str, Float[Tensor, "item cell"]],
+    unit: str,
+    draws: Draws,
+) -> CellMargins:
+    """`item_margins` of values that are 0 or 1, with intervals no narrower than `unseen_share`.
+
+    A bootstrap of items that are all alike has no width. With u the `unseen_share`, the interval of
+    a margin M in [-1, 1] reaches at least from ``M − u (M + 1)`` to ``M + u (1 − M)``.
+
+    Args:
+        cells: At least one.
+        effect: Which items succeed in each cell.
+        controls: The same of each control; at least one.
+        unit: What the share is of.
+        draws: The resamples.
+
+    Example:
+        >>> effect, control = torch.ones(8, 1).double(), torch.zeros(8, 1).double()
+        >>> found = share_margins([Cell(3)], effect, {"placebo": control}, "share", Draws())
+        >>> round(found.low.item(), 2), found.high.item()
+        (0.26, 1.0)
+    """
+    found = item_margins(cells, effect, controls, unit, draws)
+    unseen = unseen_share(found.n, draws.confidence)
+    low = torch.minimum(found.low, found.value - unseen * (found.value + 1))
+    high = torch.maximum(found.high, found.value + unseen * (1 - found.value))
+    return replace(found, low=low, high=high)
+
+
+def unseen_share(n: int, confidence: float = 0.95) -> float:
+    """How many of all items may be unlike all n that were seen, at most: ``1 − tail^(1/n)``.
+
+    The upper end of the exact interval of a share of which none in n was seen, with
+    ``tail = (1 − confidence) / 2``.
+
+    Args:
+        n: Number of items.
+        confidence: Coverage.
+
+    Example:
+        >>> round(unseen_share(10), 3), round(unseen_share(100), 3)
+        (0.308, 0.036)
+
+    Source:
+        Clopper and Pearson 1934, The use of confidence or fiducial limits illustrated in the case
+        of the binomial, doi 10.1093/biomet/26.4.404.
+    """
+    return 1 - ((1 - confidence) / 2) ** (1 / n)
+
+
+def least_p(n: int, n_cells: int) -> float:
+    """The smallest p-value that n items can give in one of several cells: ``n_cells / 2^n``.
+
+    Where a margin is as likely below 0 as above, n items all lie above it by chance in ``1 / 2^n``
+    of cases, and a bootstrap of those items cannot know.
+
+    Args:
+        n: Number of items.
+        n_cells: Number of cells.
+
+    Example:
+        >>> least_p(3, 2), least_p(1, 4)
+        (0.25, 1.0)
+    """
+    return min(1.0, n_cells * 0.5**n)
+
+
+def _resampled(values: Float[Tensor, "item cell"], draws: Draws) -> Resampled:
+    drawn = resample_weights(len(values), draws.resamples, seed=draws.seed)
+    everything = torch.ones(1, len(values), dtype=torch.float64)
+    replicates = torch.cat([_known_mean(weights, values) for weights in drawn])
+    return Resampled(_known_mean(everything, values)[0], replicates)
+
+
+def _known_mean(
+    weights: Float[Tensor, "resample item"], values: Float[Tensor, "item cell"]
+) -> Float[Tensor, "resample cell"]:
+    """The mean over the items that have a value; NaN where none has."""
+    known = (~values.isnan()).double()
+    return weights @ values.nan_to_num() / (weights @ known)

@@ -21,7 +21,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt
-from semantic_hub.statistics.merge__simultaneous import max_t_p_values
+from semantic_hub.statistics.p_values import max_t_p_values
 from semantic_hub.statistics.resampling import resample_weights
 from semantic_hub.zoo.planted.models import planted_hub, planted_separate, planted_world
 

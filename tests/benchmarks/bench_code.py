@@ -14,8 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from semantic_hub.prompts.merge__boundaries import following_tokens
-from semantic_hub.prompts.words import candidate_tokens
+from semantic_hub.prompts.words import candidate_tokens, following_tokens
 from semantic_hub.spokes.code.places import arguments
 from semantic_hub.spokes.code.programs import Program
 from semantic_hub.spokes.code.spoke import argument_readouts, standard_library_functions

@@ -16,8 +16,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from semantic_hub.lenses.mass.cache import language_table
-from semantic_hub.lenses.mass.merge__token_frequencies import spellings, token_frequencies
-from semantic_hub.lenses.mass.table import REASONS
+from semantic_hub.lenses.mass.table import REASONS, spellings, token_frequencies
 from semantic_hub.lenses.mass.word_lists import word_list
 from semantic_hub.prompts.words import continuation
 

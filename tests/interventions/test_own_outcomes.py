@@ -8,8 +8,7 @@ import torch
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import NothingLeftError
-from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.interventions.merge__own_outcomes import told_by_own
+from semantic_hub.interventions.dispatch import intervene, told_by_own
 from semantic_hub.interventions.spec import AgainstOwn, Contrast, EndsOf, Steering, Words
 from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.prompts.prompt import Prompt, encode

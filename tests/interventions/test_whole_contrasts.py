@@ -4,8 +4,7 @@ from typing import Any
 
 import torch
 
-from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.interventions.merge__whole_contrasts import SPLIT, of_prompts, with_whole_words
+from semantic_hub.interventions.dispatch import SPLIT, intervene, of_prompts, with_whole_words
 from semantic_hub.interventions.spec import AgainstOwn, Answers, Contrast, Steering, Words
 from semantic_hub.interventions.steering.answers import AnswerCurve
 from semantic_hub.interventions.steering.result import SteeringResult

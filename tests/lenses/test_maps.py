@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.figures import item_map
 from semantic_hub.lenses.logit import logit_lens
-from semantic_hub.lenses.merge__lens_maps import item_map
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.prompts.prompt import Prompt, Readout
 

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.plotting.merge__plotting import layer_curve, lens_curves
+from semantic_hub.plotting.curves import layer_curve, lens_curves
 from semantic_hub.plotting.style import PALETTE
 from semantic_hub.plotting.text import legible
 

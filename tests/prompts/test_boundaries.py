@@ -11,9 +11,15 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.projection import lens_logits
-from semantic_hub.prompts.merge__boundaries import following_tokens
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout
-from semantic_hub.prompts.words import CROSSES, REASONS, SPLIT, UNKNOWN, candidate_tokens
+from semantic_hub.prompts.words import (
+    CROSSES,
+    REASONS,
+    SPLIT,
+    UNKNOWN,
+    candidate_tokens,
+    following_tokens,
+)
 
 MERGES = [(",", "'"), ("(", "("), ("Ġ", "b"), ("Ġb", "e"), ("o", "r"), ("Ġ", "or")]
 

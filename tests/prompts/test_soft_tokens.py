@@ -38,11 +38,16 @@ from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.lenses.translators.fitted import fit_affine_lens
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.loading import load_model
-from semantic_hub.prompts.merge__soft_encoding import placeholder_id
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Prompt, Readout, encode, read_tokens, tokenize
-from semantic_hub.prompts.soft_tokens import SOFT, SOFT_TOKEN, SoftPositions, SoftTokens
+from semantic_hub.prompts.soft_tokens import (
+    SOFT,
+    SOFT_TOKEN,
+    SoftPositions,
+    SoftTokens,
+    placeholder_id,
+)
 
 WIDTH = 32
 N_NEW = 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from semantic_hub.statistics.merge__cell_margins import (
+from semantic_hub.statistics.margins import (
     Cell,
     CellMargins,
     Draws,

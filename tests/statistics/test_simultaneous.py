@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from semantic_hub.statistics.merge__simultaneous import max_t_p_values
+from semantic_hub.statistics.p_values import max_t_p_values
 from semantic_hub.statistics.resampling import resample_weights
 
 

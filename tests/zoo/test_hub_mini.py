@@ -13,7 +13,7 @@ from semantic_hub.experiment.runner import RANDOM_TWIN
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.prompts.prompt import Prompt, encode
-from semantic_hub.spokes.code.merge__code_interventions import has_one_argument
+from semantic_hub.spokes.code.interventions import has_one_argument
 from semantic_hub.spokes.semantics.role_matrix import role_matrix
 from semantic_hub.zoo import hub_mini_path
 from semantic_hub.zoo.senses import EAR, EYE

@@ -15,8 +15,7 @@ from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS
 from semantic_hub.spokes.audio.spoke import synthesise
 from semantic_hub.spokes.vision.images.drawn import halves
 from semantic_hub.spokes.vision.images.picture import COLORS, patch_features
-from semantic_hub.zoo.merge__projector import Projector
-from semantic_hub.zoo.senses import EAR, Senses, frame_features, senses_of
+from semantic_hub.zoo.senses import EAR, Projector, Senses, frame_features, senses_of
 from semantic_hub.zoo.training.shown import told_clip, told_picture
 from semantic_hub.zoo.training.steps import CHECKPOINT
 from semantic_hub.zoo.training.train_senses import SensesRecipe, train_senses

@@ -19,7 +19,7 @@ from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.results import Result
-from semantic_hub.statistics.merge__cell_margins import (
+from semantic_hub.statistics.margins import (
     Cell,
     CellMargins,
     Draws,

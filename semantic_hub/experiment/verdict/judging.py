@@ -21,7 +21,7 @@ from semantic_hub.experiment.verdict.rule import (
     majority,
 )
 from semantic_hub.models.layers import layer_name
-from semantic_hub.statistics.merge__cell_margins import CellMargins, Draws
+from semantic_hub.statistics.margins import CellMargins, Draws
 
 EVIDENCE: Mapping[str, tuple[str, ...]] = {
     "similarity": ("similarity",),

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.statistics.merge__cell_margins import CellMargins, least_p
+from semantic_hub.statistics.margins import CellMargins, least_p
 from semantic_hub.statistics.p_values import holm
 
 SUPPORTED = "supported"
@@ -48,7 +48,7 @@ def judge(
         smallest: The smallest margin of interest, in the unit of the margin.
 
     Example:
-        >>> from semantic_hub.statistics.merge__cell_margins import Cell
+        >>> from semantic_hub.statistics.margins import Cell
         >>> one = torch.ones(1).double()
         >>> found = CellMargins(cells=(Cell(3),), value=0.5 * one, low=0.2 * one, high=0.8 * one,
         ...                     p=0.01 * one, strongest=("placebo",), n=40, unit="share")

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.merge__plotting import layer_curve
+from semantic_hub.plotting.curves import layer_curve
 from semantic_hub.plotting.style import DIVERGING, layout
 from semantic_hub.plotting.text import escaped
 

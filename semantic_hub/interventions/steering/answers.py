@@ -95,12 +95,12 @@ class AnswerCurve(Result):
         return pd.DataFrame([row for name in self.directions for row in self._rows(name)])
 
     def figure(self, layer: int) -> "go.Figure":
-        """Means over strengths at one layer; see `semantic_hub.plotting.merge__plotting.dose_response`.
+        """Means over strengths at one layer; see `semantic_hub.plotting.curves.dose_response`.
 
         Raises:
             SemanticHubError: A layer that was not steered.
         """
-        from semantic_hub.plotting.merge__plotting import dose_response
+        from semantic_hub.plotting.curves import dose_response
 
         first, second = self.answers
         figure = dose_response(self.to_frame(), layer, outcome=first)

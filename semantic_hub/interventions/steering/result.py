@@ -84,7 +84,7 @@ class SteeringResult(Result):
         )
 
     def figure(self, layer: int | None = None, *, outcome: str = "success") -> "go.Figure":
-        """Shares over strengths at one layer; see `semantic_hub.plotting.merge__plotting.dose_response`.
+        """Shares over strengths at one layer; see `semantic_hub.plotting.curves.dose_response`.
 
         Args:
             layer: The layer; None for that where the first direction has the highest share.
@@ -93,7 +93,7 @@ class SteeringResult(Result):
         Raises:
             SemanticHubError: No such layer or outcome.
         """
-        from semantic_hub.plotting.merge__plotting import dose_response
+        from semantic_hub.plotting.curves import dose_response
 
         highest = self.share(outcome, self.directions[0]).value.amax(dim=1)
         best = self.layers[int(highest.argmax())]

@@ -4,7 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from semantic_hub.plotting.merge__plotting import layer_curve
+from semantic_hub.plotting.curves import layer_curve
 from semantic_hub.plotting.style import PALETTE, SYMBOLS, TEMPLATE, cycle
 from semantic_hub.plotting.text import escaped
 

@@ -92,7 +92,7 @@ class AffineLens(Result):
 
     def figure(self) -> "go.Figure":
         """How far each layer's map is from the identity, and how long its bias is."""
-        from semantic_hub.plotting.merge__plotting import layer_curve
+        from semantic_hub.plotting.curves import layer_curve
 
         y_title = "norm over that of the identity"
         return layer_curve(self.to_frame(), y_title=y_title).update_yaxes(rangemode="tozero")

@@ -1,7 +1,16 @@
 """The arguments of a call as a model goes on to write them."""
 
+import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.spec import AgainstOwn, Steering, Words
+from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.spokes.code.places import calls, is_builtin
+from semantic_hub.spokes.code.programs import Program
+from semantic_hub.spokes.code.spans import Spans
+from semantic_hub.spokes.routes import evenly_spaced
 
 _LEXEME = re.compile(
     r"""
@@ -65,3 +74,84 @@ def _closed(found: list[list[str]]) -> tuple[str, ...] | None:
     """All arguments, one comma at the end allowed behind the last."""
     written = found[:-1] if not found[-1] else found
     return tuple(" ".join(lexemes) for lexemes in written) if all(written) else None
+
+
+STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""In lengths of the prompts' own states; see `semantic_hub.interventions.spec.Words`."""
+
+NOT_ONE_ARGUMENT = "own continuation is not one argument"
+
+
+def steering(programs: Sequence[Program], *, at_most: int = 100) -> Steering:
+    """Programs up to ``range(``, steered by ``U["start"] − U["end"]``.
+
+    Args:
+        programs: Those with a call of the builtin ``range`` with one argument are taken, at each
+            such call.
+        at_most: Prompts to keep, evenly spaced.
+
+    Raises:
+        SemanticHubError: No such call.
+
+    Example:
+        >>> steering([Program("for i in range(9): print(i)")]).prompts[0].text
+        'for i in range('
+    """
+    prompts = [Prompt(p.code[:place]) for p in programs for place in range_places(p)]
+    if not prompts:
+        raise SemanticHubError(
+            "code.steering",
+            got=f"{len(programs)} programs without range(n)",
+            expected="a call of range with one argument",
+            fix="Pass programs that count.",
+        )
+    return Steering(
+        prompts=evenly_spaced(list(dict.fromkeys(prompts)), at_most),
+        contrasts={"start - end": Words("start", "end")},
+        outcome=AgainstOwn(starts_at_zero, has_one_argument, NOT_ONE_ARGUMENT),
+        strengths=STRENGTHS,
+        max_new_tokens=16,
+    )
+
+
+def starts_at_zero(own: str, steered: str) -> str:
+    """What became of the arguments: ``"success"`` if n is now 0, n, else unchanged or other.
+
+    Args:
+        own: What the model says by itself behind ``range(``: n, and what comes then.
+        steered: What it says under steering.
+
+    Example:
+        >>> [starts_at_zero("n):", said) for said in ("0, n):", " n ):", "1, n):", "0, n")]
+        ['success', 'unchanged', 'other', 'other']
+    """
+    before, after = written_arguments(own), written_arguments(steered)
+    if before is None or after is None:
+        return "other"
+    outcomes = {("0", *before): "success", before: "unchanged"}
+    return outcomes.get(after, "other")
+
+
+def has_one_argument(own: str) -> bool:
+    """Whether a continuation closes the call behind exactly one argument.
+
+    Example:
+        >>> [has_one_argument(own) for own in ("n):", "0, n):", "):", "len(x")]
+        [True, False, False, False]
+    """
+    return len(written_arguments(own) or ()) == 1
+
+
+def range_places(program: Program) -> Iterator[int]:
+    """Indices right behind the ``(`` of each call of the builtin ``range`` with one argument.
+
+    Example:
+        >>> list(range_places(Program("range(3), range(1, 2), range(*x)")))
+        [6]
+    """
+    spans = Spans(program.code)
+    for call, names in calls(program):
+        match call:
+            case ast.Call(func=ast.Name(id="range"), args=[argument], keywords=[]):
+                if is_builtin("range", names) and not isinstance(argument, ast.Starred):
+                    yield spans.after("(", spans.end(call.func))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.interventions.spec import Steering
-from semantic_hub.lenses.merge__lens_maps import item_map
+from semantic_hub.lenses.figures import item_map
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout
 from semantic_hub.spokes.code.files import (
@@ -25,9 +25,8 @@ from semantic_hub.spokes.code.files import (
     programs_from_jsonl,
     standard_library_functions,
 )
-from semantic_hub.spokes.code.merge__code_interventions import range_places, steering
-from semantic_hub.spokes.code.merge__code_lists import list_commas
-from semantic_hub.spokes.code.places import Argument, arguments
+from semantic_hub.spokes.code.interventions import range_places, steering
+from semantic_hub.spokes.code.places import Argument, arguments, list_commas
 from semantic_hub.spokes.code.programs import Program
 from semantic_hub.spokes.routes import Item, evenly_spaced
 

@@ -104,7 +104,7 @@ class RoleMatrix(Result):
         """The mean of the diagonal over layers, with its interval."""
         import pandas as pd
 
-        from semantic_hub.plotting.merge__plotting import layer_curve
+        from semantic_hub.plotting.curves import layer_curve
 
         ends = {"value": self.diagonal, "low": self.diagonal_low, "high": self.diagonal_high}
         columns = {name: values.tolist() for name, values in ends.items()}

@@ -70,7 +70,7 @@ def color_readouts(
     Example:
         >>> import torch
         >>> from semantic_hub.spokes.vision.images.picture import patch_features
-        >>> from semantic_hub.spokes.vision.images.merge__images_random import random_pictures
+        >>> from semantic_hub.spokes.vision.images.drawn import random_pictures
         >>> from semantic_hub.spokes.vision.inputs import show
         >>> encode = lambda image: torch.from_numpy(patch_features(np.asarray(image)))
         >>> shown = [show(encode, picture) for picture in random_pictures(9, kind="halves")]

@@ -20,9 +20,15 @@ from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.routes import evenly_spaced
 from semantic_hub.spokes.vision.figures import first_of_each, patch_prompts, patch_words
 from semantic_hub.spokes.vision.images.coco import coco_captions, coco_panoptic
-from semantic_hub.spokes.vision.images.drawn import Canvas, halves, one_color, shapes
+from semantic_hub.spokes.vision.images.drawn import (
+    Canvas,
+    drawn_pictures,
+    halves,
+    one_color,
+    random_pictures,
+    shapes,
+)
 from semantic_hub.spokes.vision.images.files import read_pictures
-from semantic_hub.spokes.vision.images.merge__images_random import drawn_pictures, random_pictures
 from semantic_hub.spokes.vision.images.picture import COLORS, Picture, Region, patch_features
 from semantic_hub.spokes.vision.inputs import PLAIN, Encode, Grid, Shown, Wording, show
 from semantic_hub.spokes.vision.interventions import (

@@ -9,8 +9,7 @@ import torch
 from semantic_hub.alignment.cosine import paired_p_values, paired_similarity, resampled_similarity
 from semantic_hub.alignment.states import States, paired_states
 from semantic_hub.experiment.verdict.rule import adjusted_p_values, judge
-from semantic_hub.statistics.margins import Resampled, margin
-from semantic_hub.statistics.merge__cell_margins import Cell, CellMargins, least_p
+from semantic_hub.statistics.margins import Cell, CellMargins, Resampled, least_p, margin
 from semantic_hub.statistics.resampling import resample_weights
 from semantic_hub.zoo.calibration.nulls import ALPHA, CONFIDENCE, PERMUTATIONS, RESAMPLES
 from semantic_hub.zoo.calibration.worlds import planted_states

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from semantic_hub.spokes.audio.interventions import Question
 from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, synthesise
-from semantic_hub.spokes.vision.images.drawn import Canvas
-from semantic_hub.spokes.vision.images.merge__images_random import random_picture
+from semantic_hub.spokes.vision.images.drawn import Canvas, random_picture
 from semantic_hub.zoo.senses import frame_features, picture_features
 
 FIRST_SEED = 1_000_000

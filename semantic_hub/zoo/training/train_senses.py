@@ -27,9 +27,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.merge__storage import to_json, write_atomically
-from semantic_hub.zoo.merge__projector import Projector
-from semantic_hub.zoo.senses import EAR, EYE
+from semantic_hub.results import to_json, write_atomically
+from semantic_hub.zoo.senses import EAR, EYE, Projector
 from semantic_hub.zoo.training.recipe import BOS_ID, PAD_ID, Recipe, batches
 from semantic_hub.zoo.training.shown import Told, told_clip, told_picture
 from semantic_hub.zoo.training.steps import (

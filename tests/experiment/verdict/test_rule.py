@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from semantic_hub.experiment.verdict.rule import adjusted_p_values, judge, majority
-from semantic_hub.statistics.merge__cell_margins import Cell, CellMargins
+from semantic_hub.statistics.margins import Cell, CellMargins
 from semantic_hub.statistics.p_values import holm
 
 NAN = float("nan")

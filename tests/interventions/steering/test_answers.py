@@ -13,7 +13,7 @@ from semantic_hub.interventions.steering.answers import AnswerCurve, answer_curv
 from semantic_hub.interventions.steering.contrasts import unembedding_difference
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.per_layer import in_stream_norms
-from semantic_hub.plotting.merge__plotting import dose_response
+from semantic_hub.plotting.curves import dose_response
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
 

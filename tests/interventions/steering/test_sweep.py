@@ -16,7 +16,7 @@ from semantic_hub.interventions.steering.contrasts import (
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.steering.sweep import steering_sweep
-from semantic_hub.plotting.merge__plotting import dose_response
+from semantic_hub.plotting.curves import dose_response
 from semantic_hub.statistics.intervals import proportion_interval
 from semantic_hub.zoo.planted.models import planted_world
 

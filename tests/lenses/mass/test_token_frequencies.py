@@ -8,8 +8,8 @@ import transformers
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from semantic_hub.lenses.mass import merge__token_frequencies as module
-from semantic_hub.lenses.mass.merge__token_frequencies import spellings, token_frequencies
+from semantic_hub.lenses.mass import table as module
+from semantic_hub.lenses.mass.table import spellings, token_frequencies
 from semantic_hub.prompts.words import continuation
 
 WORDS = {"the": 0.5, "dog": 0.03, "l'": 0.02, "élan": 1e-3, "собака": 2e-3, "狗": 4e-3, "a-b": 1e-4}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.spokes.audio.merge__clip_plots import clip_timeline
+from semantic_hub.spokes.audio.figures import clip_timeline
 
 
 def test_frames_and_tokens_share_one_time_axis() -> None:

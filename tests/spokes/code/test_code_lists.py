@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from semantic_hub.spokes.code.merge__code_lists import list_commas
+from semantic_hub.spokes.code.places import list_commas
 from semantic_hub.spokes.code.programs import Program
 from semantic_hub.spokes.routes import evenly_spaced
 

@@ -4,8 +4,11 @@ import ast
 
 import pytest
 
-from semantic_hub.spokes.code.interventions import written_arguments
-from semantic_hub.spokes.code.merge__code_interventions import has_one_argument, starts_at_zero
+from semantic_hub.spokes.code.interventions import (
+    has_one_argument,
+    starts_at_zero,
+    written_arguments,
+)
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,13 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import Spoke
-from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.interventions.merge__own_outcomes import told_by_own
+from semantic_hub.interventions.dispatch import intervene, told_by_own
 from semantic_hub.interventions.spec import AgainstOwn, Words
 from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.interventions.steering.result import SteeringResult
-from semantic_hub.prompts.merge__boundaries import following_tokens
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout, encode
-from semantic_hub.prompts.words import CROSSES
-from semantic_hub.spokes.code.merge__code_interventions import has_one_argument
+from semantic_hub.prompts.words import CROSSES, following_tokens
+from semantic_hub.spokes.code.interventions import has_one_argument
 from semantic_hub.spokes.code.spoke import (
     CodeSpoke,
     Program,

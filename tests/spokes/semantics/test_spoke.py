@@ -13,9 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import Spoke
-from semantic_hub.prompts.merge__boundaries import following_tokens
 from semantic_hub.prompts.prompt import NEXT
-from semantic_hub.prompts.words import CROSSES, SPLIT, candidate_tokens
+from semantic_hub.prompts.words import CROSSES, SPLIT, candidate_tokens, following_tokens
 from semantic_hub.spokes.semantics.cogs import Example, read_cogs
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
 from semantic_hub.spokes.semantics.spoke import (

@@ -15,8 +15,13 @@ from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.spec import Patching, Words
 from semantic_hub.interventions.steering.contrasts import unembedding_difference
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions
-from semantic_hub.spokes.vision.images.drawn import Canvas, halves, one_color
-from semantic_hub.spokes.vision.images.merge__images_random import drawn_pictures, random_pictures
+from semantic_hub.spokes.vision.images.drawn import (
+    Canvas,
+    drawn_pictures,
+    halves,
+    one_color,
+    random_pictures,
+)
 from semantic_hub.spokes.vision.images.picture import COLORS
 from semantic_hub.spokes.vision.spoke import (
     COMBINATIONS,

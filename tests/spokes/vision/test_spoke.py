@@ -16,8 +16,8 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions
 from semantic_hub.spokes.vision.captions import changed_caption, content_words
-from semantic_hub.spokes.vision.images.drawn import Canvas, halves, shapes
-from semantic_hub.spokes.vision.images.merge__images_random import random_pictures
+from semantic_hub.spokes.vision.figures import inline_image, picture_words
+from semantic_hub.spokes.vision.images.drawn import Canvas, halves, random_pictures, shapes
 from semantic_hub.spokes.vision.images.picture import (
     COLORS,
     NOTHING,
@@ -27,7 +27,6 @@ from semantic_hub.spokes.vision.images.picture import (
     caption_of,
 )
 from semantic_hub.spokes.vision.inputs import MIXED, Shown, patch_regions
-from semantic_hub.spokes.vision.merge__image_plots import inline_image, picture_words
 from semantic_hub.spokes.vision.readouts import (
     BACKGROUND_PATCH,
     MIXED_PATCH,

@@ -8,14 +8,12 @@ from semantic_hub.spokes.vision.images.drawn import (
     BACKGROUND,
     KINDS,
     Canvas,
+    drawn_pictures,
     halves,
     one_color,
-    shapes,
-)
-from semantic_hub.spokes.vision.images.merge__images_random import (
-    drawn_pictures,
     random_picture,
     random_pictures,
+    shapes,
 )
 from semantic_hub.spokes.vision.images.picture import (
     COLORS,
