@@ -1,4 +1,10 @@
-"""The one exception and the one warning category of the package."""
+"""The one exception and the one warning category of the package, and the check for a name."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TypeVar
+
+Choice = TypeVar("Choice")
 
 
 class SemanticHubError(ValueError):
@@ -22,7 +28,7 @@ class SemanticHubError(ValueError):
         self.operation, self.got, self.expected, self.fix = operation, got, expected, fix
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (self.operation, self.got, self.expected, self.fix)
+        return _rebuild, (type(self), self.operation, self.got, self.expected, self.fix)
 
 
 class NothingLeftError(SemanticHubError):
@@ -30,8 +36,41 @@ class NothingLeftError(SemanticHubError):
 
 
 class SemanticHubWarning(UserWarning):
-    """Something that changes what the numbers mean, said once."""
+    """Issued once when a condition changes the meaning of the results."""
 
 
-def _rebuild(operation: str, got: object, expected: str, fix: str) -> SemanticHubError:
-    return SemanticHubError(operation, got=got, expected=expected, fix=fix)
+def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]) -> int:
+    """Position of a value among those that are known.
+
+    Args:
+        operation: The user's call, for the error.
+        what: What the value is: ``"group"``.
+        got: The value.
+        known: All values that would do.
+
+    Raises:
+        SemanticHubError: The value is not among them; the message has the nearest one.
+
+    Example:
+        >>> check_choice("LensResult.share", "group", "hub", ("surface", "hub"))
+        1
+    """
+    if got in known:
+        return known.index(got)
+    near = (
+        get_close_matches(got, [name for name in known if isinstance(name, str)])
+        if isinstance(got, str)
+        else []
+    )
+    raise SemanticHubError(
+        operation,
+        got=f"the {what} {got!r}",
+        expected=f"one of {', '.join(map(repr, known)) or 'none'}",
+        fix=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
+    )
+
+
+def _rebuild(
+    kind: type[SemanticHubError], operation: str, got: object, expected: str, fix: str
+) -> SemanticHubError:
+    return kind(operation, got=got, expected=expected, fix=fix)

@@ -5,10 +5,10 @@ import json
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
 import safetensors.torch
 from jaxtyping import AbstractArray
@@ -17,6 +17,10 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import HookedModel, describe
+from semantic_hub.models.registry import Registry
+from semantic_hub.statistics.margins import CellMargins
+from semantic_hub.statistics.resampling import Resampling
+from semantic_hub.statistics.summaries import Summary
 
 RECORD_FILE = "result.json"
 FORMAT = 1
@@ -125,6 +129,33 @@ ResultType = TypeVar("ResultType", bound="Result")
 
 _LIBRARIES = ("semantic-hub", "transformer-lens", "transformers", "tokenizers", "torch", "numpy")
 
+Family = Literal["similarity", "lens", "causal"]
+"""A kind of evidence: its sets are corrected together in a verdict."""
+
+RESULTS: "Registry[type[Result]]" = Registry("kind of result")
+"""Every class of results that findings hold, by its ``kind``."""
+
+
+class Counts(NamedTuple):
+    """How many items were measured, and how many were dropped, by reason."""
+
+    kept: int
+    dropped: Mapping[str, int]
+
+
+class EffectCurve(NamedTuple):
+    """A result's own effect at each of its layers, controls left aside.
+
+    ``summary`` has ``[layer]`` arrays, ``n`` counts the items, ``unit`` says what the height is,
+    and ``note`` what was chosen by looking, such as a strength.
+    """
+
+    layers: tuple[int, ...]
+    summary: Summary
+    n: int
+    unit: str
+    note: str = ""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Result:
@@ -133,11 +164,16 @@ class Result:
     A subclass declares its arrays as annotated fields, ``Float[Tensor, "layer target"]``: the
     annotation names the axes, and arrays that share a name must share its length. A unit goes
     into the field: ``field(metadata={"unit": "probability"})``. ``coordinates`` says which field
-    labels an axis. All other fields hold plain JSON values (text, numbers, tuples, mappings), or
-    results by name, ``Mapping[str, SomeResult]``, of this class or another.
+    labels an axis. All other fields hold plain JSON values (text, numbers, tuples, mappings), a
+    `Resampling`, or results by name, ``Mapping[str, SomeResult]``, of this class or another.
+
+    A result that a spoke's run collects has a ``kind``: its key in ``Findings.results``, and under
+    which `Findings.load` finds the class again; naming one registers the class. Its ``family``
+    says of which evidence it is a test, and ``effect_curve``, ``cell_margins``, ``best_cell`` and
+    ``counts`` what comparisons, verdicts and the report make of it.
 
     Args:
-        manifest: Where the numbers come from, as `manifest` builds it.
+        manifest: Where the numbers come from, as `manifest` builds it. No computation reads it.
 
     Raises:
         SemanticHubError: An array lacks an axis, or two fields disagree about an axis' length.
@@ -157,10 +193,50 @@ class Result:
     """
 
     coordinates: ClassVar[Mapping[str, str]] = {}
+    kind: ClassVar[str] = ""
+    family: ClassVar[Family | None] = None
     manifest: Mapping[str, Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.__dict__.get("kind"):
+            known = RESULTS.get(cls.kind) if cls.kind in RESULTS else cls
+            again = (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__)
+            RESULTS.register(cls.kind, cls, replace=again)
 
     def __post_init__(self) -> None:
         _check_axes(self)
+
+    def effect_curve(self) -> EffectCurve | None:
+        """The result's own effect at each of its layers, controls left aside.
+
+        It is what several models are compared by; None, the default, where there is none.
+        """
+        return None
+
+    def cell_margins(self, resampling: Resampling) -> CellMargins | None:
+        """The effect above its strongest control at each cell: what a verdict judges.
+
+        Args:
+            resampling: Resamples over items; a result that brings its own leaves them aside.
+
+        Returns:
+            None, the default, where no verdict is defined. Without controls or middle layers,
+            `CellMargins.none` with the reason.
+        """
+        return None
+
+    def best_cell(self) -> tuple[int, ...] | None:
+        """Where the effect is largest: indices of the layer, and of a place or strength.
+
+        Chosen by looking, so an interval there is a description. The page, the comparison and the
+        example texts all show this cell. None, the default, where there is nothing to choose.
+        """
+        return None
+
+    def counts(self) -> Counts | None:
+        """How many items were measured, and how many were dropped by reason; None if not counted."""
+        return None
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -297,7 +373,7 @@ def _record(result: Result) -> dict[str, Any]:
         "axes": result.axes,
         "units": result.units,
         "fields": {
-            field.name: getattr(result, field.name)
+            field.name: _plain(getattr(result, field.name))
             for field in fields(result)
             if field.name not in apart
         },
@@ -313,6 +389,11 @@ def _build(
     cls: type[ResultType], record: dict[str, Any], arrays: dict[str, Tensor], prefix: str = ""
 ) -> ResultType:
     values: dict[str, Any] = {name: _frozen(value) for name, value in record["fields"].items()}
+    values |= {
+        field.name: Resampling(**values[field.name])
+        for field in fields(cls)
+        if field.type is Resampling and field.name in values
+    }
     values |= {name: arrays[f"{prefix}{name}"] for name in record["axes"]}
     for name, rows in record["nested"].items():
         kind = _nested_type(cls, name)
@@ -321,6 +402,10 @@ def _build(
             for row, value in rows.items()
         }
     return cls(manifest=record["manifest"], **values)
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if isinstance(value, Resampling) else value
 
 
 def _nested_type(cls: type[Result], name: str) -> type[Result]:

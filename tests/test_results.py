@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub import results as storage
 from semantic_hub import results
+from semantic_hub import results as storage
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result, manifest
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.p_values import max_t_p_values
-from semantic_hub.statistics.resampling import resample_weights
+from semantic_hub.statistics.resampling import Resampling, resample_weights
 
 
 class Resampled(NamedTuple):
@@ -84,19 +85,18 @@ def no_margin(n_layers: int) -> Margin:
     return Margin(nothing, nothing, nothing, nothing, ())
 
 
+NO_CONTROLS = "no null controls"
+"""Reason for a set without margins: nothing to compare its effect with."""
+
+NO_MIDDLE = "no middle layer was measured"
+"""Reason for a set without margins: the embedding or the last layer alone was measured."""
+
+
 class Cell(NamedTuple):
     """Where a margin was measured: the layer, and what else tells cells of one layer apart."""
 
     layer: int
     where: str = ""
-
-
-class Draws(NamedTuple):
-    """Bootstrap resamples over items: how many, the seed, and the coverage of intervals."""
-
-    resamples: int = 1000
-    seed: int = 0
-    confidence: float = 0.95
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,12 +138,32 @@ class CellMargins:
         return cls(cells=(), strongest=(), n=0, unit=unit, reason=reason, **ends)
 
 
+def middle_cells(
+    layers: Sequence[int], n_layers: int, where: Sequence[str] = ("",)
+) -> tuple[tuple[Cell, ...], list[int]]:
+    """The cells at middle layers, and the rows of these layers among those measured.
+
+    A middle layer is neither the embedding nor the last block's output.
+
+    Args:
+        layers: The layers that were measured.
+        n_layers: The model's number of blocks.
+        where: What else tells cells of one layer apart, such as strengths.
+
+    Example:
+        >>> middle_cells((0, 2, 4), 4)
+        ((Cell(layer=2, where=''),), [1])
+    """
+    rows = [row for row, layer in enumerate(layers) if 0 < layer < n_layers]
+    return tuple(Cell(layers[row], name) for row, name in product(rows, where)), rows
+
+
 def item_margins(
     cells: Sequence[Cell],
     effect: Float[Tensor, "item cell"],
     controls: Mapping[str, Float[Tensor, "item cell"]],
     unit: str,
-    draws: Draws,
+    resampling: Resampling,
 ) -> CellMargins:
     """The mean over items less the largest mean of the controls, by `margin` over resamples.
 
@@ -152,19 +172,19 @@ def item_margins(
         effect: A value for each item and cell; NaN where it has none.
         controls: The same of each control, item i made from item i; at least one.
         unit: What the values count.
-        draws: The resamples.
+        resampling: Resamples over items, seed, and coverage of the intervals.
 
     Returns:
         A cell with a resample in which no item has a value has NaN for interval and p.
 
     Example:
         >>> effect, control = torch.ones(8, 1).double(), torch.zeros(8, 1).double()
-        >>> found = item_margins([Cell(3)], effect, {"placebo": control}, "share", Draws())
+        >>> found = item_margins([Cell(3)], effect, {"placebo": control}, "share", Resampling())
         >>> found.value.item(), found.strongest
         (1.0, ('placebo',))
     """
-    others = {name: _resampled(values, draws) for name, values in controls.items()}
-    above = margin(_resampled(effect, draws), others, draws.confidence)
+    others = {name: _resampled(values, resampling) for name, values in controls.items()}
+    above = margin(_resampled(effect, resampling), others, resampling.confidence)
     return CellMargins(
         cells=tuple(cells),
         value=above.value,
@@ -182,7 +202,7 @@ def share_margins(
     effect: Float[Tensor, "item cell"],
     controls: Mapping[str, Float[Tensor, "item cell"]],
     unit: str,
-    draws: Draws,
+    resampling: Resampling,
 ) -> CellMargins:
     """`item_margins` of values that are 0 or 1, with intervals no narrower than `unseen_share`.
 
@@ -194,16 +214,16 @@ def share_margins(
         effect: Which items succeed in each cell.
         controls: The same of each control; at least one.
         unit: What the share is of.
-        draws: The resamples.
+        resampling: Resamples over items, seed, and coverage of the intervals.
 
     Example:
         >>> effect, control = torch.ones(8, 1).double(), torch.zeros(8, 1).double()
-        >>> found = share_margins([Cell(3)], effect, {"placebo": control}, "share", Draws())
+        >>> found = share_margins([Cell(3)], effect, {"placebo": control}, "share", Resampling())
         >>> round(found.low.item(), 2), found.high.item()
         (0.26, 1.0)
     """
-    found = item_margins(cells, effect, controls, unit, draws)
-    unseen = unseen_share(found.n, draws.confidence)
+    found = item_margins(cells, effect, controls, unit, resampling)
+    unseen = unseen_share(found.n, resampling.confidence)
     low = torch.minimum(found.low, found.value - unseen * (found.value + 1))
     high = torch.maximum(found.high, found.value + unseen * (1 - found.value))
     return replace(found, low=low, high=high)
@@ -247,8 +267,8 @@ def least_p(n: int, n_cells: int) -> float:
     return min(1.0, n_cells * 0.5**n)
 
 
-def _resampled(values: Float[Tensor, "item cell"], draws: Draws) -> Resampled:
-    drawn = resample_weights(len(values), draws.resamples, seed=draws.seed)
+def _resampled(values: Float[Tensor, "item cell"], resampling: Resampling) -> Resampled:
+    drawn = resample_weights(len(values), resampling.resamples, seed=resampling.seed)
     everything = torch.ones(1, len(values), dtype=torch.float64)
     replicates = torch.cat([_known_mean(weights, values) for weights in drawn])
     return Resampled(_known_mean(everything, values)[0], replicates)

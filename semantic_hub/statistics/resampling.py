@@ -1,6 +1,7 @@
 """Resamples of items: drawn with replacement, or with one left out; seeded, in bounded blocks."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +15,37 @@ WeightedStatistic = Callable[[Tensor, Tensor], Tensor]
 
 _RESAMPLES = 256  # the most in a block, which bounds what is computed from it
 _WEIGHTS = 2**19  # entries of a block of resamples
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How intervals are made: number of bootstrap resamples, coverage and seed.
+
+    Args:
+        resamples: Bootstrap resamples of the items, at least 1.
+        confidence: Coverage of the intervals, between 0 and 1.
+        seed: Seed of everything random in the call: resamples, pairings of a permutation test,
+            random directions, the weights of a random twin.
+
+    Raises:
+        SemanticHubError: A number out of its range.
+
+    Example:
+        >>> Resampling(resamples=200)
+        Resampling(resamples=200, confidence=0.95, seed=0)
+    """
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.resamples < 1:
+            raise range_error("resamples", self.resamples, "at least 1")
+        if not 0 < self.confidence < 1:
+            raise range_error("confidence", self.confidence, "between 0 and 1")
+        if self.seed < 0:
+            raise range_error("seed", self.seed, "0 or more")
 
 
 def weighted_mean(

@@ -9,13 +9,12 @@ import torch
 from semantic_hub.statistics.margins import (
     Cell,
     CellMargins,
-    Draws,
     item_margins,
     least_p,
     share_margins,
     unseen_share,
 )
-from semantic_hub.statistics.resampling import resample_weights
+from semantic_hub.statistics.resampling import Resampling, resample_weights
 
 CELLS = [Cell(1), Cell(2)]
 
@@ -26,7 +25,7 @@ def values(seed: int, n: int = 12) -> torch.Tensor:
 
 def test_it_is_that_of_explicit_resamples() -> None:
     effect, controls = values(0), {"a": values(1), "b": values(2)}
-    found = item_margins(CELLS, effect, controls, "points", Draws(resamples=30, seed=4))
+    found = item_margins(CELLS, effect, controls, "points", Resampling(resamples=30, seed=4))
     counts = torch.cat(list(resample_weights(12, 30, seed=4))).long()
     above = []
     for row in counts:
@@ -45,7 +44,7 @@ def test_it_is_that_of_explicit_resamples() -> None:
 def test_items_without_a_value_are_left_out() -> None:
     effect, control = values(0), values(1)
     effect[3, 0] = torch.nan
-    found = item_margins(CELLS, effect, {"placebo": control}, "points", Draws(50))
+    found = item_margins(CELLS, effect, {"placebo": control}, "points", Resampling(50))
     known = torch.arange(12) != 3
     expected = effect[known, 0].mean() - control[:, 0].mean()
     assert found.value[0].item() == pytest.approx(expected.item())
@@ -55,7 +54,7 @@ def test_items_without_a_value_are_left_out() -> None:
 def test_a_cell_that_some_resample_empties_has_no_p() -> None:
     effect = torch.full((12, 2), torch.nan).double()
     effect[0, 0], effect[:, 1] = 1.0, 1.0
-    found = item_margins(CELLS, effect, {"placebo": values(1)}, "points", Draws(200))
+    found = item_margins(CELLS, effect, {"placebo": values(1)}, "points", Resampling(200))
     assert found.p.isnan().tolist() == [True, False]
     assert found.high.isnan().tolist() == [True, False]
 
@@ -77,7 +76,7 @@ def test_least_p_counts_sign_flips() -> None:
 @pytest.mark.parametrize(("n", "supported"), [(3, False), (5, False), (12, True)])
 def test_a_share_of_all_of_few_items_is_not_certain(n: int, supported: bool) -> None:
     all_of_them, none = torch.ones(n, 1).double(), torch.zeros(n, 1).double()
-    found = share_margins([Cell(1)], all_of_them, {"placebo": none}, "share", Draws(99))
+    found = share_margins([Cell(1)], all_of_them, {"placebo": none}, "share", Resampling(99))
     assert (found.low > 0).item() == supported
     assert found.high.item() == 1
     assert found.p.item() == max(1 / 100, 0.5**n)
@@ -86,14 +85,14 @@ def test_a_share_of_all_of_few_items_is_not_certain(n: int, supported: bool) -> 
 @pytest.mark.parametrize(("n", "below"), [(20, False), (48, True)])
 def test_a_share_of_none_of_few_items_is_not_certain_either(n: int, below: bool) -> None:
     none = torch.zeros(n, 1).double()
-    found = share_margins([Cell(1)], none, {"placebo": none}, "share", Draws(99))
+    found = share_margins([Cell(1)], none, {"placebo": none}, "share", Resampling(99))
     assert (found.value.item(), (found.high < 0.1).item()) == (0, below)
 
 
 def test_intervals_of_mixed_shares_are_the_bootstraps() -> None:
     effect, control = (values(0, 60) < 0.6).double(), (values(1, 60) < 0.4).double()
-    found = share_margins(CELLS, effect, {"c": control}, "share", Draws(200))
-    plain = item_margins(CELLS, effect, {"c": control}, "share", Draws(200))
+    found = share_margins(CELLS, effect, {"c": control}, "share", Resampling(200))
+    plain = item_margins(CELLS, effect, {"c": control}, "share", Resampling(200))
     assert torch.equal(found.low, plain.low)
     assert torch.equal(found.high, plain.high)
 

@@ -20,23 +20,22 @@ from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.results import Result
 from semantic_hub.statistics.margins import (
+    NO_CONTROLS,
+    NO_MIDDLE,
     Cell,
     CellMargins,
-    Draws,
     item_margins,
     least_p,
     share_margins,
 )
+from semantic_hub.statistics.resampling import Resampling
 
 EFFECT, SURFACE = "hub", "surface"
 """The groups of read-outs that the lens' verdict is about; all other groups are its controls."""
 
-NO_CONTROLS = "no null controls"
-NO_MIDDLE = "no middle layer was measured"
-
 
 @singledispatch
-def cell_margins(result: Result, draws: Draws) -> CellMargins:
+def cell_margins(result: Result, draws: Resampling) -> CellMargins:
     """The margin of a result at each of its cells, by the kind of result.
 
     - `SimilarityResult`: similarity less that of the null controls. Its p is the larger of the
@@ -60,14 +59,14 @@ def cell_margins(result: Result, draws: Draws) -> CellMargins:
 
     Example:
         >>> lens = sh.logit_lens(model, sh.spokes.arithmetic.readouts()[:40])
-        >>> [cell.layer for cell in cell_margins(lens, Draws()).cells]
+        >>> [cell.layer for cell in cell_margins(lens, Resampling()).cells]
         [1, 2, 3, 4, 5, 6, 7]
     """
     raise TypeError(f"no verdict is defined for a {type(result).__name__}")
 
 
 @cell_margins.register
-def _(result: SimilarityResult, draws: Draws) -> CellMargins:
+def _(result: SimilarityResult, draws: Resampling) -> CellMargins:
     unit, cells, rows = "difference of mean cosines", *_middle(result, result.layers)
     if not result.strongest or not cells:
         return CellMargins.none(unit, NO_MIDDLE if result.strongest else NO_CONTROLS)
@@ -85,7 +84,7 @@ def _(result: SimilarityResult, draws: Draws) -> CellMargins:
 
 
 @cell_margins.register
-def _(result: LensResult, draws: Draws) -> CellMargins:
+def _(result: LensResult, draws: Resampling) -> CellMargins:
     unit, cells, rows = "share of read-outs", *_middle(result, result.layers)
     others = [group for group in result.groups if group not in (EFFECT, SURFACE)]
     if not others or not {EFFECT, SURFACE} <= set(result.groups) or not cells:
@@ -96,7 +95,7 @@ def _(result: LensResult, draws: Draws) -> CellMargins:
 
 
 @cell_margins.register
-def _(result: PatchResult, draws: Draws) -> CellMargins:
+def _(result: PatchResult, draws: Resampling) -> CellMargins:
     places = result.places if len(result.places) > 1 else ("",)
     unit, cells, rows = "share of exchanges", *_middle(result, result.layers, places)
     if not result.controls or not cells:
@@ -107,7 +106,7 @@ def _(result: PatchResult, draws: Draws) -> CellMargins:
 
 
 @cell_margins.register
-def _(result: SteeringResult, draws: Draws) -> CellMargins:
+def _(result: SteeringResult, draws: Resampling) -> CellMargins:
     unit, cells, rows = "share of prompts", *_middle(result, result.layers, _named(result))
     if not cells:
         return CellMargins.none(unit, NO_MIDDLE)
@@ -117,7 +116,7 @@ def _(result: SteeringResult, draws: Draws) -> CellMargins:
 
 
 @cell_margins.register
-def _(result: TextSteeringResult, draws: Draws) -> CellMargins:
+def _(result: TextSteeringResult, draws: Resampling) -> CellMargins:
     unit = f"change of {result.scorers[0]}"
     cells, rows = _middle(result, result.layers, _named(result))
     if not cells:

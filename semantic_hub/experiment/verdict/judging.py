@@ -21,7 +21,8 @@ from semantic_hub.experiment.verdict.rule import (
     majority,
 )
 from semantic_hub.models.layers import layer_name
-from semantic_hub.statistics.margins import CellMargins, Draws
+from semantic_hub.statistics.margins import CellMargins
+from semantic_hub.statistics.resampling import Resampling
 
 EVIDENCE: Mapping[str, tuple[str, ...]] = {
     "similarity": ("similarity",),
@@ -72,7 +73,7 @@ def verdicts(
     judged = {}
     for evidence in EVIDENCE:
         finest = max(resamples, ceil(_FINER * _n_sets(findings, evidence) / alpha))
-        draws = Draws(finest, seed, confidence)
+        draws = Resampling(finest, confidence, seed)
         judged[evidence] = _judged(findings, evidence, draws, alpha, smallest)
     return Verdicts(
         lines=tuple(
@@ -110,7 +111,7 @@ def _notes(findings: Sequence[Findings], alpha: float) -> tuple[str, ...]:
 
 
 def _judged(
-    findings: Sequence[Findings], evidence: str, draws: Draws, alpha: float, smallest: float
+    findings: Sequence[Findings], evidence: str, draws: Resampling, alpha: float, smallest: float
 ) -> list[list[SetVerdict]]:
     """The sets of one family, spoke by spoke."""
     measured = [list(_measured(found, evidence, draws)) for found in findings]
@@ -123,7 +124,7 @@ def _judged(
 
 
 def _measured(
-    found: Findings, evidence: str, draws: Draws
+    found: Findings, evidence: str, draws: Resampling
 ) -> Iterator[tuple[dict[str, str], CellMargins]]:
     """What each set is called, and its margins."""
     for kind in EVIDENCE[evidence]:

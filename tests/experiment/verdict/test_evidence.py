@@ -10,10 +10,11 @@ from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.result import LensResult
-from semantic_hub.statistics.margins import Cell, Draws
+from semantic_hub.statistics.margins import Cell
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.planted.models import planted_hub, planted_world
 
-DRAWS = Draws(resamples=60, seed=2)
+DRAWS = Resampling(resamples=60, seed=2)
 MANIFEST = {"model": {"n_layers": 3}}
 N = 30
 

@@ -1,0 +1,93 @@
+"""Named things that users can add to: models, encoders, measures, lenses, interventions, spokes."""
+
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import Generic, TypeVar
+
+from semantic_hub.errors import SemanticHubError
+
+Registered = TypeVar("Registered")
+
+
+class Registry(Mapping[str, Registered], Generic[Registered]):
+    """A mapping from names to one kind of thing, to which more can be added.
+
+    Everything of the package that users extend is looked up in one of these: a name that is not
+    there is refused with the nearest one that is.
+
+    Args:
+        what: What the values are, for error messages: ``"measure"``.
+
+    Example:
+        >>> lenses = Registry[str]("lens")
+        >>> lenses.register("logit", "final norm and unembedding")
+        >>> list(lenses), lenses["logit"]
+        (['logit'], 'final norm and unembedding')
+    """
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._values: dict[str, Registered] = {}
+
+    def register(self, name: str, value: Registered, *, replace: bool = False) -> None:
+        """Add a value under a name.
+
+        Args:
+            name: A name that is not in use.
+            value: What it stands for.
+            replace: Take the place of a value that already has the name, as when a notebook cell
+                is run again.
+
+        Raises:
+            SemanticHubError: The name is empty, no text, or in use.
+        """
+        if not isinstance(name, str) or not name.strip():
+            raise SemanticHubError(
+                f"register a {self.what}",
+                got=f"the name {name!r}",
+                expected="a name in letters",
+                fix="Give it a name.",
+            )
+        if name in self._values and not replace:
+            raise SemanticHubError(
+                f"register a {self.what}",
+                got=f"{name!r}, which is in use",
+                expected="a name of its own",
+                fix="Choose another name, or pass replace=True.",
+            )
+        self._values[name] = value
+
+    def unregister(self, name: str) -> None:
+        """Remove a value, as a test does with what it added.
+
+        Raises:
+            SemanticHubError: No value of that name.
+        """
+        self[name]
+        del self._values[name]
+
+    def __getitem__(self, name: str) -> Registered:
+        """The value of a name.
+
+        Raises:
+            SemanticHubError: No value of that name; the message has the nearest names.
+        """
+        try:
+            return self._values[name]
+        except (KeyError, TypeError):
+            near = get_close_matches(name, self._values) if isinstance(name, str) else []
+            raise SemanticHubError(
+                self.what,
+                got=repr(name),
+                expected=f"one of {', '.join(map(repr, self._values)) or 'none so far'}",
+                fix=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
+            ) from None
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
