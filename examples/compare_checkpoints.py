@@ -38,7 +38,7 @@ class Sums:
 model = sh.load_model(MODEL)
 models = {"trained": model, "untrained": sh.random_twin(model)}
 reports = {
-    name: sh.report(each, [Sums()], resamples=200, permutations=200)
+    name: sh.report(each, [Sums()], resampling=sh.Resampling(resamples=200), permutations=200)
     for name, each in models.items()
 }
 both = compare(reports)

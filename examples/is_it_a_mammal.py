@@ -30,7 +30,9 @@ model, encode = sh.load_multimodal(MODEL)
 
 # %%
 spoke = audio.AudioSpoke(encode, audio.animal_clips(seeds=range(3)))
-alike = sh.similarity(model, spoke.pairs()["label"], resamples=200, permutations=200)
+alike = sh.similarity(
+    model, spoke.pairs()["label"], resampling=sh.Resampling(resamples=200), permutations=200
+)
 curve = alike.to_frame().query("measure == 'similarity'")
 print(curve[["layer", "value", "low", "high"]].round(2).to_string(index=False))
 
@@ -41,7 +43,9 @@ print(curve[["layer", "value", "low", "high"]].round(2).to_string(index=False))
 
 # %%
 few = spoke.heard[:12]
-every = sh.logit_lens(model, audio.readouts(few, rows="all"), resamples=200)
+every = sh.logit_lens(
+    model, audio.readouts(few, rows="all"), resampling=sh.Resampling(resamples=200)
+)
 shares = audio.over_positions(every, len(few[0].span)).to_frame().query("measure == 'share'")
 print(shares.query("against == 'surface'").pivot(index="layer", columns="group", values="value"))
 

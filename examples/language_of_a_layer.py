@@ -24,7 +24,9 @@ written = {
 
 # %%
 for code, texts in written.items():
-    mass = mass_of_texts(model, LanguageTexts.of(texts, code, codes), resamples=200)
+    mass = mass_of_texts(
+        model, LanguageTexts.of(texts, code, codes), resampling=sh.Resampling(resamples=200)
+    )
     parts = mass.to_frame().pivot_table(index="group", columns="layer", values="value")
     print(code, parts.round(2).to_string(), sep="\n")
     figure = mass.figure()  # figure.show() in a notebook: a stacked area over layers

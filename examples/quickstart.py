@@ -55,5 +55,5 @@ figure = moved.figure("says")
 
 # %%
 spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=few[::8], at_most=10)
-page = sh.report(model, [spoke], resamples=200, permutations=200)
+page = sh.report(model, [spoke], resampling=sh.Resampling(resamples=200), permutations=200)
 print(page.verdicts.to_frame().to_string(index=False))  # page.save("report.html")

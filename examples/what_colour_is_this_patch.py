@@ -33,7 +33,9 @@ spoke = vision.VisionSpoke(encode, vision.drawn_pictures(per_kind=22), wording=w
 
 # %%
 for name in ("halves", "halves, asked"):
-    alike = sh.similarity(model, spoke.pairs()[name], resamples=200, permutations=200)
+    alike = sh.similarity(
+        model, spoke.pairs()[name], resampling=sh.Resampling(resamples=200), permutations=200
+    )
     print(name, [round(value, 2) for value in alike.similarity.tolist()])
 
 # %% [markdown]
@@ -42,7 +44,9 @@ for name in ("halves", "halves, asked"):
 # patch in another picture.
 
 # %%
-lens = sh.logit_lens(model, spoke.readouts()["colour, halves"], resamples=200)
+lens = sh.logit_lens(
+    model, spoke.readouts()["colour, halves"], resampling=sh.Resampling(resamples=200)
+)
 true, control = vision.top_share(lens), vision.top_share(lens, "surface")
 for layer, name in enumerate(lens.layers):
     print(f"layer {name}: true {true.value[layer]:.2f}, control {control.value[layer]:.2f}")
@@ -68,5 +72,9 @@ print(answers.pivot(index="layer", columns="direction", values="value").round(2)
 
 # %%
 swap = spoke.interventions()["picture -> picture, halves"]
-says = intervene(model, swap, resamples=200).to_frame().query("measure == 'says'")
+says = (
+    intervene(model, swap, resampling=sh.Resampling(resamples=200))
+    .to_frame()
+    .query("measure == 'says'")
+)
 print(says.pivot_table(index="layer", columns=["row", "target"], values="value").round(2))

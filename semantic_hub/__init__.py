@@ -24,6 +24,7 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
 from semantic_hub.reporting.document import report
+from semantic_hub.statistics.resampling import Resampling
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ __all__ = [
     "Pairs",
     "Prompt",
     "Readout",
+    "Resampling",
     "SemanticHubError",
     "SemanticHubWarning",
     "SoftPositions",

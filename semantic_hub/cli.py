@@ -60,8 +60,12 @@ def report(
     """Measure a model and write one self-contained page."""
     from semantic_hub.reporting.document import check_page_path
     from semantic_hub.reporting.storage import check_save_folder
+    from semantic_hub.statistics.resampling import Resampling
 
-    settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
+    settings = {
+        "resampling": Resampling(resamples=resamples, seed=seed),
+        "permutations": permutations,
+    }
     with _errors_told(), _told() as tell:
         check_page_path(out)
         if save is not None:
@@ -91,8 +95,12 @@ def compare(
     from semantic_hub.reporting.comparison import compare as compared
     from semantic_hub.reporting.document import Report, check_page_path
     from semantic_hub.reporting.storage import holds_report
+    from semantic_hub.statistics.resampling import Resampling
 
-    settings = {"resamples": resamples, "permutations": permutations, "seed": seed}
+    settings = {
+        "resampling": Resampling(resamples=resamples, seed=seed),
+        "permutations": permutations,
+    }
     with _errors_told(), _told() as tell:
         check_page_path(out, "Comparison.save")
         reports = {
@@ -114,12 +122,13 @@ def _measured(
 ) -> "Report":
     import torch
 
-    import semantic_hub
+    from semantic_hub.models.loading import load_model
+    from semantic_hub.reporting.document import report
 
     tell(f"loading {model}")
-    loaded = semantic_hub.load_model(model, device=device, dtype=getattr(torch, dtype.value))
+    loaded = load_model(model, device=device, dtype=getattr(torch, dtype.value))
     names = None if spokes is None else [name.strip() for name in spokes.split(",")]
-    return semantic_hub.reporting.document(loaded, names, progress=tell, **settings)
+    return report(loaded, names, progress=tell, **settings)
 
 
 def _named(first: str, second: str) -> dict[str, str]:

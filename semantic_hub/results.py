@@ -200,7 +200,7 @@ class Result:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if cls.__dict__.get("kind"):
-            known = RESULTS.get(cls.kind) if cls.kind in RESULTS else cls
+            known = RESULTS[cls.kind] if cls.kind in RESULTS else cls
             again = (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__)
             RESULTS.register(cls.kind, cls, replace=again)
 
@@ -279,7 +279,9 @@ class Result:
         return _build(cls, *read_record(Path(directory), cls.__name__))
 
 
-def manifest(model: HookedModel, **extra: Any) -> dict[str, Any]:
+def manifest(
+    model: HookedModel, *, resampling: Resampling | None = None, **extra: Any
+) -> dict[str, Any]:
     """Where a result's numbers come from: the model, the library versions and the settings.
 
     It holds no time, so that equal runs give equal manifests. ``padding_side`` is the one that
@@ -287,6 +289,7 @@ def manifest(model: HookedModel, **extra: Any) -> dict[str, Any]:
 
     Args:
         model: The model that was measured.
+        resampling: Adds ``resamples``, ``confidence`` and ``seed``.
         extra: What the caller adds: ``seed``, ``dropped``, ``parameters``, …; JSON values.
 
     Returns:
@@ -304,6 +307,7 @@ def manifest(model: HookedModel, **extra: Any) -> dict[str, Any]:
         "libraries": {name: _version(name) for name in _LIBRARIES},
         "prepend_bos": description.get("default_prepend_bos"),
         "padding_side": "right",
+        **(asdict(resampling) if resampling else {}),
         **extra,
     }
     return json.loads(to_json(content, "manifest"))

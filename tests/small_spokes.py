@@ -20,7 +20,7 @@ class Words:
         return {"after the": [sh.Readout(sh.Prompt(t), candidates) for t in ("the", "a dog and")]}
 
 
-SETTINGS = {"resamples": 50, "permutations": 20, "seed": 3}
+SETTINGS = {"resampling": sh.Resampling(resamples=50, seed=3), "permutations": 20}
 
 
 def says_dog(index: int, text: str) -> str:

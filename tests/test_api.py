@@ -11,6 +11,7 @@ NAMES = [
     "Pairs",
     "Prompt",
     "Readout",
+    "Resampling",
     "SemanticHubError",
     "SemanticHubWarning",
     "SoftPositions",

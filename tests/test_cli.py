@@ -10,6 +10,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import load_model
 from semantic_hub.reporting.document import Report, report
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.training.recipe import Recipe
 from semantic_hub.zoo.training.train import train
 from semantic_hub.zoo.world.facts import World
@@ -126,7 +127,9 @@ def test_compare_a_saved_run_with_a_model(
     world_folder: Path, tmp_path: Path, few: ArithmeticSpoke
 ) -> None:
     model = load_model(world_folder, device="cpu")
-    run = report(model, [few], resamples=20, permutations=20).save_findings(tmp_path / "before")
+    run = report(model, [few], resampling=Resampling(resamples=20), permutations=20).save_findings(
+        tmp_path / "before"
+    )
     page = tmp_path / "compare.html"
     arguments = (run, world_folder, "--spokes", "arithmetic", "--out", page, *FEW)
     result = call(*arguments, command="compare")
@@ -141,7 +144,12 @@ def test_compare_a_saved_run_with_a_model(
 def test_compare_two_runs_of_one_name(
     world_folder: Path, tmp_path: Path, few: ArithmeticSpoke
 ) -> None:
-    measured = report(load_model(world_folder, device="cpu"), [few], resamples=20, permutations=20)
+    measured = report(
+        load_model(world_folder, device="cpu"),
+        [few],
+        resampling=Resampling(resamples=20),
+        permutations=20,
+    )
     runs = [measured.save_findings(tmp_path / place / "run") for place in ("a", "b")]
     page = tmp_path / "compare.html"
     assert call(*runs, "--out", page, command="compare").exit_code == 0

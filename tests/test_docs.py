@@ -78,7 +78,7 @@ def test_hooks_do_what_their_examples_say(hook: Path) -> None:
 
 def small_report(report: Any, model: Any, spokes: Any = None, **settings: Any) -> Any:
     small = ArithmeticSpoke(items=tuple(problems("+")[::80]), at_most=2)
-    few = {"resamples": 100, "permutations": 100}
+    few = {"resampling": sh.Resampling(resamples=100), "permutations": 100}
     return report(model, spokes or [small], **few | settings)
 
 

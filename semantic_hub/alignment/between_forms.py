@@ -22,6 +22,7 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import Positions
 from semantic_hub.prompts.prompt import Prompt, PromptLike
 from semantic_hub.results import Result, manifest
+from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ class SpokeSimilarity(Result):
             ones (Eq. 1), in [-2, 2]; NaN on the diagonal, and where fewer than two are shared.
         low: Lower end of its bootstrap interval over labels; NaN with two.
         high: Upper end.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
 
@@ -59,7 +60,7 @@ class SpokeSimilarity(Result):
     similarity: Float[Tensor, "spoke other layer"] = field(metadata=_DIFFERENCE)
     low: Float[Tensor, "spoke other layer"] = field(metadata=_DIFFERENCE)
     high: Float[Tensor, "spoke other layer"] = field(metadata=_DIFFERENCE)
-    confidence: float = 0.95
+    resampling: Resampling = Resampling()
 
     def to_frame(self) -> "pd.DataFrame":
         """A tidy frame.
@@ -109,9 +110,7 @@ def spoke_similarity(
     positions: Positions = "last",
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> SpokeSimilarity:
     """Similarity of every two spokes on the labels they share: `paired_similarity` for each pair.
 
@@ -126,9 +125,7 @@ def spoke_similarity(
         positions: Where to read, as in `semantic_hub.residual_stream`.
         layers: Which layers, 0..n_layers; None for all.
         batch_size: Prompts per forward pass.
-        resamples: Bootstrap resamples of the labels.
-        confidence: Coverage of the intervals.
-        seed: Seed of the resamples.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
         SemanticHubError: Fewer than two spokes, no two of which share two labels, or as
@@ -150,10 +147,9 @@ def spoke_similarity(
     similarity, low, high = torch.full(
         (3, len(names), len(names), len(wanted)), torch.nan, dtype=torch.float64
     )
-    draws = {"resamples": resamples, "confidence": confidence, "seed": seed}
     for (i, j), labels in common.items():
         x, y = (torch.stack([states[names[k]][label] for label in labels]) for k in (i, j))
-        interval = paired_interval(x, y, **draws)
+        interval = paired_interval(x, y, resampling=resampling)
         for row, column in ((i, j), (j, i)):
             similarity[row, column] = paired_similarity(x, y)
             low[row, column], high[row, column] = interval.low, interval.high
@@ -165,8 +161,10 @@ def spoke_similarity(
         similarity=similarity,
         low=low,
         high=high,
-        confidence=confidence,
-        manifest=manifest(model, measure="spoke_similarity", positions=str(positions), **draws),
+        resampling=resampling,
+        manifest=manifest(
+            model, measure="spoke_similarity", positions=str(positions), resampling=resampling
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from semantic_hub.alignment.states import PairedStates, States, paired_states, row_blocks
 from semantic_hub.statistics.intervals import Interval, replicate_interval
 from semantic_hub.statistics.p_values import PValues, pairings, permutation_p_values
+from semantic_hub.statistics.resampling import Resampling
 
 _TILE = 2**20  # entries of a float32 block that a matrix product reads or writes
 
@@ -93,9 +94,7 @@ def paired_interval(
     y: States,
     *,
     method: Literal["percentile", "bca"] = "percentile",
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> Interval:
     """Bootstrap interval of `paired_similarity` over pairs, percentile or BCa.
 
@@ -110,9 +109,7 @@ def paired_interval(
         x: States of one side, torch or numpy.
         y: States of the other side.
         method: As in `bootstrap_interval`.
-        resamples: Number of resamples.
-        confidence: Coverage that is aimed at.
-        seed: Seed of the draws.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
         Low and high end at each layer. With 2 pairs all resamples are alike, and both are NaN.
@@ -128,9 +125,7 @@ def paired_interval(
         partial(resampled_similarity, states),
         len(states.x),
         method=method,
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
+        resampling=resampling,
         min_distinct=2,
     )
     return Interval(low, high) if len(states.x) > 2 else Interval(low * torch.nan, high * torch.nan)

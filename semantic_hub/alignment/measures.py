@@ -25,6 +25,7 @@ from semantic_hub.alignment.retrieval import retrieval, retrieval_hits, retrieva
 from semantic_hub.alignment.states import States
 from semantic_hub.statistics.intervals import Interval, bootstrap_interval, proportion_interval
 from semantic_hub.statistics.p_values import PValues, pairings, permutation_p_values
+from semantic_hub.statistics.resampling import Resampling
 
 Change = Callable[[States, States], tuple[States, States]]
 """From both sides of states to both sides; must not depend on which x belongs to which y."""
@@ -45,15 +46,7 @@ UnderPairings = Callable[
 class IntervalOf(Protocol):
     """From both sides of states to an interval over pairs at each layer."""
 
-    def __call__(
-        self,
-        x: States,
-        y: States,
-        *,
-        resamples: int = 1000,
-        confidence: float = 0.95,
-        seed: int = 0,
-    ) -> Interval:
+    def __call__(self, x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
         """The interval; one in closed form needs neither resamples nor seed."""
         ...
 
@@ -73,7 +66,7 @@ class Measure:
 
     Args:
         value: ``(x, y)`` to the value at each layer; calling the measure calls it.
-        interval: ``(x, y, resamples=, confidence=, seed=)`` to an interval over pairs.
+        interval: ``(x, y, resampling=)`` to an interval over pairs.
         p_values: ``(x, y, permutations=, seed=)`` to p-values over pairings.
         chance: From the number of pairs to what states that say nothing of their pair read.
         unit: What the value counts.
@@ -120,8 +113,8 @@ def cosine_measure(change: Change) -> Measure:
         -1.0
     """
 
-    def interval(x: States, y: States, **settings: Any) -> Interval:
-        return paired_interval(*change(x, y), **settings)
+    def interval(x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
+        return paired_interval(*change(x, y), resampling=resampling)
 
     def p_values(x: States, y: States, **settings: Any) -> PValues:
         return paired_p_values(*change(x, y), **settings)
@@ -139,9 +132,9 @@ def cosine_measure(change: Change) -> Measure:
 def _retrieval_measure(sides: Change) -> Measure:
     """`retrieval` of the sides in the order that ``sides`` puts them."""
 
-    def interval(x: States, y: States, *, confidence: float = 0.95, **_: int) -> Interval:
+    def interval(x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
         hits = retrieval_hits(*sides(x, y)).double()
-        return proportion_interval(hits.sum(dim=0), len(hits), confidence)
+        return proportion_interval(hits.sum(dim=0), len(hits), resampling.confidence)
 
     return Measure(
         value=lambda x, y: retrieval(*sides(x, y)),
@@ -156,8 +149,8 @@ def _retrieval_measure(sides: Change) -> Measure:
 def _influence_interval(influence: Influence, lowest: float) -> IntervalOf:
     """A bootstrap over influence values, between the measure's lowest value and 1."""
 
-    def interval(x: States, y: States, **settings: Any) -> Interval:
-        low, high = bootstrap_interval(influence(x, y), **settings)
+    def interval(x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
+        low, high = bootstrap_interval(influence(x, y), resampling=resampling)
         return Interval(low.clamp(lowest, 1), high.clamp(lowest, 1))
 
     return interval

@@ -27,7 +27,7 @@ from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.results import manifest
 from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.margins import Resampled, margin, no_margin
-from semantic_hub.statistics.resampling import resample_weights
+from semantic_hub.statistics.resampling import Resampling, resample_weights
 
 __all__ = ["MeasureResult", "SimilarityResult", "paired_similarity", "similarity"]
 
@@ -39,10 +39,8 @@ def similarity(
     positions: Positions = "last",
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
-    resamples: int = 1000,
+    resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
     controls: Mapping[str, HookedModel | Pairs] | None = None,
     measures: Sequence[str] = (),
 ) -> SimilarityResult:
@@ -58,10 +56,8 @@ def similarity(
         positions: Where to read, as in `residual_stream`.
         layers: Which layers, 0..n_layers; None for all.
         batch_size: Prompts in a forward pass, or ``"auto"``.
-        resamples: Number of bootstrap resamples.
+        resampling: Resamples, coverage and seed of the intervals.
         permutations: Number of pairings to compare with.
-        confidence: Share of the resamples inside the interval.
-        seed: Seed of resamples and pairings; the controls use the same.
         controls: Rows to compare with, by name: another model (``random_twin(model)``) measures
             the same pairs, other pairs are measured in the same model. All are null controls, row i
             made from pair i, but for the checks of a `Controls`, such as `stacked_controls` gives.
@@ -89,7 +85,7 @@ def similarity(
     """
     stack = controls if isinstance(controls, Controls) else Controls(controls or {})
     _check(pairs, stack, measures)
-    settings = _Settings(resamples, permutations, confidence, seed, tuple(measures))
+    settings = _Settings(resampling, permutations, tuple(measures))
     reader = _Reader(model, positions, layers, batch_size, {})
     own = _measure(reader, pairs, settings, stack.left_out)
     rows = {
@@ -98,7 +94,9 @@ def similarity(
         else _measure(replace(reader, model=row, known={}), pairs, settings)
         for name, row in stack.items()
     }
-    above = margin(own.cosine, {name: rows[name].cosine for name in stack.nulls}, confidence)
+    above = margin(
+        own.cosine, {name: rows[name].cosine for name in stack.nulls}, resampling.confidence
+    )
     return replace(
         own.result,
         margin=above.value,
@@ -112,10 +110,8 @@ def similarity(
 
 
 class _Settings(NamedTuple):
-    resamples: int
+    resampling: Resampling
     permutations: int
-    confidence: float
-    seed: int
     measures: tuple[str, ...]
 
 
@@ -158,8 +154,10 @@ def _measure(
     layers = tuple(check_layers(reader.model, reader.layers))
     cosines = paired_cosines(x, y)
     replicates = _replicates(x, y, settings)
-    low, high = percentile_interval(replicates, settings.confidence)
-    p_values = paired_p_values(x, y, permutations=settings.permutations, seed=settings.seed)
+    low, high = percentile_interval(replicates, settings.resampling.confidence)
+    p_values = paired_p_values(
+        x, y, permutations=settings.permutations, seed=settings.resampling.seed
+    )
     measures, failed = _measures(x, y, layers, settings)
     nothing = no_margin(len(layers))
     result = SimilarityResult(
@@ -186,7 +184,9 @@ def _measure(
             n_pairs=len(pairs),
             dropped=dropped or {},
             left_out={**(left_out or {}), **failed},
-            **settings._asdict(),
+            resampling=settings.resampling,
+            permutations=settings.permutations,
+            measures=settings.measures,
         ),
     )
     return _Row(result, Resampled(cosines.similarity, replicates))
@@ -199,7 +199,9 @@ def _replicates(
 ) -> Float[Tensor, "resample layer"]:
     """The similarity in each of the resamples of `paired_interval`; NaN with 2 pairs."""
     states = paired_states(x, y, "similarity")
-    drawn = resample_weights(len(x), settings.resamples, seed=settings.seed, min_distinct=2)
+    drawn = resample_weights(
+        len(x), settings.resampling.resamples, seed=settings.resampling.seed, min_distinct=2
+    )
     replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])
     return replicates if len(x) > 2 else replicates * torch.nan
 
@@ -227,10 +229,11 @@ def _one_measure(
     layers: tuple[int, ...],
     settings: _Settings,
 ) -> MeasureResult:
-    measure, seed = MEASURES[name], settings.seed
-    draws = {"resamples": settings.resamples, "confidence": settings.confidence, "seed": seed}
-    interval = measure.interval(x, y, **draws)
-    p_values = measure.p_values(x, y, permutations=settings.permutations, seed=seed)
+    measure = MEASURES[name]
+    interval = measure.interval(x, y, resampling=settings.resampling)
+    p_values = measure.p_values(
+        x, y, permutations=settings.permutations, seed=settings.resampling.seed
+    )
     return MeasureResult(
         layers=layers,
         value=measure(x, y),

@@ -44,7 +44,7 @@ def across_spokes(
 
     Example:
         >>> spokes = [sh.spokes.arithmetic.ArithmeticSpoke(), sh.spokes.language.LanguageSpoke()]
-        >>> across = across_spokes(model, spokes, resamples=20)
+        >>> across = across_spokes(model, spokes, resampling=sh.Resampling(resamples=20))
         >>> across.spokes[:2], int(across.shared[0, 1])
         (('digits', 'en'), 21)
     """

@@ -22,6 +22,7 @@ from semantic_hub.lenses.topk import TopTokens, top_tokens
 from semantic_hub.models.loading import HookedModel, check_model, predicts_next_token, random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Readout
+from semantic_hub.statistics.resampling import Resampling
 
 __all__ = ["RANDOM_TWIN", "RUN_MEASURES", "Findings", "Progress", "Spoke", "run"]
 
@@ -77,10 +78,8 @@ def run(
     model: HookedModel,
     spoke: Spoke,
     *,
-    resamples: int = 1000,
+    resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
     lenses: Mapping[str, Norm] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
@@ -95,10 +94,8 @@ def run(
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``; an encoder gets similarity alone.
         spoke: Where the data come from.
-        resamples: Bootstrap resamples.
+        resampling: Resamples, coverage and seed of the intervals.
         permutations: Pairings of the permutation test.
-        confidence: Coverage of the intervals.
-        seed: Of resamples, pairings and the twin's weights.
         lenses: Other lenses by name, such as a `semantic_hub.lenses.translators.affine.AffineLens`; every set of
             read-outs is read through them too.
         progress: Called with a line of text before each set.
@@ -123,15 +120,14 @@ def run(
             fix="See semantic_hub.experiment.runner.Spoke.",
         )
     check_lenses(model, lenses or {})
-    settings: dict[str, Any] = {"resamples": resamples, "confidence": confidence, "seed": seed}
-    task = _Task(model, spoke, settings, progress or (lambda line: None))
+    task = _Task(model, spoke, resampling, progress or (lambda line: None))
     alike = task.similarity(permutations)
     if not predicts_next_token(model):
         return Findings(spoke.name, alike, {}, {}, left_out=task.left_out)
     readouts = spoke.readouts()
-    read = task.each("lens", readouts, lambda some: logit_lens(model, some, **settings))
+    read = task.each("lens", readouts, lambda some: logit_lens(model, some, resampling=resampling))
     compared = {
-        name: read_through(model, readouts[name], lenses, logit=found, **settings)
+        name: read_through(model, readouts[name], lenses, logit=found, resampling=resampling)
         for name, found in read.items()
         if lenses
     }
@@ -166,7 +162,7 @@ class _Task:
 
     model: HookedModel
     spoke: Spoke
-    settings: Mapping[str, Any]
+    resampling: Resampling
     say: Progress
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -185,7 +181,7 @@ class _Task:
 
     def similarity(self, permutations: int) -> dict[str, SimilarityResult]:
         """Every set of pairs, with all the controls that it allows."""
-        sets, seed = self.spoke.pairs(), self.settings["seed"]
+        sets, seed = self.spoke.pairs(), self.resampling.seed
         negatives, twin = offered(self.spoke, "hard_negatives"), random_twin(self.model, seed)
 
         def measure(name: str) -> SimilarityResult:
@@ -198,7 +194,7 @@ class _Task:
                 permutations=permutations,
                 controls=controls,
                 measures=RUN_MEASURES,
-                **self.settings,
+                resampling=self.resampling,
             )
 
         return self.each("similarity", {name: name for name in sets}, measure)
@@ -217,14 +213,18 @@ class _Task:
         """Every intervention, whatever its kind."""
         asked = offered(self.spoke, "interventions")
         return self.each(
-            "intervention", asked, lambda one: intervene(self.model, one, **self.settings)
+            "intervention",
+            asked,
+            lambda one: intervene(self.model, one, resampling=self.resampling),
         )
 
     def mass(self) -> dict[str, LanguageMassResult]:
         """The language mass of every set of texts."""
         asked = offered(self.spoke, "texts")
         return self.each(
-            "language mass", asked, lambda one: mass_of_texts(self.model, one, **self.settings)
+            "language mass",
+            asked,
+            lambda one: mass_of_texts(self.model, one, resampling=self.resampling),
         )
 
 

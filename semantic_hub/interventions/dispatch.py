@@ -40,6 +40,7 @@ from semantic_hub.models.loading import HookedModel
 from semantic_hub.prompts.positions import ends_of
 from semantic_hub.prompts.prompt import encode
 from semantic_hub.prompts.words import word_tokens
+from semantic_hub.statistics.resampling import Resampling
 
 SPLIT = "a word of several tokens"
 """Under which prompts are counted that cannot be steered."""
@@ -176,18 +177,14 @@ def intervene(
     model: HookedModel,
     intervention: Intervention,
     *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> PatchResult | SteeringResult | TextSteeringResult | AnswerCurve:
     """Run one intervention at every layer (free text at its depths), with its placebo.
 
     Args:
         model: A decoder with a tokenizer.
         intervention: What a spoke's ``interventions()`` holds.
-        resamples: Bootstrap resamples, where the result has any.
-        confidence: Coverage of the intervals.
-        seed: Of resamples and placebo.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
         `patching_sweep` of a `Patching`, `steering_sweep` of a `Steering`, `steer_texts` of a
@@ -210,16 +207,16 @@ def intervene(
             model,
             intervention.exchanges,
             alignments={"patch": intervention.alignment},
-            resamples=resamples,
-            confidence=confidence,
-            seed=seed,
+            resampling=resampling,
         )
     if isinstance(intervention, TextSteering):
         return steer_texts(
-            model, intervention, resamples=resamples, confidence=confidence, seed=seed
+            model,
+            intervention,
+            resampling=resampling,
         )
     if isinstance(intervention, Answers):
-        return _answers(model, intervention, resamples, confidence, seed)
+        return _answers(model, intervention, resampling)
     whole, split = with_whole_words(model, intervention)
     told, outcome, dropped = told_by_own(model, whole)
     found = steering_sweep(
@@ -233,14 +230,15 @@ def intervene(
         mode=told.mode,
         max_new_tokens=told.max_new_tokens,
         from_layer_on=told.from_layer_on,
-        confidence=confidence,
-        seed=seed,
+        resampling=resampling,
     )
     return replace(found, dropped=split | dropped)
 
 
 def _answers(
-    model: HookedModel, asked: Answers, resamples: int, confidence: float, seed: int
+    model: HookedModel,
+    asked: Answers,
+    resampling: Resampling,
 ) -> AnswerCurve:
     how, dropped = with_whole_words(model, asked.steering)
     where: Any = how.positions
@@ -252,9 +250,7 @@ def _answers(
         strengths=how.strengths,
         positions=where,
         mode=how.mode,
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
+        resampling=resampling,
     )
     return replace(found, dropped=dropped)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.logit import Norm, logit_lens
@@ -11,6 +11,7 @@ from semantic_hub.lenses.translators.affine import AffineLens, check_fits
 from semantic_hub.models.loading import HookedModel
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.results import Result
+from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +60,7 @@ def read_through(
     lenses: Mapping[str, Norm],
     *,
     logit: LensResult,
-    **settings: Any,
+    resampling: Resampling = Resampling(),
 ) -> LensComparison:
     """Read what the logit lens has read through other lenses too.
 
@@ -69,7 +70,7 @@ def read_through(
         lenses: Name to the lens, as `logit_lens` takes it for ``norm``. An
             `semantic_hub.lenses.translators.affine.AffineLens` is asked for the layers that it can read.
         logit: What the logit lens read of them.
-        settings: Of `logit_lens`, as the logit lens had them.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
         SemanticHubError: As `check_lenses` and `logit_lens`.
@@ -83,7 +84,7 @@ def read_through(
     """
     check_lenses(model, lenses)
     others = {
-        name: logit_lens(model, readouts, norm=lens, layers=_layers(lens), **settings)
+        name: logit_lens(model, readouts, norm=lens, layers=_layers(lens), resampling=resampling)
         for name, lens in lenses.items()
     }
     return LensComparison(lenses={LOGIT: logit, **others}, manifest={})

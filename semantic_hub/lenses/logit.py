@@ -27,6 +27,7 @@ from semantic_hub.models.loading import HookedModel, check_layers
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens, following_tokens
 from semantic_hub.results import manifest
+from semantic_hub.statistics.resampling import Resampling
 
 __all__ = [
     "Norm",
@@ -48,9 +49,7 @@ def logit_lens(
     cases: Sequence[Case] = (),
     whole_words: bool = False,
     batch_size: int | Literal["auto"] = "auto",
-    resamples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> LensResult:
     """Probability of each read-out's candidates as the next token, read at every layer.
 
@@ -78,9 +77,7 @@ def logit_lens(
             it at the same layer (see `semantic_hub.lenses.whole_words`), instead of by its first token.
             Words that begin alike are then told apart, and words of one token score as before.
         batch_size: Prompts per forward pass.
-        resamples: Bootstrap resamples of the intervals.
-        seed: Seed of the resamples.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
         Log-probabilities and ranks of all groups at all layers, how they were scored, and how many
@@ -114,9 +111,7 @@ def logit_lens(
         rank=rank,
         first_token_only=torch.tensor(candidates.first_token_only),
         n_tokens=torch.tensor(candidates.n_tokens),
-        resamples=resamples,
-        seed=seed,
-        confidence=confidence,
+        resampling=resampling,
         manifest=manifest(
             model,
             measure="logit_lens",
@@ -125,9 +120,7 @@ def logit_lens(
             whole_words=whole_words,
             n_readouts=len(readouts),
             dropped=dict(candidates.dropped),
-            resamples=resamples,
-            seed=seed,
-            confidence=confidence,
+            resampling=resampling,
         ),
     )
 

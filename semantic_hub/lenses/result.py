@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary, share_summary
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ class LensResult(Result):
         first_token_only: True where some word of the group was scored by its first token.
         n_tokens: Tokens in the group's longest word, as scored: 1 unless words of several tokens
             were scored whole.
-        resamples: Bootstrap resamples of the intervals.
-        seed: Seed of the resamples.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
 
@@ -50,9 +49,7 @@ class LensResult(Result):
     rank: Int[Tensor, "readout layer group"] = field(metadata={"unit": "1 = top"})
     first_token_only: Bool[Tensor, "readout group"]
     n_tokens: Int[Tensor, "readout group"]
-    resamples: int = 1000
-    seed: int = 0
-    confidence: float = 0.95
+    resampling: Resampling = Resampling()
 
     @property
     def scored_as(self) -> dict[str, dict[str, int]]:
@@ -111,7 +108,7 @@ class LensResult(Result):
             torch.Size([9])
         """
         ahead = self.log_prob[..., self._index(group)] > self.log_prob[..., self._index(against)]
-        return share_summary(ahead, self.confidence)
+        return share_summary(ahead, self.resampling.confidence)
 
     def to_frame(self) -> "pd.DataFrame":
         """All summaries as a tidy frame.
@@ -144,7 +141,8 @@ class LensResult(Result):
 
     def _summary(self, values: Float[Tensor, "readout layer"]) -> Summary:
         return mean_summary(
-            values, resamples=self.resamples, confidence=self.confidence, seed=self.seed
+            values,
+            resampling=self.resampling,
         )
 
     def _summaries(self) -> Iterator[tuple[str, str, str, Summary]]:

@@ -195,7 +195,7 @@ def compare(reports: Mapping[str, Report]) -> Comparison:
     Example:
         >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
         ...     items=sh.spokes.arithmetic.problems("+")[::80], at_most=4)
-        >>> few = {"resamples": 20, "permutations": 20}
+        >>> few = {"resampling": sh.Resampling(resamples=20), "permutations": 20}
         >>> both = compare({"trained": sh.report(model, [spoke], **few),
         ...                 "twin": sh.report(sh.random_twin(model), [spoke], **few)})
         >>> sorted(set(both.to_frame()["kind"]))

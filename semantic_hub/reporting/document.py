@@ -23,6 +23,7 @@ from semantic_hub.reporting.render import check_page_path, readable, render, wri
 from semantic_hub.reporting.sections import section
 from semantic_hub.reporting.storage import read_report, write_report
 from semantic_hub.results import manifest
+from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -47,6 +48,7 @@ class Report:
 
     findings: tuple[Findings, ...]
     manifest: Mapping[str, Any]
+    resampling: Resampling = Resampling()
     pictures: "Mapping[str, Mapping[str, go.Figure]]" = field(default_factory=dict)
     grids: Mapping[str, Mapping[str, TokenLens]] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, TokenScores]] = field(default_factory=dict)
@@ -58,10 +60,7 @@ class Report:
 
         By `semantic_hub.experiment.verdict.judging.verdicts`, with the resamples, seed and confidence of the manifest.
         """
-        known = ("resamples", "confidence", "seed")
-        return verdicts(
-            self.findings, **{name: self.manifest[name] for name in known if name in self.manifest}
-        )
+        return verdicts(self.findings, resampling=self.resampling)
 
     def to_html(self) -> str:
         """The page: one HTML document with its figures and plotly's script inside.
@@ -99,7 +98,7 @@ class Report:
         Example:
             >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
             ...     items=sh.spokes.arithmetic.problems("+")[::80], at_most=4)
-            >>> measured = sh.report(model, [spoke], resamples=20, permutations=20)
+            >>> measured = sh.report(model, [spoke], resampling=sh.Resampling(resamples=20), permutations=20)
             >>> again = Report.load(measured.save_findings("run"))
             >>> again.to_html() == measured.to_html()
             True
@@ -128,10 +127,8 @@ def report(
     model: HookedModel,
     spokes: Sequence[Spoke | str] | None = None,
     *,
-    resamples: int = 1000,
+    resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
     lenses: Mapping[str, Norm] | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -141,10 +138,8 @@ def report(
         model: A ``HookedTransformer`` or ``TransformerBridge``.
         spokes: What to measure: spokes, or their names as `semantic_hub.reporting.defaults` knows them;
             None for its `default_spokes`.
-        resamples: Bootstrap resamples.
+        resampling: Resamples, coverage and seed of the intervals.
         permutations: Pairings of the permutation test.
-        confidence: Coverage of the intervals.
-        seed: Of everything random.
         lenses: Other lenses by name, laid over the logit lens in every set of read-outs.
         progress: Called with a line of text before each measurement.
 
@@ -158,26 +153,33 @@ def report(
         >>> sh.report(sh.load_model("hub-mini"), [spoke]).save("report.html").name
         'report.html'
     """
-    settings: dict[str, Any] = {
-        "resamples": resamples,
-        "permutations": permutations,
-        "confidence": confidence,
-        "seed": seed,
-    }
     chosen = chosen_spokes(model, spokes)
     findings = tuple(
-        run(model, spoke, lenses=lenses, progress=progress, **settings) for spoke in chosen
+        run(
+            model,
+            spoke,
+            lenses=lenses,
+            progress=progress,
+            resampling=resampling,
+            permutations=permutations,
+        )
+        for spoke in chosen
     )
     others = {name: lens_name(lens) for name, lens in (lenses or {}).items()}
     about = {"spokes": [spoke.name for spoke in chosen], "lenses": others}
     measured = list(zip(chosen, findings, strict=True))
     return Report(
         findings,
-        manifest(model, **about, **settings),
+        manifest(model, **about, resampling=resampling, permutations=permutations),
+        resampling,
         {spoke.name: _pictures(spoke, found) for spoke, found in measured},
         {spoke.name: read_grids(model, spoke, found) for spoke, found in measured},
         {spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
-        across_spokes(model, chosen, resamples=resamples, confidence=confidence, seed=seed),
+        across_spokes(
+            model,
+            chosen,
+            resampling=resampling,
+        ),
     )
 
 

@@ -37,7 +37,7 @@ def read_grids(model: HookedModel, spoke: Spoke, findings: Findings) -> dict[str
     Example:
         >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
         ...     items=sh.spokes.arithmetic.problems("+")[::40])
-        >>> grids = read_grids(model, spoke, sh.run(model, spoke, resamples=10, permutations=10))
+        >>> grids = read_grids(model, spoke, sh.run(model, spoke, resampling=sh.Resampling(resamples=10), permutations=10))
         >>> grids["c=a+, digits"].pieces[-1]
         '+'
     """
@@ -102,7 +102,7 @@ def _scores(model: HookedModel, told: TextSteering, result: TextSteeringResult) 
         result.strengths[strength],
         positions=told.positions,
         mode=told.mode,
-        seed=result.seed,
+        seed=result.resampling.seed,
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.resampling import (
+    Resampling,
     WeightedStatistic,
     leave_one_out_weights,
     range_error,
@@ -31,9 +32,7 @@ def bootstrap_interval(
     statistic: WeightedStatistic = weighted_mean,
     *,
     method: Literal["percentile", "bca"] = "percentile",
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> Interval:
     """Bootstrap interval of a statistic over items.
 
@@ -47,9 +46,7 @@ def bootstrap_interval(
         statistic: From weights (how often each item was drawn) and values to one value for each
             resample.
         method: ``"percentile"`` or ``"bca"``; BCa also takes the statistic without each item.
-        resamples: Number of resamples.
-        confidence: Coverage that is aimed at.
-        seed: Seed of the draws.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
         Low and high ends, float64, in the unit of the statistic, shape ``...``.
@@ -72,9 +69,7 @@ def bootstrap_interval(
         lambda weights: statistic(weights, values),
         len(values),
         method=method,
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
+        resampling=resampling,
     )
 
 
@@ -83,9 +78,7 @@ def replicate_interval(
     n_items: int,
     *,
     method: Literal["percentile", "bca"] = "percentile",
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
     min_distinct: int = 1,
 ) -> Interval:
     """Bootstrap interval of any statistic that can be had from how often each item was drawn.
@@ -94,9 +87,7 @@ def replicate_interval(
         replicate: From weights ``[resample item]`` to the statistic of each resample.
         n_items: Number of items.
         method: ``"percentile"`` or ``"bca"``.
-        resamples: Number of resamples.
-        confidence: Coverage that is aimed at.
-        seed: Seed of the draws.
+        resampling: Resamples, coverage and seed of the intervals.
         min_distinct: A resample with fewer distinct items is drawn again.
 
     Raises:
@@ -104,13 +95,15 @@ def replicate_interval(
     """
     if method not in ("percentile", "bca"):
         raise range_error("method", repr(method), '"percentile" or "bca"')
-    drawn = resample_weights(n_items, resamples, seed=seed, min_distinct=min_distinct)
+    drawn = resample_weights(
+        n_items, resampling.resamples, seed=resampling.seed, min_distinct=min_distinct
+    )
     replicates = torch.cat([replicate(weights) for weights in drawn])
     if method == "percentile":
-        return percentile_interval(replicates, confidence)
+        return percentile_interval(replicates, resampling.confidence)
     left_out = torch.cat([replicate(weights) for weights in leave_one_out_weights(n_items)])
     estimate = replicate(torch.ones(1, n_items, dtype=torch.float64))[0]
-    return bca_interval(replicates, estimate, left_out, confidence)
+    return bca_interval(replicates, estimate, left_out, resampling.confidence)
 
 
 def percentile_interval(

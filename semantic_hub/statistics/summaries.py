@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from semantic_hub.statistics.intervals import bootstrap_interval, proportion_interval
-from semantic_hub.statistics.resampling import weighted_mean
+from semantic_hub.statistics.resampling import Resampling, weighted_mean
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -28,23 +28,22 @@ class Summary:
 def mean_summary(
     values: Float[Tensor, "item ..."],
     *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> Summary:
     """The mean over items with a bootstrap interval, in the unit of the values.
 
     Args:
         values: One value, or one array of values, for each item.
-        resamples: Bootstrap resamples.
-        confidence: Coverage of the interval.
-        seed: Seed of the resamples.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Example:
         >>> mean_summary(torch.tensor([0.0, 1.0, 1.0, 1.0])).value.item()
         0.75
     """
-    low, high = bootstrap_interval(values, resamples=resamples, confidence=confidence, seed=seed)
+    low, high = bootstrap_interval(
+        values,
+        resampling=resampling,
+    )
     return Summary(value=values.double().mean(dim=0), low=low, high=high)
 
 
@@ -68,9 +67,7 @@ def ratio_summary(
     numerator: Float[Tensor, "item ..."],
     denominator: Float[Tensor, "item ..."],
     *,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> Summary:
     """Mean numerator over mean denominator, with a bootstrap interval over items.
 
@@ -80,9 +77,7 @@ def ratio_summary(
     Args:
         numerator: One value, or one array of values, for each item.
         denominator: Likewise; means other than 0.
-        resamples: Bootstrap resamples.
-        confidence: Coverage of the interval.
-        seed: Seed of the resamples.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Example:
         >>> ratio_summary(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])).low.item()
@@ -91,9 +86,7 @@ def ratio_summary(
     low, high = bootstrap_interval(
         torch.stack([numerator, denominator], dim=1),
         _ratio,
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
+        resampling=resampling,
     )
     value = numerator.double().mean(dim=0) / denominator.double().mean(dim=0)
     return Summary(value=value, low=low, high=high)

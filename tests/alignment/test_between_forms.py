@@ -12,6 +12,7 @@ from semantic_hub.alignment.figures import spoke_map
 from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.statistics.resampling import Resampling
 
 ITEMS = {
     "en": {"dog": "the dog", "cat": "the cat", "five": "two plus three"},
@@ -23,12 +24,14 @@ ITEMS = {
 
 @pytest.fixture(scope="module")
 def found(model: Any) -> SpokeSimilarity:
-    return spoke_similarity(model, ITEMS, resamples=50)
+    return spoke_similarity(model, ITEMS, resampling=Resampling(resamples=50))
 
 
 def test_the_same_as_similarity_of_the_shared_labels(model: Any, found: SpokeSimilarity) -> None:
     pairs = Pairs.from_prompts(["the dog", "the cat"], ["el perro", "el gato"])
-    alone = similarity(model, pairs, resamples=10, permutations=10).similarity
+    alone = similarity(
+        model, pairs, resampling=Resampling(resamples=10), permutations=10
+    ).similarity
     torch.testing.assert_close(found.similarity[0, 1], alone, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(found.similarity[1, 0], found.similarity[0, 1])
     assert found.shared.tolist() == [[3, 2, 2, 1], [2, 3, 1, 0], [2, 1, 2, 1], [1, 0, 1, 1]]
@@ -41,7 +44,7 @@ def test_nothing_is_put_where_fewer_than_two_labels_are_shared(found: SpokeSimil
 
 def test_intervals_enclose_the_value_of_three_labels_or_more(model: Any) -> None:
     more = {name: {**said, "day": f"{name[:2]} day"} for name, said in ITEMS.items()}
-    wide = spoke_similarity(model, more, resamples=200)
+    wide = spoke_similarity(model, more, resampling=Resampling(resamples=200))
     inside = (wide.low[0, 1] <= wide.similarity[0, 1]) & (wide.similarity[0, 1] <= wide.high[0, 1])
     assert wide.shared[0, 1] == 3 and (wide.low[0, 1] < wide.high[0, 1]).all() and inside.all()
 

@@ -30,6 +30,7 @@ from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
 from semantic_hub.spokes.language.spoke import LanguageSpoke
 from semantic_hub.spokes.lexicon.numbers import DIGITS
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.spokes import world_spokes
 
@@ -207,7 +208,9 @@ def test_dropped_pairs_are_counted_by_reason(model):
     )
     controls = stacked_controls(model, pairs)
     assert controls.dropped == {"no shared surface": {"a word in common": 1, "cognates": 2}}
-    check = similarity(model, pairs, controls=controls, resamples=9, permutations=9).checks
+    check = similarity(
+        model, pairs, controls=controls, resampling=Resampling(resamples=9), permutations=9
+    ).checks
     assert check["no shared surface"].n_pairs == 2
     assert check["no shared surface"].manifest["dropped"] == shared_surface(pairs)
 

@@ -18,7 +18,7 @@ from semantic_hub.alignment.cosine import (
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.intervals import bca_interval
 from semantic_hub.statistics.p_values import pairings
-from semantic_hub.statistics.resampling import resample_weights
+from semantic_hub.statistics.resampling import Resampling, resample_weights
 
 
 @pytest.mark.parametrize("n_pairs", [2, 3, 17])
@@ -126,7 +126,11 @@ def test_interval_equals_resampling_by_index(n_pairs):
         others = [cosines[:, i, j] for i, j in itertools.product(drawn, drawn) if i != j]
         replicates.append((matched - torch.stack(others).mean(dim=0)).numpy())
     low, high = np.quantile(np.stack(replicates), [0.1, 0.9], axis=0)
-    interval = paired_interval(x, y, resamples=150, confidence=0.8, seed=5)
+    interval = paired_interval(
+        x,
+        y,
+        resampling=Resampling(resamples=150, confidence=0.8, seed=5),
+    )
     np.testing.assert_allclose(interval.low, low, atol=1e-5)
     np.testing.assert_allclose(interval.high, high, atol=1e-5)
 
@@ -144,16 +148,26 @@ def test_bca_interval_takes_the_similarity_without_each_pair():
         matched = block.diagonal(dim1=1, dim2=2).mean(dim=1)
         replicates.append(matched - block[:, others].mean(dim=1))
     expected = bca_interval(torch.stack(replicates), paired_similarity(x, y), left_out)
-    found = paired_interval(x, y, method="bca", resamples=400, seed=5)
+    found = paired_interval(
+        x,
+        y,
+        method="bca",
+        resampling=Resampling(resamples=400, seed=5),
+    )
     torch.testing.assert_close(tuple(found), tuple(expected), atol=1e-5, rtol=0)
     assert paired_interval(x[:2], y[:2], method="bca").low.isnan().all()
 
 
 def test_interval_is_seeded_and_holds_the_estimate():
     x, y = related_states(40)
-    interval, estimate = paired_interval(x, y, seed=2), paired_similarity(x, y)
-    torch.testing.assert_close(interval, paired_interval(x, y, seed=2), atol=0, rtol=0)
-    assert not torch.equal(interval.low, paired_interval(x, y, seed=3).low)
+    interval, estimate = (
+        paired_interval(x, y, resampling=Resampling(seed=2)),
+        paired_similarity(x, y),
+    )
+    torch.testing.assert_close(
+        interval, paired_interval(x, y, resampling=Resampling(seed=2)), atol=0, rtol=0
+    )
+    assert not torch.equal(interval.low, paired_interval(x, y, resampling=Resampling(seed=3)).low)
     assert ((interval.low < estimate) & (estimate < interval.high)).all()
 
 
@@ -167,7 +181,9 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
     truth = paired_similarity(*related_states(6000, 1)).item()
     covered = 0
     for seed in range(1, 201):
-        low, high = paired_interval(*related_states(50, 1, seed=seed), resamples=300)
+        low, high = paired_interval(
+            *related_states(50, 1, seed=seed), resampling=Resampling(resamples=300)
+        )
         covered += low.item() <= truth <= high.item()
     assert 0.89 <= covered / 200 <= 0.985
 

@@ -7,6 +7,7 @@ import torch
 from by_loop import related_states
 
 from semantic_hub.alignment.measures import MEASURES, cosine_measure
+from semantic_hub.statistics.resampling import Resampling
 
 NAMES = list(MEASURES)
 
@@ -34,7 +35,7 @@ def test_related_states_are_told_from_unrelated_ones(measure):
     assert (measure(*related) > measure(*unrelated) + 0.1).all()
     p_values = measure.p_values(*related, permutations=99)
     assert p_values.p.tolist() == p_values.corrected.tolist() == [0.01, 0.01]
-    low, high = measure.interval(*related, resamples=200)
+    low, high = measure.interval(*related, resampling=Resampling(resamples=200))
     assert ((low < measure(*related)) & (measure(*related) < high)).all()
     assert (low > measure.chance(40)).all()
 
@@ -71,16 +72,18 @@ def test_intervals_cover_the_truth_at_least_about_as_often_as_they_say(measure):
     """Layers serve as worlds: they are independent of each other."""
     x, y = related_states(40, 200, 12, signal=1, seed=1)
     truth = measure(*related_states(40, 2000, 12, signal=1, seed=2)).mean()
-    low, high = measure.interval(x, y, resamples=300)
+    low, high = measure.interval(x, y, resampling=Resampling(resamples=300))
     covered = ((low <= truth) & (truth <= high)).double().mean().item()
     assert covered >= 0.90
 
 
 def test_intervals_and_p_values_depend_on_the_seed_alone(measure):
     x, y = related_states(15, 2)
-    for call, number in ((measure.interval, "resamples"), (measure.p_values, "permutations")):
-        first, again = (call(x, y, seed=3, **{number: 50}) for _ in range(2))
-        torch.testing.assert_close(tuple(first), tuple(again), atol=0, rtol=0)
+    same = {"atol": 0, "rtol": 0}
+    drawn = [measure.interval(x, y, resampling=Resampling(50, seed=3)) for _ in range(2)]
+    torch.testing.assert_close(tuple(drawn[0]), tuple(drawn[1]), **same)
+    first, again = (measure.p_values(x, y, permutations=50, seed=3) for _ in range(2))
+    torch.testing.assert_close(tuple(first), tuple(again), **same)
     others = [measure.p_values(x, y, permutations=50, seed=seed).p for seed in range(4, 10)]
     assert any(not torch.equal(other, first.p) for other in others)
 
@@ -88,7 +91,7 @@ def test_intervals_and_p_values_depend_on_the_seed_alone(measure):
 def test_least_pairs_are_enough_for_everything(measure):
     x, y = related_states(measure.least_pairs, 2)
     assert measure(x, y).isfinite().all()
-    assert len(measure.interval(x, y, resamples=10).low) == 2
+    assert len(measure.interval(x, y, resampling=Resampling(resamples=10)).low) == 2
     assert len(measure.p_values(x, y, permutations=10).p) == 2
 
 

@@ -22,7 +22,7 @@ from semantic_hub.models.loading import random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.p_values import max_t_p_values
-from semantic_hub.statistics.resampling import resample_weights
+from semantic_hub.statistics.resampling import Resampling, resample_weights
 from semantic_hub.zoo.planted.models import planted_hub, planted_separate, planted_world
 
 ENGLISH = ["the dog", "two plus three", "the cat runs", "five", "the dog barks at the cat", "a"]
@@ -35,7 +35,7 @@ SHIFTED = Pairs.from_prompts(ENGLISH, SPANISH[1:] + SPANISH[:1])
 
 @pytest.fixture
 def result(model) -> SimilarityResult:
-    return similarity(model, PAIRS, resamples=50, permutations=40)
+    return similarity(model, PAIRS, resampling=Resampling(resamples=50), permutations=40)
 
 
 def result_of(**changes) -> SimilarityResult:
@@ -73,7 +73,7 @@ def assert_same_measure(a: MeasureResult, b: MeasureResult, atol: float) -> None
 def test_is_the_composition_of_its_public_parts(model, result):
     x, y = residual_stream(model, ENGLISH), residual_stream(model, SPANISH)
     cosines = paired_cosines(x, y)
-    low, high = paired_interval(x, y, resamples=50)
+    low, high = paired_interval(x, y, resampling=Resampling(resamples=50))
     p, p_corrected = paired_p_values(x, y, permutations=40)
     assert result.layers == (0, 1, 2, 3)
     expected = [cosines.similarity, *cosines, low, high, p, p_corrected]
@@ -82,7 +82,14 @@ def test_is_the_composition_of_its_public_parts(model, result):
 
 
 def test_positions_and_layers_are_those_of_the_residual_stream(model):
-    result = similarity(model, PAIRS, positions="mean", layers=[3, 1], batch_size=2, resamples=9)
+    result = similarity(
+        model,
+        PAIRS,
+        positions="mean",
+        layers=[3, 1],
+        batch_size=2,
+        resampling=Resampling(resamples=9),
+    )
     x = residual_stream(model, ENGLISH, "mean", layers=[3, 1])
     y = residual_stream(model, SPANISH, "mean", layers=[3, 1])
     assert result.layers == (3, 1)
@@ -93,29 +100,40 @@ def test_positions_and_layers_are_those_of_the_residual_stream(model):
 
 def test_a_pairs_own_position_is_read(model):
     first = [Prompt(text, position=0) for text in ENGLISH]
-    at_first = similarity(model, Pairs.from_prompts(first, SPANISH), resamples=9)
+    at_first = similarity(
+        model, Pairs.from_prompts(first, SPANISH), resampling=Resampling(resamples=9)
+    )
     states = residual_stream(model, ENGLISH, (0, 1)), residual_stream(model, SPANISH)
     expected = paired_cosines(*states).similarity
     torch.testing.assert_close(at_first.similarity, expected, atol=1e-5, rtol=0)
 
 
 def test_equal_prompts_match_fully(model):
-    same = similarity(model, Pairs.from_prompts(ENGLISH, ENGLISH), resamples=20)
+    same = similarity(
+        model, Pairs.from_prompts(ENGLISH, ENGLISH), resampling=Resampling(resamples=20)
+    )
     torch.testing.assert_close(same.matched, torch.ones(4).double(), atol=1e-5, rtol=0)
     assert (same.similarity > 0).all()
     assert same.p_corrected.max() <= 0.01
 
 
 def test_same_seed_same_numbers_other_seed_others(model, result):
-    assert_same(similarity(model, PAIRS, resamples=50, permutations=40), result)
-    other = similarity(model, PAIRS, resamples=50, permutations=40, seed=1)
+    assert_same(
+        similarity(model, PAIRS, resampling=Resampling(resamples=50), permutations=40), result
+    )
+    other = similarity(
+        model,
+        PAIRS,
+        resampling=Resampling(resamples=50, seed=1),
+        permutations=40,
+    )
     assert torch.equal(other.similarity, result.similarity)
     assert not torch.equal(other.low, result.low)
 
 
 def test_controls_are_other_models_and_other_pairs(model):
     twin = random_twin(model)
-    settings = {"resamples": 20, "permutations": 20}
+    settings = {"resampling": Resampling(resamples=20), "permutations": 20}
     result = similarity(
         model, PAIRS, controls={"random twin": twin, "shifted": SHIFTED}, **settings
     )
@@ -133,7 +151,13 @@ def test_a_prompt_goes_through_a_model_once(model, monkeypatch):
 
     module = importlib.import_module("semantic_hub.alignment.pairwise")
     monkeypatch.setattr(module, "residual_stream", counting)
-    similarity(model, PAIRS, controls={"shifted": SHIFTED}, resamples=9, measures=tuple(MEASURES))
+    similarity(
+        model,
+        PAIRS,
+        controls={"shifted": SHIFTED},
+        resampling=Resampling(resamples=9),
+        measures=tuple(MEASURES),
+    )
     assert sorted(p.text for p in asked) == sorted(ENGLISH + SPANISH)
 
 
@@ -144,9 +168,8 @@ def test_margin_is_that_of_explicit_resamples(model):
         model,
         PAIRS,
         controls={"twin": twin, "shifted": SHIFTED},
-        resamples=resamples,
+        resampling=Resampling(resamples=resamples, seed=4),
         permutations=9,
-        seed=4,
     )
     x, y = residual_stream(model, ENGLISH), residual_stream(model, SPANISH)
     rows = [(x, y), (residual_stream(twin, ENGLISH), residual_stream(twin, SPANISH))]
@@ -211,7 +234,7 @@ def test_no_null_controls_no_margin(model, result):
     assert result.margin.isnan().all()
     assert result.strongest == ()
     checks = Controls({"shifted": SHIFTED[:3]}, checks=frozenset({"shifted"}))
-    checked = similarity(model, PAIRS, controls=checks, resamples=9)
+    checked = similarity(model, PAIRS, controls=checks, resampling=Resampling(resamples=9))
     assert checked.margin.isnan().all()
     assert (list(checked.controls), list(checked.checks)) == ([], ["shifted"])
     assert checked.checks["shifted"].n_pairs == 3
@@ -224,7 +247,7 @@ def test_null_controls_are_aligned_with_the_pairs(model):
 
 def test_measures_are_those_of_the_states(model):
     names = ("centred cosine", "retrieval@1 x to y", "debiased CKA")
-    settings = {"resamples": 20, "confidence": 0.9, "seed": 2}
+    settings = {"resampling": Resampling(20, 0.9, 2)}
     result = similarity(
         model, PAIRS, controls={"shifted": SHIFTED}, measures=names, permutations=30, **settings
     )
@@ -247,14 +270,16 @@ def test_measures_are_those_of_the_states(model):
 
 
 def test_a_measure_of_too_few_pairs_is_left_out_with_the_reason(model):
-    result = similarity(model, PAIRS, measures=["mutual k-NN", "cosine"], resamples=9)
+    result = similarity(
+        model, PAIRS, measures=["mutual k-NN", "cosine"], resampling=Resampling(resamples=9)
+    )
     assert list(result.measures) == ["cosine"]
     assert "10 neighbours among 6 pairs" in result.manifest["left_out"]["mutual k-NN"]
 
 
 def test_reasons_of_rows_that_were_left_out_are_kept(model):
     controls = stacked_controls(model, PAIRS)
-    result = similarity(model, PAIRS, controls=controls, resamples=9)
+    result = similarity(model, PAIRS, controls=controls, resampling=Resampling(resamples=9))
     assert result.manifest["left_out"] == controls.left_out
     assert "romanised" in controls.left_out
 
@@ -267,7 +292,9 @@ def test_unknown_measures_are_refused(model):
 def test_manifest_holds_all_settings(model, result):
     expected = {"seed": 0, "resamples": 50, "permutations": 40, "positions": "last", "n_pairs": 6}
     assert expected.items() <= result.manifest.items()
-    named = similarity(model, PAIRS, positions=lambda tokens: len(tokens) - 1, resamples=9)
+    named = similarity(
+        model, PAIRS, positions=lambda tokens: len(tokens) - 1, resampling=Resampling(resamples=9)
+    )
     assert named.manifest["positions"] == "<lambda>"
 
 
@@ -298,7 +325,9 @@ def test_saved_result_comes_back_with_its_controls(model, tmp_path):
     rows = {"random twin": random_twin(model), "shifted": SHIFTED, "again": PAIRS}
     controls = Controls(rows, checks=frozenset({"again"}), left_out={"other": "no reason"})
     names = ["cosine", "retrieval@1 y to x"]
-    result = similarity(model, PAIRS, resamples=9, controls=controls, measures=names)
+    result = similarity(
+        model, PAIRS, resampling=Resampling(resamples=9), controls=controls, measures=names
+    )
     loaded = SimilarityResult.load(result.save(tmp_path / "en-es"))
     assert_same(loaded, result)
     assert isinstance(loaded.controls["shifted"].measures["cosine"], MeasureResult)
@@ -307,7 +336,11 @@ def test_saved_result_comes_back_with_its_controls(model, tmp_path):
 
 def test_frame_has_margin_and_measures(model):
     result = similarity(
-        model, PAIRS, resamples=9, controls={"shifted": SHIFTED}, measures=["debiased CKA"]
+        model,
+        PAIRS,
+        resampling=Resampling(resamples=9),
+        controls={"shifted": SHIFTED},
+        measures=["debiased CKA"],
     )
     frame = result.to_frame()
     own = frame[(frame["row"] == "en – es") & (frame["measure"] == "similarity")]
@@ -332,7 +365,9 @@ def test_figure_has_a_curve_for_each_row():
 
 
 def test_figure_of_a_measure(model):
-    result = similarity(model, PAIRS, resamples=9, measures=["retrieval@1 x to y"])
+    result = similarity(
+        model, PAIRS, resampling=Resampling(resamples=9), measures=["retrieval@1 x to y"]
+    )
     figure = result.figure("retrieval@1 x to y")
     assert figure.layout.yaxis.title.text == "share of pairs"
     with pytest.raises(SemanticHubError, match="got 'debiased CKA'; expected one of similarity,"):

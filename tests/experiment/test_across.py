@@ -14,6 +14,7 @@ from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.spokes.audio.spoke import AudioSpoke, animal_clips
 from semantic_hub.spokes.language.spoke import LanguageSpoke
 from semantic_hub.spokes.vision.spoke import VisionSpoke, drawn_pictures
+from semantic_hub.statistics.resampling import Resampling
 
 
 def spokes_for(model: Any) -> list[Any]:
@@ -43,7 +44,7 @@ def test_forms_say_the_same_words(model: Any) -> None:
 
 def test_each_cell_is_the_similarity_of_its_two_forms(model: Any) -> None:
     spokes = spokes_for(model)
-    found = across_spokes(model, spokes, resamples=10)
+    found = across_spokes(model, spokes, resampling=Resampling(resamples=10))
     assert found is not None
     names, items = found.spokes, concept_items(spokes)
     for one, other in (("en", "digits"), ("es", "pictures"), ("ru", "clips")):
@@ -51,7 +52,9 @@ def test_each_cell_is_the_similarity_of_its_two_forms(model: Any) -> None:
         pairs = sh.Pairs.from_prompts(
             [items[one][word] for word in both], [items[other][word] for word in both]
         )
-        expected = sh.similarity(model, pairs, resamples=10, permutations=10).similarity
+        expected = sh.similarity(
+            model, pairs, resampling=Resampling(resamples=10), permutations=10
+        ).similarity
         cell = found.similarity[names.index(one), names.index(other)]
         assert torch.allclose(cell, expected, atol=1e-5)
     assert found.similarity[names.index("digits"), names.index("clips")].isnan().all()

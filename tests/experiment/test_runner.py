@@ -11,6 +11,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import RANDOM_TWIN, Findings, Spoke, run
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models.loading import load_model
+from semantic_hub.statistics.resampling import Resampling
 
 
 @pytest.fixture
@@ -29,7 +30,11 @@ def test_run_is_the_single_calls(model, findings: Findings) -> None:
     assert torch.equal(
         found.controls[RANDOM_TWIN].similarity, alone.controls[RANDOM_TWIN].similarity
     )
-    lens = sh.logit_lens(model, Words().readouts()["after the"], resamples=50, seed=3)
+    lens = sh.logit_lens(
+        model,
+        Words().readouts()["after the"],
+        resampling=Resampling(resamples=50, seed=3),
+    )
     assert torch.equal(findings.lens["after the"].log_prob, lens.log_prob)
     says = findings.says["after the"]
     assert says.prompts == ("the", "a dog and")

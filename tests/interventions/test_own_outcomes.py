@@ -12,6 +12,7 @@ from semantic_hub.interventions.dispatch import intervene, told_by_own
 from semantic_hub.interventions.spec import AgainstOwn, Contrast, EndsOf, Steering, Words
 from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.prompts.prompt import Prompt, encode
+from semantic_hub.statistics.resampling import Resampling
 
 TEXTS = ["The dog", "cat", "El perro ladra", "two plus", "2+3="]
 PROMPTS = tuple(map(Prompt, TEXTS))
@@ -56,7 +57,7 @@ def test_what_is_left_is_the_rows_of_the_kept_prompts(model: Any) -> None:
 
 def test_without_steering_everything_is_unchanged(model: Any) -> None:
     kept = kept_of(model)
-    found: Any = intervene(model, steering(model, kept), resamples=10)
+    found: Any = intervene(model, steering(model, kept), resampling=Resampling(resamples=10))
     unsteered = found.outcome[:, :, found.strengths.index(0.0)]
     assert unsteered.shape[-1] == len(kept)
     assert (unsteered == 1).all()
@@ -79,7 +80,7 @@ def test_nothing_left_says_how_many_and_why(model: Any) -> None:
 def test_words_are_as_long_as_the_stream(model: Any) -> None:
     told = steering(model, [0], contrasts={"words": Words("dog", "cat")})
     settings = {"strengths": (0.5, 1.0), "outcome": lambda index, text: "other"}
-    found: Any = intervene(model, replace(told, **settings), resamples=10)
+    found: Any = intervene(model, replace(told, **settings), resampling=Resampling(resamples=10))
     torch.testing.assert_close(found.relative_norm, torch.ones_like(found.relative_norm))
     assert residual_stream(model, TEXTS).shape[1] == found.relative_norm.shape[1]
 

@@ -9,6 +9,7 @@ from semantic_hub.interventions.spec import AgainstOwn, Answers, Contrast, Steer
 from semantic_hub.interventions.steering.answers import AnswerCurve
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.statistics.resampling import Resampling
 
 PROMPTS = tuple(map(Prompt, ("The dog", "cat", "two plus", "El perro")))
 PLUS = ("dog", "semantic", "cat", "dog")
@@ -49,12 +50,19 @@ def test_an_outcome_told_by_the_own_text_stays() -> None:
 
 def test_the_same_as_without_them(model: Any) -> None:
     whole = of_prompts(steering(), [0, 2, 3])
-    found, alone = intervene(model, steering(), seed=1), intervene(model, whole, seed=1)
+    found, alone = (
+        intervene(model, steering(), resampling=Resampling(seed=1)),
+        intervene(model, whole, resampling=Resampling(seed=1)),
+    )
     assert isinstance(found, SteeringResult) and isinstance(alone, SteeringResult)
     assert torch.equal(found.outcome, alone.outcome)
     assert found.dropped[SPLIT] == 1 and alone.dropped[SPLIT] == 0
     shares, own = (
-        intervene(model, Answers(each, ("dog", "cat")), resamples=10, seed=1)
+        intervene(
+            model,
+            Answers(each, ("dog", "cat")),
+            resampling=Resampling(resamples=10, seed=1),
+        )
         for each in (steering(), whole)
     )
     assert isinstance(shares, AnswerCurve) and isinstance(own, AnswerCurve)

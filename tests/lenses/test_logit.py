@@ -14,6 +14,7 @@ from semantic_hub.lenses.topk import TopTokens, top_tokens
 from semantic_hub.models import loading as models
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.words import word_tokens
+from semantic_hub.statistics.resampling import Resampling
 
 READOUTS = [
     Readout(Prompt("The dog barks at the"), {"en": ("cat", "dog"), "es": ("gato",)}),
@@ -158,7 +159,12 @@ def test_figures_show_one_measure():
 
 
 def test_results_survive_a_save(model, tmp_path):
-    lens = logit_lens(model, READOUTS, layers=[0, 2], resamples=50, seed=3)
+    lens = logit_lens(
+        model,
+        READOUTS,
+        layers=[0, 2],
+        resampling=Resampling(resamples=50, seed=3),
+    )
     again = LensResult.load(lens.save(tmp_path / "lens"))
     assert again.to_frame().equals(lens.to_frame())
     assert again.kept == lens.kept and again.dropped == lens.dropped

@@ -11,6 +11,7 @@ from semantic_hub.lenses.result import LensResult
 from semantic_hub.models import loading as models
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.words import AMBIGUOUS, SHARED, word_tokens
+from semantic_hub.statistics.resampling import Resampling
 
 TEXT = "The dog barks at the"
 WORDS = {1: "gato", 2: "cats", 3: "barks", 4: "runs", 6: "plusses"}
@@ -181,7 +182,7 @@ def test_many_words_share_a_forward_pass(model):
 
 
 def test_the_result_says_how_it_was_scored_and_survives_a_save(model, tmp_path):
-    lens = logit_lens(model, READOUTS, whole_words=True, resamples=20)
+    lens = logit_lens(model, READOUTS, whole_words=True, resampling=Resampling(resamples=20))
     assert lens.manifest["whole_words"] is True
     assert lens.scored_as["one"] == {"first token": 0, "several tokens": 2, "one token": 1}
     again = LensResult.load(lens.save(tmp_path))

@@ -27,6 +27,7 @@ from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
 from semantic_hub.spokes.audio.spoke import AudioSpoke, animal_clips
 from semantic_hub.spokes.vision.spoke import PLAIN, Canvas, VisionSpoke, random_pictures
+from semantic_hub.statistics.resampling import Resampling
 
 pytestmark = pytest.mark.filterwarnings("ignore:Hook alias:UserWarning")
 TEXT = "the dog {} is a cat."
@@ -133,7 +134,7 @@ def test_the_language_model_can_be_measured(loaded, modality) -> None:
     pairs = sh.Pairs.from_prompts(
         [Prompt(f"{SOFT} is", soft=(span,)) for span in spans], ["a cat", "the dog", "gato", "2+3"]
     )
-    assert sh.similarity(model, pairs, resamples=10).n_pairs == 4
+    assert sh.similarity(model, pairs, resampling=Resampling(resamples=10)).n_pairs == 4
     top = sh.top_tokens(
         model, [Prompt(SOFT, soft=(spans[0],), position=SoftPositions(rows=(2,)))], 1
     )
@@ -148,7 +149,7 @@ def test_the_spoke_of_its_modality_runs(loaded, modality) -> None:
     else:
         clips = [clip.at_rate(RATE) for clip in animal_clips(["dog", "cat", "owl"], range(2))]
         spoke = AudioSpoke(encode_features, clips)
-    found = sh.run(model, spoke, resamples=10, permutations=10)
+    found = sh.run(model, spoke, resampling=Resampling(resamples=10), permutations=10)
     assert list(found.similarity) == list(spoke.pairs())
     for result in found.similarity.values():
         assert result.n_pairs == 6 and result.similarity.isfinite().all()

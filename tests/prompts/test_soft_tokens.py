@@ -48,6 +48,7 @@ from semantic_hub.prompts.soft_tokens import (
     SoftTokens,
     placeholder_id,
 )
+from semantic_hub.statistics.resampling import Resampling
 
 WIDTH = 32
 N_NEW = 4
@@ -182,14 +183,16 @@ def direction(model: Any) -> Direction:
 def lens(model: Any, prompts: list[Any], **options: Any) -> Any:
     groups = {"one": ("a",), "other": ("e", " the cat runs")}
     readouts = [Readout(prompt, groups) for prompt in prompts]
-    return sh.logit_lens(model, readouts, resamples=10, **options).log_prob
+    return sh.logit_lens(model, readouts, resampling=Resampling(resamples=10), **options).log_prob
 
 
 def patched(model: Any, prompts: list[Any]) -> Any:
     targets = {"donor": ("a",), "own": ("e",)}
     one, two, three, four = prompts
     exchanges = [Exchange((one,), two, targets), Exchange((three,), four, targets)]
-    return patching_sweep(model, exchanges, controls=False, resamples=10).log_prob
+    return patching_sweep(
+        model, exchanges, controls=False, resampling=Resampling(resamples=10)
+    ).log_prob
 
 
 def continued(model: Any, prompts: list[Any]) -> list[Any]:
@@ -252,7 +255,7 @@ def test_everything_that_takes_prompts_reads_features(model, name) -> None:
 def test_similarity_and_its_controls(model) -> None:
     _, words = told(model)
     pairs = Pairs.from_prompts(words, list(reversed(words)))
-    assert sh.similarity(model, pairs, resamples=20).n_pairs == len(words)
+    assert sh.similarity(model, pairs, resampling=Resampling(resamples=20)).n_pairs == len(words)
     mixed = shuffled_tokens(model, pairs)
     assert mixed is not None
     for before, after in zip(words, mixed.x, strict=True):
@@ -400,7 +403,7 @@ def test_the_place_is_held_by_no_special_token(model) -> None:
 def test_a_read_out_in_a_longer_text(model) -> None:
     prompt = Prompt(f"{SOFT} The dog", soft=(features(3),))
     readout = Readout(prompt, {"hub": ("\0",), "other": ("e",)}, following=" barks.")
-    assert sh.logit_lens(model, [readout], resamples=10).kept == (0,)
+    assert sh.logit_lens(model, [readout], resampling=Resampling(resamples=10)).kept == (0,)
 
 
 def test_features_in_words(model) -> None:

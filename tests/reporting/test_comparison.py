@@ -11,6 +11,7 @@ import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.reporting.comparison import compare
 from semantic_hub.reporting.document import Report, report
+from semantic_hub.statistics.resampling import Resampling
 
 
 @pytest.fixture
@@ -65,7 +66,12 @@ def test_figure_overlays_the_models(both: dict[str, Report]) -> None:
 
 
 def test_what_differs_is_told(model, both: dict[str, Report]) -> None:
-    other = report(model, [Told()], resamples=51, permutations=20, seed=4)
+    other = report(
+        model,
+        [Told()],
+        resampling=Resampling(resamples=51, seed=4),
+        permutations=20,
+    )
     [found] = other.findings
     pairs = next(iter(Told().pairs().values()))
     fewer = sh.similarity(model, pairs[:2], permutations=5)

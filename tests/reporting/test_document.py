@@ -17,6 +17,7 @@ from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.document import Report, report
 from semantic_hub.reporting.figures import page_figures, page_template, titled
+from semantic_hub.statistics.resampling import Resampling
 
 
 @pytest.fixture
@@ -85,7 +86,9 @@ def test_the_verdict_comes_first(page: Page) -> None:
 
 
 def test_too_few_permutations_are_told(model) -> None:
-    page = Page(report(model, [Words()], resamples=50, permutations=9).to_html())
+    page = Page(
+        report(model, [Words()], resampling=Resampling(resamples=50), permutations=9).to_html()
+    )
     assert "Sets of pairs: 1, measured with 9 resamples or permutations" in page.text
 
 

@@ -15,7 +15,7 @@ from semantic_hub.statistics.intervals import (
     percentile_interval,
     proportion_interval,
 )
-from semantic_hub.statistics.resampling import resample_weights, weighted_mean
+from semantic_hub.statistics.resampling import Resampling, resample_weights, weighted_mean
 
 
 def variance(weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,10 @@ def test_bootstrap_of_the_mean_equals_resampling_by_index():
         drawn = [values[i] for i, count in enumerate(counts) for _ in range(count)]
         means.append(torch.stack(drawn).mean(dim=0).numpy())
     low, high = np.quantile(np.stack(means), [0.05, 0.95], axis=0)
-    interval = bootstrap_interval(values, resamples=200, confidence=0.9, seed=1)
+    interval = bootstrap_interval(
+        values,
+        resampling=Resampling(resamples=200, confidence=0.9, seed=1),
+    )
     np.testing.assert_allclose(interval.low.numpy(), low, atol=1e-7)
     np.testing.assert_allclose(interval.high.numpy(), high, atol=1e-7)
 
@@ -39,7 +42,9 @@ def test_bootstrap_takes_values_of_any_shape_and_any_statistic():
     def largest(weights: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         return torch.where(weights > 0, values, -torch.inf).amax(dim=1)
 
-    assert bootstrap_interval(torch.rand(9, 2, 3), resamples=20).low.shape == (2, 3)
+    assert bootstrap_interval(
+        torch.rand(9, 2, 3), resampling=Resampling(resamples=20)
+    ).low.shape == (2, 3)
     interval = bootstrap_interval(torch.arange(6.0), largest)
     assert interval.high.item() == 5
 
@@ -48,7 +53,7 @@ def test_bootstrap_is_the_middle_of_all_resamples_where_they_can_be_enumerated()
     values = [0.0, 1.0, 3.0, 7.0]
     means = [np.mean(draw) for draw in itertools.product(values, repeat=4)]
     exact = np.quantile(means, [0.025, 0.975])
-    interval = bootstrap_interval(torch.tensor(values), resamples=20_000)
+    interval = bootstrap_interval(torch.tensor(values), resampling=Resampling(resamples=20_000))
     np.testing.assert_allclose([interval.low, interval.high], exact, atol=0.26)
 
 
@@ -119,18 +124,22 @@ def test_bca_agrees_with_scipy():
     stats = pytest.importorskip("scipy.stats")
     values = np.random.default_rng(0).exponential(size=25)
     theirs = stats.bootstrap((values,), np.var, n_resamples=20_000, method="BCa", rng=1)
-    settings = {"method": "bca", "resamples": 20_000}
+    settings = {"method": "bca", "resampling": Resampling(20_000)}
     ours = bootstrap_interval(torch.from_numpy(values), variance, **settings)
-    percentile = bootstrap_interval(torch.from_numpy(values), variance, resamples=20_000)
+    percentile = bootstrap_interval(
+        torch.from_numpy(values), variance, resampling=Resampling(resamples=20_000)
+    )
     np.testing.assert_allclose([ours.low, ours.high], list(theirs.confidence_interval), rtol=0.03)
     assert ours.high - percentile.high > 0.5  # far from what it corrects
 
 
 def test_bca_takes_each_column_for_itself():
     values = torch.rand(12, 2, 3, generator=torch.Generator().manual_seed(2)) ** 3
-    low, high = bootstrap_interval(values, method="bca", resamples=400)
+    low, high = bootstrap_interval(values, method="bca", resampling=Resampling(resamples=400))
     for row, column in itertools.product(range(2), range(3)):
-        alone = bootstrap_interval(values[:, row, column], method="bca", resamples=400)
+        alone = bootstrap_interval(
+            values[:, row, column], method="bca", resampling=Resampling(resamples=400)
+        )
         torch.testing.assert_close((low[row, column], high[row, column]), tuple(alone))
 
 
@@ -143,7 +152,9 @@ def test_bca_covers_a_skewed_variance_more_often_than_the_percentile_interval():
     samples = torch.from_numpy(np.random.default_rng(1).exponential(size=(40, 300)))
     covered = {}
     for method in ("percentile", "bca"):
-        low, high = bootstrap_interval(samples, variance, method=method, resamples=400)
+        low, high = bootstrap_interval(
+            samples, variance, method=method, resampling=Resampling(resamples=400)
+        )
         covered[method] = ((low <= 1) & (high >= 1)).double().mean().item()
     assert covered["bca"] > covered["percentile"] + 0.01
 
@@ -152,10 +163,13 @@ def test_bca_covers_a_skewed_variance_more_often_than_the_percentile_interval():
     ("call", "text"),
     [
         (
-            lambda: bootstrap_interval(torch.zeros(3), resamples=0),
+            lambda: bootstrap_interval(torch.zeros(3), resampling=Resampling(resamples=0)),
             "resamples = 0; expected at least 1",
         ),
-        (lambda: bootstrap_interval(torch.zeros(3), confidence=95.0), "confidence = 95.0"),
+        (
+            lambda: bootstrap_interval(torch.zeros(3), resampling=Resampling(confidence=95.0)),
+            "confidence = 95.0",
+        ),
         (lambda: bootstrap_interval(torch.zeros(0)), "got 0 items"),
         (lambda: bootstrap_interval(torch.tensor([1.0, math.nan])), "1 values not finite"),
         (

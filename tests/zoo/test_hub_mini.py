@@ -15,6 +15,7 @@ from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.spokes.code.interventions import has_one_argument
 from semantic_hub.spokes.semantics.role_matrix import role_matrix
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo import hub_mini_path
 from semantic_hub.zoo.senses import EAR, EYE
 from semantic_hub.zoo.training.evaluate import score
@@ -28,7 +29,7 @@ from semantic_hub.zoo.world.spokes import SensingSpokes, WorldLanguageSpoke, spo
 FOLDER = hub_mini_path()
 WORLD = World(Recipe().world_seed)
 NOTATIONS = ("es", "fr", "ru", "zh", "digits")
-QUICK = {"resamples": 200, "permutations": 200}
+QUICK = {"resampling": sh.Resampling(resamples=200), "permutations": 200}
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +228,7 @@ def test_a_picture_in_the_place_of_another_is_answered(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert isinstance(spokes, SensingSpokes)
     task = spokes.vision.interventions()["picture -> picture, halves"]
-    found = intervene(hub_mini, task, resamples=20)
+    found = intervene(hub_mini, task, resampling=Resampling(resamples=20))
     placebo = found.controls["placebo"].says("donor")
     assert (found.says("donor").low[:3, 0] > placebo.high[:3, 0]).all()
     assert (found.says("donor").high[-1:, 0] < 0.1).all()

@@ -37,9 +37,7 @@ def verdicts(
     *,
     alpha: float = 0.05,
     smallest: float = 0.1,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> Verdicts:
     """Judge all findings of one model together.
 
@@ -54,10 +52,7 @@ def verdicts(
             where none has an effect.
         smallest: The smallest margin of interest: below it everywhere is "not supported". In the
             unit of the margin: mean cosine, share of items, and for texts the scorer's own unit.
-        resamples: Bootstrap resamples over items, for lens and interventions; more are drawn where
-            so many sets need finer p-values. A similarity brings its own.
-        confidence: Coverage of the intervals, likewise.
-        seed: Of the resamples, likewise.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
         SemanticHubError: An alpha that is not between 0 and 1, or a smallest effect of 0 or less.
@@ -65,15 +60,15 @@ def verdicts(
     Example:
         >>> from semantic_hub.zoo.planted.models import PlantedSpoke, planted_hub, planted_world
         >>> spoke = PlantedSpoke(planted_world("planted-hub"))
-        >>> found = verdicts([sh.run(planted_hub(), spoke, resamples=200, permutations=200)])
+        >>> found = verdicts([sh.run(planted_hub(), spoke, resampling=sh.Resampling(resamples=200), permutations=200)])
         >>> [(line.evidence, line.verdict) for line in found.lines]
         [('similarity', 'supported'), ('lens', 'supported'), ('causal', 'supported')]
     """
     _check(alpha, smallest)
     judged = {}
     for evidence in EVIDENCE:
-        finest = max(resamples, ceil(_FINER * _n_sets(findings, evidence) / alpha))
-        draws = Resampling(finest, confidence, seed)
+        finest = max(resampling.resamples, ceil(_FINER * _n_sets(findings, evidence) / alpha))
+        draws = Resampling(finest, resampling.confidence, resampling.seed)
         judged[evidence] = _judged(findings, evidence, draws, alpha, smallest)
     return Verdicts(
         lines=tuple(

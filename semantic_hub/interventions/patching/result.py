@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, ratio_summary, share_summary
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ class PatchResult(Result):
         rank: That token's rank in the vocabulary, 1 is the top.
         own: Log-probabilities of the targets in the recipient's own run.
         reference: The same in the run that counts as 1.
-        resamples: Bootstrap resamples of the intervals.
-        seed: Seed of the resamples.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         controls: The same exchanges with other activations moved, by name: ``"placebo"``, random
             ones of the donor's norm, and ``"another donor"``, those of another exchange's donor.
         manifest: Where the numbers come from.
@@ -54,9 +53,7 @@ class PatchResult(Result):
     rank: Int[Tensor, "item layer place target"] = field(metadata={"unit": "1 = top"})
     own: Float[Tensor, "item target"] = field(metadata={"unit": "nat"})
     reference: Float[Tensor, "item target"] = field(metadata={"unit": "nat"})
-    resamples: int = 1000
-    seed: int = 0
-    confidence: float = 0.95
+    resampling: Resampling = Resampling()
     controls: Mapping[str, "PatchResult"] = field(default_factory=dict)
 
     @property
@@ -91,9 +88,7 @@ class PatchResult(Result):
         return ratio_summary(
             moved,
             distance[:, None, None].expand_as(moved),
-            resamples=self.resamples,
-            confidence=self.confidence,
-            seed=self.seed,
+            resampling=self.resampling,
         )
 
     def says(self, target: str) -> Summary:
@@ -115,7 +110,9 @@ class PatchResult(Result):
                 expected=f"one of {', '.join(map(repr, self.targets))}",
                 fix="Name one of these.",
             )
-        return share_summary(self.rank[..., self.targets.index(target)] == 1, self.confidence)
+        return share_summary(
+            self.rank[..., self.targets.index(target)] == 1, self.resampling.confidence
+        )
 
     def to_frame(self) -> "pd.DataFrame":
         """Effect and shares as a tidy frame, the controls' too.

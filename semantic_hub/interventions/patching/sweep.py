@@ -7,7 +7,7 @@ over languages); Wu et al. 2025, arXiv 2411.04986 (the question).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -22,6 +22,7 @@ from semantic_hub.models.loading import HookedModel, check_layers
 from semantic_hub.prompts.prompt import Prompt, PromptLike, Readout, as_prompt
 from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.results import manifest
+from semantic_hub.statistics.resampling import Resampling
 
 
 def patch(
@@ -91,9 +92,7 @@ def patching_sweep(
     from_layer_on: bool = False,
     controls: bool = True,
     batch_size: int | Literal["auto"] = "auto",
-    resamples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> PatchResult:
     """Patch every exchange at every layer and place, many of them in each forward pass.
 
@@ -115,9 +114,7 @@ def patching_sweep(
         controls: Also move a placebo (random activations of the donor's norm) and the activations
             of another exchange's donor, whose first target differs.
         batch_size: Rows per forward pass.
-        resamples: Bootstrap resamples.
-        seed: Of the resamples and the placebo.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
         Targets in every patched run; exchanges whose targets cannot be scored are dropped and
@@ -149,7 +146,6 @@ def patching_sweep(
     runs = PatchRuns(
         model, kept, tokens.tokens, part, wanted, reached, chosen_heads, from_layer_on, batch_size
     )
-    settings: dict[str, Any] = {"resamples": resamples, "seed": seed, "confidence": confidence}
     about = manifest(
         model,
         measure="patching_sweep",
@@ -157,7 +153,7 @@ def patching_sweep(
         from_layer_on=from_layer_on,
         n_exchanges=len(exchanges),
         dropped=dict(tokens.dropped),
-        **settings,
+        resampling=resampling,
     )
     own, reference = runs.unpatched()
 
@@ -176,10 +172,10 @@ def patching_sweep(
             own=own,
             reference=reference,
             manifest=about,
-            **settings,
+            resampling=resampling,
         )
 
-    others = _controls(moved, tokens.tokens, seed) if controls else {}
+    others = _controls(moved, tokens.tokens, resampling.seed) if controls else {}
     return replace(result(moved), controls={name: result(given) for name, given in others.items()})
 
 

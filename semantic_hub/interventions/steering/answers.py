@@ -22,6 +22,7 @@ from semantic_hub.prompts.prompt import Prompt, Readout, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.results import Result, manifest
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary
 
 if TYPE_CHECKING:
@@ -43,9 +44,7 @@ class AnswerCurve(Result):
         answers: The two answers; the first is the one whose probability it is.
         p_first: P(first) / (P(first) + P(second)), 0 to 1.
         dropped: Number of prompts, by reason, that could not be steered.
-        resamples: Bootstrap resamples of the intervals.
-        seed: Seed of the resamples.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
 
@@ -59,9 +58,7 @@ class AnswerCurve(Result):
         metadata={"unit": "probability"}
     )
     dropped: Mapping[str, int] = field(default_factory=dict)
-    resamples: int = 1000
-    seed: int = 0
-    confidence: float = 0.95
+    resampling: Resampling = Resampling()
 
     def mean(self, direction: str) -> Summary:
         """The mean over prompts under a direction, ``[layer strength]``, with its interval.
@@ -78,9 +75,7 @@ class AnswerCurve(Result):
             )
         return mean_summary(
             self.p_first[self.directions.index(direction)].permute(2, 0, 1),
-            resamples=self.resamples,
-            seed=self.seed,
-            confidence=self.confidence,
+            resampling=self.resampling,
         )
 
     def to_frame(self) -> "pd.DataFrame":
@@ -132,9 +127,7 @@ def answer_curve(
     strengths: Sequence[float | int] = (0.0, 0.5, 1.0, 1.5, 2.0),
     positions: SteeredPositions = _FEATURES,
     mode: Mode = "add",
-    resamples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    resampling: Resampling = Resampling(),
 ) -> AnswerCurve:
     """Steer prompts, and read how the next token's probability is shared by two answers.
 
@@ -150,9 +143,7 @@ def answer_curve(
         strengths: Factors; 0 is added.
         positions: Where to steer; by default at the prompts' features.
         mode: How; see `semantic_hub.interventions.steering.hook.steer`.
-        resamples: Bootstrap resamples of the intervals.
-        seed: Of the placebo and of the resamples.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
         One share for each direction, layer, strength and prompt, the placebo's last.
@@ -174,7 +165,9 @@ def answer_curve(
     check_lens(model, "final", "answer_curve")
     wanted = check_layers(model, layers)
     factors = tuple(sorted({0.0, *map(float, strengths)}))
-    placed = with_placebo("answer_curve", directions, wanted, n_prompts=len(prompts), seed=seed)
+    placed = with_placebo(
+        "answer_curve", directions, wanted, n_prompts=len(prompts), seed=resampling.seed
+    )
     asking = _Asking(model, tuple(prompts), answers, positions, mode)
     own = asking.unsteered()
     p_first = own.repeat(len(placed), len(wanted), len(factors), 1)
@@ -189,10 +182,8 @@ def answer_curve(
         directions=tuple(placed),
         answers=answers,
         p_first=p_first,
-        resamples=resamples,
-        seed=seed,
-        confidence=confidence,
-        manifest=manifest(model, measure="answer_curve", seed=seed, mode=mode),
+        resampling=resampling,
+        manifest=manifest(model, measure="answer_curve", seed=resampling.seed, mode=mode),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import OUTCOMES
 from semantic_hub.results import Result
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, share_summary
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class SteeringResult(Result):
             2 other.
         relative_norm: Mean length of a direction at strength 1, over the mean length of the
             prompts' own states at their last position.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         dropped: Number of prompts that could not be asked, by reason.
         manifest: Where the numbers come from.
     """
@@ -44,7 +45,7 @@ class SteeringResult(Result):
         metadata={"unit": "0 success, 1 unchanged, 2 other"}
     )
     relative_norm: Float[Tensor, "direction layer"] = field(metadata={"unit": "residual norm"})
-    confidence: float = 0.95
+    resampling: Resampling = Resampling()
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     def share(self, outcome: str, direction: str) -> Summary:
@@ -63,7 +64,7 @@ class SteeringResult(Result):
         row = _index("direction", direction, self.directions)
         hits = self.outcome[row] == _index("outcome", outcome, OUTCOMES)
         by_prompt = rearrange(hits, "layer strength prompt -> prompt layer strength")
-        return share_summary(by_prompt, self.confidence)
+        return share_summary(by_prompt, self.resampling.confidence)
 
     def to_frame(self) -> "pd.DataFrame":
         """All shares as a tidy frame.

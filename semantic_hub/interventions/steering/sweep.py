@@ -28,6 +28,7 @@ from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.prompts.prompt import PromptLike, encode
 from semantic_hub.prompts.soft_tokens import recorded_positions
 from semantic_hub.results import manifest
+from semantic_hub.statistics.resampling import Resampling
 
 
 def steering_sweep(
@@ -43,8 +44,7 @@ def steering_sweep(
     max_new_tokens: int = 1,
     from_layer_on: bool = False,
     batch_size: int | Literal["auto"] = "auto",
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
 ) -> SteeringResult:
     """Steer prompts in one or several directions, and count what becomes of them.
 
@@ -69,8 +69,7 @@ def steering_sweep(
         max_new_tokens: How far to generate; a text ends before its end-of-text token.
         from_layer_on: Steer every layer from each on, not it alone, each by its own direction.
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens.
-        confidence: Coverage of the intervals.
-        seed: Of the placebo, which has the norm of the first direction at each layer.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
         One outcome for each direction, layer, strength and prompt, the placebo's last.
@@ -97,14 +96,16 @@ def steering_sweep(
     encodings = encode(model, prompts)
     named = _named(direction)
     reached = range(min(wanted), model.cfg.n_layers + 1) if from_layer_on else wanted
-    directions = with_placebo("steering_sweep", named, reached, n_prompts=len(encodings), seed=seed)
+    directions = with_placebo(
+        "steering_sweep", named, reached, n_prompts=len(encodings), seed=resampling.seed
+    )
     factors = _check_strengths(strengths)
     _check_spans(positions, len(encodings))
     how = {"positions": positions, "mode": mode}
     _check_steerable(model, directions, how)
     about = manifest(
         model,
-        seed=seed,
+        seed=resampling.seed,
         parameters={
             "positions": recorded_positions(positions),
             "mode": mode,
@@ -125,7 +126,7 @@ def steering_sweep(
         directions=tuple(directions),
         outcome=_sweep(texts, directions, steered, factors, outcome, how),
         relative_norm=relative_norms(model, prompts, own, batch_size),
-        confidence=confidence,
+        resampling=resampling,
         manifest=about,
     )
 

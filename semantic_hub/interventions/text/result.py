@@ -11,6 +11,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ class TextSteeringResult(Result):
         score: What the scorers gave, in their own units.
         relative_norm: Length of each direction over that of the prompts' states at the layer.
         texts: All continuations, in the order of the axes of `score` without ``scorer``.
-        resamples: Bootstrap resamples of the intervals.
-        seed: Seed of the resamples, and of the placebo.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
 
@@ -63,9 +62,7 @@ class TextSteeringResult(Result):
     score: Float[Tensor, "direction layer strength scorer prompt seed"]
     relative_norm: Float[Tensor, "direction layer"] = field(metadata={"unit": "stream norm"})
     texts: tuple[str, ...]
-    resamples: int = 1000
-    seed: int = 0
-    confidence: float = 0.95
+    resampling: Resampling = Resampling()
 
     @property
     def change(self) -> Float[Tensor, "direction layer strength scorer prompt seed"]:
@@ -180,7 +177,8 @@ class TextSteeringResult(Result):
         if not len(known):
             return values.new_full((3,), float("nan"))
         summary = mean_summary(
-            known, resamples=self.resamples, confidence=self.confidence, seed=self.seed
+            known,
+            resampling=self.resampling,
         )
         return torch.stack([summary.value, summary.low, summary.high])
 

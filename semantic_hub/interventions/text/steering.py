@@ -29,6 +29,7 @@ from semantic_hub.models.loading import HookedModel, check_layers, check_model
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.prompts.soft_tokens import recorded_positions
 from semantic_hub.results import manifest
+from semantic_hub.statistics.resampling import Resampling
 
 Progress = Callable[[str], None]
 
@@ -45,9 +46,7 @@ def text_steering(
     mode: Mode = "add",
     sampling: Sampling | None = None,
     batch_size: int | Literal["auto"] = "auto",
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    resampling: Resampling = Resampling(),
     progress: Progress | None = None,
 ) -> TextSteeringResult:
     """Continue prompts in each direction, layer and strength, and score the texts.
@@ -66,9 +65,7 @@ def text_steering(
         mode: As in `semantic_hub.interventions.steering.hook.steer`.
         sampling: How to sample; None for the defaults of `Sampling`.
         batch_size: Prompts per batch.
-        resamples: Bootstrap resamples over prompts.
-        confidence: Coverage of the intervals.
-        seed: Of the placebo and of the resamples.
+        resampling: Resamples, coverage and seed of the intervals.
         progress: Called with a line of text before each direction, layer and strength.
 
     Returns:
@@ -97,12 +94,12 @@ def text_steering(
     check_model(model)
     layers = check_layers(model, layers)
     _check(scorers)
-    steered = with_placebo("text_steering", directions, layers, seed=seed)
+    steered = with_placebo("text_steering", directions, layers, seed=resampling.seed)
     strengths, sampling = sorted({0.0, *map(float, strengths)}), sampling or Sampling()
     say = progress or (lambda line: None)
     about = manifest(
         model,
-        seed=seed,
+        seed=resampling.seed,
         positions=recorded_positions(positions),
         mode=mode,
         sampling=vars(sampling),
@@ -134,9 +131,7 @@ def text_steering(
         score=torch.stack([scores for _, scores in cells]).unflatten(0, shape),
         relative_norm=relative_norms(model, prompts, steered, batch_size),
         texts=tuple(text.text for texts, _ in cells for text in texts),
-        resamples=resamples,
-        confidence=confidence,
-        seed=seed,
+        resampling=resampling,
         manifest=about,
     )
 

@@ -24,6 +24,7 @@ from semantic_hub.models.loading import HookedModel, check_layers, layer_hook
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import Encoding, PromptLike, as_prompt, encode, special_token_ids
 from semantic_hub.results import manifest
+from semantic_hub.statistics.resampling import Resampling
 
 Prior = Literal["uniform"] | Mapping[str, float]
 """``"uniform"``, or π(L) of each language in any unit."""
@@ -40,9 +41,7 @@ def language_mass(
     layers: Sequence[int] | None = None,
     positions: Positions = "mean",
     batch_size: int | Literal["auto"] = "auto",
-    resamples: int = 1000,
-    seed: int = 0,
-    confidence: float = 0.95,
+    resampling: Resampling = Resampling(),
     cache_dir: str | Path | None = None,
 ) -> LanguageMassResult:
     """How much of the next-token probability is in each language, read at every layer.
@@ -74,9 +73,7 @@ def language_mass(
         positions: As in `residual_stream`, but where that averages states, this averages masses:
             every position is read by itself.
         batch_size: Texts per forward pass.
-        resamples: Bootstrap resamples of the intervals, over texts.
-        seed: Seed of the resamples.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         cache_dir: Where language tables are kept; None for the folder of the environment variable
             ``SEMANTIC_HUB_CACHE``, or else the platform's cache folder.
 
@@ -116,9 +113,7 @@ def language_mass(
         shared=mass[..., n_languages:],
         vocabulary=tokens[:n_languages],
         vocabulary_shared=tokens[n_languages:],
-        resamples=resamples,
-        seed=seed,
-        confidence=confidence,
+        resampling=resampling,
         manifest=manifest(
             model,
             measure="language_mass",
@@ -127,9 +122,7 @@ def language_mass(
             threshold=threshold,
             positions=positions if isinstance(positions, str) else repr(positions),
             n_texts=len(texts),
-            resamples=resamples,
-            seed=seed,
-            confidence=confidence,
+            resampling=resampling,
         ),
     )
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import Result
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary
 
 if TYPE_CHECKING:
@@ -33,9 +34,7 @@ class LanguageMassResult(Result):
         vocabulary: What `mass` is where all tokens are equally likely: each language's part of
             the vocabulary, the baseline of a lens that reads nothing.
         vocabulary_shared: The shared bucket's part of the vocabulary, by reason.
-        resamples: Bootstrap resamples of the intervals.
-        seed: Seed of the resamples.
-        confidence: Coverage of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
 
@@ -48,9 +47,7 @@ class LanguageMassResult(Result):
     shared: Float[Tensor, "text layer reason"] = field(metadata={"unit": "probability"})
     vocabulary: Float[Tensor, " language"] = field(metadata={"unit": "share of tokens"})
     vocabulary_shared: Float[Tensor, " reason"] = field(metadata={"unit": "share of tokens"})
-    resamples: int = 1000
-    seed: int = 0
-    confidence: float = 0.95
+    resampling: Resampling = Resampling()
 
     def mean_mass(self) -> Summary:
         """Mean mass over texts, ``[layer language]``, 0 to 1, with bootstrap intervals."""
@@ -144,7 +141,8 @@ class LanguageMassResult(Result):
 
     def _summary(self, values: Float[Tensor, "text ..."]) -> Summary:
         return mean_summary(
-            values, resamples=self.resamples, confidence=self.confidence, seed=self.seed
+            values,
+            resampling=self.resampling,
         )
 
     def _summaries(self) -> Iterator[tuple[str, list[str], Summary, list[float | None], list[int]]]:

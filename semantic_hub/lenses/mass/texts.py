@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.mass.measure import language_mass
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.models.loading import HookedModel
 from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.statistics.resampling import Resampling
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,15 @@ TEXT_LANGUAGE = "text_language"
 """Where the manifest of a mass has the texts' own language."""
 
 
-def mass_of_texts(model: HookedModel, texts: LanguageTexts, **settings: Any) -> LanguageMassResult:
+def mass_of_texts(
+    model: HookedModel, texts: LanguageTexts, *, resampling: Resampling = Resampling()
+) -> LanguageMassResult:
     """The language mass of a spoke's texts; their own language goes into the manifest.
 
     Args:
         model: A decoder.
         texts: What a spoke's ``texts()`` holds.
-        settings: Of `semantic_hub.lenses.mass.measure`.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
         SemanticHubError: As `semantic_hub.lenses.mass.measure`.
@@ -76,5 +78,5 @@ def mass_of_texts(model: HookedModel, texts: LanguageTexts, **settings: Any) -> 
         >>> mass_of_texts(model, texts).manifest[TEXT_LANGUAGE]
         'es'
     """
-    found = language_mass(model, texts.prompts, texts.languages, **settings)
+    found = language_mass(model, texts.prompts, texts.languages, resampling=resampling)
     return replace(found, manifest={**found.manifest, TEXT_LANGUAGE: texts.language})

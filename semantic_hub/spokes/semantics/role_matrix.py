@@ -138,7 +138,7 @@ def role_matrix(lens: LensResult, reads: NameReadouts) -> RoleMatrix:
     Example:
         >>> from semantic_hub.spokes.semantics.spoke import examples, readouts
         >>> reads = readouts(examples(30))
-        >>> matrix = role_matrix(sh.logit_lens(model, reads.readouts, resamples=50), reads)
+        >>> matrix = role_matrix(sh.logit_lens(model, reads.readouts, resampling=sh.Resampling(resamples=50)), reads)
         >>> matrix.value.sum(dim=1).abs().max().item() < 1e-6
         True
     """
@@ -146,12 +146,15 @@ def role_matrix(lens: LensResult, reads: NameReadouts) -> RoleMatrix:
     probability = _by_role(lens, reads, roles)
     values = [probability[[place == role for place in gold]] for role in roles]
     drawn = [
-        _replicates(value, lens.resamples, _seed(lens.seed, g)) for g, value in enumerate(values)
+        _replicates(value, lens.resampling.resamples, _seed(lens.resampling.seed, g))
+        for g, value in enumerate(values)
     ]
     means = torch.stack([value.mean(dim=0) for value in values], dim=1)
     replicates = _centred(torch.stack(drawn, dim=2))
-    low, high = percentile_interval(replicates, lens.confidence)
-    diagonal_low, diagonal_high = percentile_interval(_diagonal(replicates), lens.confidence)
+    low, high = percentile_interval(replicates, lens.resampling.confidence)
+    diagonal_low, diagonal_high = percentile_interval(
+        _diagonal(replicates), lens.resampling.confidence
+    )
     return RoleMatrix(
         layers=lens.layers,
         roles=roles,

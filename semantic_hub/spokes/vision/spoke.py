@@ -115,7 +115,7 @@ def top_share(lens: LensResult, group: str = "hub") -> Summary:
             expected=f"one of {', '.join(map(repr, lens.groups))}",
             fix="Name one of these.",
         )
-    return share_summary(lens.rank[..., lens.groups.index(group)] == 1, lens.confidence)
+    return share_summary(lens.rank[..., lens.groups.index(group)] == 1, lens.resampling.confidence)
 
 
 _Set = tuple[tuple[Shown, ...], bool]

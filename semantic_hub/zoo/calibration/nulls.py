@@ -15,11 +15,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from semantic_hub.alignment.measures import MEASURES, UnderPairings
+from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.alignment.neighbours import neighbours_under_pairings
 from semantic_hub.alignment.retrieval import retrieval_under_pairings
 from semantic_hub.alignment.states import States
 from semantic_hub.statistics.p_values import RESOLUTION, pairings
+from semantic_hub.statistics.resampling import Resampling, UnderPairings
 from semantic_hub.zoo.calibration.worlds import StatesOf
 
 ALPHA = 0.05
@@ -97,7 +98,7 @@ def null_outcome(name: str, x: States, y: States, seed: int) -> NullOutcome:
     """
     measure = MEASURES[name]
     p = measure.p_values(x, y, permutations=PERMUTATIONS, seed=seed)
-    low, high = measure.interval(x, y, resamples=RESAMPLES, confidence=CONFIDENCE, seed=seed)
+    low, high = measure.interval(x, y, resampling=Resampling(RESAMPLES, CONFIDENCE, seed))
     chance = measure.chance(len(x))
     level, level_any = _levels(name, x, y, seed)
     return NullOutcome(

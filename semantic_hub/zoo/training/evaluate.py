@@ -23,6 +23,7 @@ from semantic_hub.models.layers import layer_name
 from semantic_hub.models.loading import HookedModel
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.grammar import LANGUAGES, Voice
 from semantic_hub.zoo.world.spokes import WorldLanguageSpoke, spokes_of, world_problems
@@ -82,12 +83,14 @@ def score(model: HookedModel, asked: Sequence[Readout]) -> Score:
     return Score(float(hits.double().mean()), len(last.kept), sum(last.dropped.values()))
 
 
-def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 1000) -> Iterator[str]:
+def tables(
+    model: HookedModel, *, resampling: Resampling = Resampling(), permutations: int = 1000
+) -> Iterator[str]:
     """Accuracy, then similarity, lens and interventions of each spoke, as Markdown.
 
     Args:
         model: A model that `semantic_hub.zoo.training.train` made.
-        resamples: Bootstrap resamples of the intervals.
+        resampling: Resamples, coverage and seed of the intervals.
         permutations: Pairings of the permutation tests.
 
     Raises:
@@ -103,7 +106,7 @@ def tables(model: HookedModel, *, resamples: int = 1000, permutations: int = 100
         )
     yield _table(_ACCURACY, _accuracy_rows(model, spokes.language.world)) + _ACCURACY_NOTE
     findings = [
-        sh.run(model, spoke, resamples=resamples, permutations=permutations) for spoke in spokes
+        sh.run(model, spoke, resampling=resampling, permutations=permutations) for spoke in spokes
     ]
     yield _table(_VERDICT, map(_verdict_row, verdicts(findings).lines)) + _VERDICT_NOTE
     for found in findings:

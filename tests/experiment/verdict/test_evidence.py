@@ -160,7 +160,11 @@ def test_texts_are_the_change_of_the_first_score() -> None:
 def test_similarity_takes_the_larger_of_two_p_values() -> None:
     model, pairs = planted_hub(), planted_world("planted-hub").pairs("en", "es")
     result = sh.similarity(
-        model, pairs, controls=stacked_controls(model, pairs), resamples=60, permutations=20
+        model,
+        pairs,
+        controls=stacked_controls(model, pairs),
+        resampling=Resampling(resamples=60),
+        permutations=20,
     )
     found = cell_margins(result, DRAWS)
     assert [cell.layer for cell in found.cells] == [1, 2, 3, 4]
@@ -168,7 +172,7 @@ def test_similarity_takes_the_larger_of_two_p_values() -> None:
     both = torch.stack([result.p_corrected, result.margin_p_corrected])
     assert torch.equal(found.p, both.amax(dim=0)[1:5])
     assert (both[0] != both[1]).any()
-    bare = sh.similarity(model, pairs, resamples=9, permutations=9)
+    bare = sh.similarity(model, pairs, resampling=Resampling(resamples=9), permutations=9)
     assert cell_margins(bare, DRAWS).reason == "no null controls"
 
 

@@ -10,9 +10,10 @@ from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.verdict.judging import EVIDENCE, verdicts
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.reporting.document import Report
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.planted.models import PlantedSpoke, planted_model, planted_world
 
-SETTINGS = {"resamples": 300, "permutations": 200}
+SETTINGS = {"resampling": Resampling(resamples=300), "permutations": 200}
 
 
 def measured(name: str, n_concepts: int, at_most: int = 48) -> Findings:
@@ -33,7 +34,7 @@ def separate() -> Findings:
 
 
 def test_a_planted_hub_is_supported_by_every_evidence(hub: Findings) -> None:
-    found = verdicts([hub], resamples=300)
+    found = verdicts([hub], resampling=Resampling(resamples=300))
     assert {line.evidence: line.verdict for line in found.lines} == dict.fromkeys(
         EVIDENCE, "supported"
     )
@@ -43,7 +44,7 @@ def test_a_planted_hub_is_supported_by_every_evidence(hub: Findings) -> None:
 
 
 def test_separate_codes_are_not_supported_by_any_evidence(separate: Findings) -> None:
-    found = verdicts([separate], resamples=300)
+    found = verdicts([separate], resampling=Resampling(resamples=300))
     assert {line.evidence: line.verdict for line in found.lines} == dict.fromkeys(
         EVIDENCE, "not supported"
     )
@@ -51,23 +52,26 @@ def test_separate_codes_are_not_supported_by_any_evidence(separate: Findings) ->
 
 
 def test_few_items_cannot_tell() -> None:
-    found = verdicts([measured("planted-separate", 4)], resamples=300)
+    found = verdicts([measured("planted-separate", 4)], resampling=Resampling(resamples=300))
     assert {line.verdict for line in found.lines} == {"cannot tell"}
 
 
 def test_both_together_keep_their_verdicts(hub: Findings, separate: Findings) -> None:
     """More sets in a family, and two spokes of one name, which stay apart."""
-    found = verdicts([hub, separate], resamples=300)
+    found = verdicts([hub, separate], resampling=Resampling(resamples=300))
     told = [line.verdict for line in found.lines]
     assert told == ["supported"] * 3 + ["not supported"] * 3
-    alone = {(one.kind, one.name): one.p for one in verdicts([hub], resamples=300).sets}
+    alone = {
+        (one.kind, one.name): one.p
+        for one in verdicts([hub], resampling=Resampling(resamples=300)).sets
+    }
     ours = [one for one in found.sets if one.verdict == "supported"]
     assert all(one.p >= alone[one.kind, one.name] for one in ours)
     assert any(one.p > alone[one.kind, one.name] for one in ours)
 
 
 def test_a_line_has_the_set_with_the_median_margin(hub: Findings) -> None:
-    found = verdicts([hub], resamples=300)
+    found = verdicts([hub], resampling=Resampling(resamples=300))
     for line in found.lines:
         margins = sorted(one.margin for one in found.sets if one.evidence == line.evidence)
         assert line.typical is not None
@@ -76,14 +80,17 @@ def test_a_line_has_the_set_with_the_median_margin(hub: Findings) -> None:
 
 
 def test_the_smallest_effect_decides_what_is_not_supported(separate: Findings) -> None:
-    strict = verdicts([separate], smallest=1e-6, resamples=300)
+    strict = verdicts([separate], smallest=1e-6, resampling=Resampling(resamples=300))
     assert "not supported" not in {one.verdict for one in strict.sets}
 
 
 def test_no_sets_are_not_measured_and_no_controls_cannot_tell(hub: Findings) -> None:
     world = planted_world("planted-hub")
     bare = sh.similarity(
-        planted_model(world, device="cpu"), world.pairs("en", "es"), resamples=9, permutations=9
+        planted_model(world, device="cpu"),
+        world.pairs("en", "es"),
+        resampling=Resampling(resamples=9),
+        permutations=9,
     )
     found = verdicts([Findings("bare", {"plain": bare}, {}, {})])
     assert [line.verdict for line in found.lines] == ["cannot tell", "not measured", "not measured"]
@@ -102,12 +109,14 @@ def test_two_pairs_cannot_tell(model) -> None:
         def readouts(self):
             return {}
 
-    (only,) = verdicts([sh.run(model, Two(), resamples=20, permutations=1)]).sets
+    (only,) = verdicts(
+        [sh.run(model, Two(), resampling=Resampling(resamples=20), permutations=1)]
+    ).sets
     assert only.verdict == "cannot tell"
 
 
 def test_frames(hub: Findings) -> None:
-    found = verdicts([hub, Findings("bare", {}, {}, {})], resamples=300)
+    found = verdicts([hub, Findings("bare", {}, {}, {})], resampling=Resampling(resamples=300))
     lines, sets = found.to_frame(), found.sets_frame()
     assert list(lines.columns) == [
         "spoke", "evidence", "verdict", "n_sets", "n_supported", "n_not_supported", "name",
@@ -120,33 +129,41 @@ def test_frames(hub: Findings) -> None:
 
 
 def test_gaps_are_named(hub: Findings) -> None:
-    one = verdicts([hub], resamples=300).sets[0]
+    one = verdicts([hub], resampling=Resampling(resamples=300)).sets[0]
     assert replace(one, layers=(1, 3), gaps=True).layer_range == "1–3, with gaps"
     assert replace(one, layers=(2,)).layer_range == "2"
 
 
 def test_the_report_uses_its_own_settings(hub: Findings) -> None:
-    page = Report((hub,), {"resamples": 300, "seed": 0, "confidence": 0.9})
-    assert page.verdicts.sets == verdicts([hub], resamples=300, confidence=0.9).sets
-    assert page.verdicts.sets != verdicts([hub], resamples=300).sets
+    page = Report((hub,), {}, Resampling(300, 0.9))
+    assert (
+        page.verdicts.sets
+        == verdicts(
+            [hub],
+            resampling=Resampling(resamples=300, confidence=0.9),
+        ).sets
+    )
+    assert page.verdicts.sets != verdicts([hub], resampling=Resampling(resamples=300)).sets
 
 
 def test_too_few_permutations_for_so_many_sets_are_named(hub: Findings) -> None:
     """200 permutations: 1/201 times 11 is above .05, times 10 below."""
-    assert verdicts([hub] * 5, resamples=300).notes == ()
-    (note,) = verdicts([hub] * 6, resamples=300).notes
+    assert verdicts([hub] * 5, resampling=Resampling(resamples=300)).notes == ()
+    (note,) = verdicts([hub] * 6, resampling=Resampling(resamples=300)).notes
     assert "Sets of pairs: 12, measured with 200 resamples or permutations" in note
     assert "at least 239 of both" in note
 
 
 def test_many_sets_of_read_outs_get_finer_p_values(hub: Findings) -> None:
-    found = verdicts([hub] * 30, resamples=300)
+    found = verdicts([hub] * 30, resampling=Resampling(resamples=300))
     assert {one.verdict for one in found.sets if one.evidence != "similarity"} == {"supported"}
 
 
 def test_loaded_findings_give_the_same_verdicts(hub: Findings, tmp_path) -> None:
     again = Findings.load(hub.save(tmp_path))
-    assert verdicts([again], resamples=300) == verdicts([hub], resamples=300)
+    assert verdicts([again], resampling=Resampling(resamples=300)) == verdicts(
+        [hub], resampling=Resampling(resamples=300)
+    )
 
 
 @pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"alpha": 1.0}, {"smallest": 0.0}])

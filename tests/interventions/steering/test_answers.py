@@ -16,6 +16,7 @@ from semantic_hub.interventions.steering.per_layer import in_stream_norms
 from semantic_hub.plotting.curves import dose_response
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
+from semantic_hub.statistics.resampling import Resampling
 
 ANSWERS = ("dog", "cat")
 HOW: Any = {"answers": ANSWERS, "layers": (1, 3), "strengths": (1.0,)}
@@ -89,7 +90,7 @@ def test_towards_the_word_and_away(model: Any) -> None:
 def test_result(model: Any, tmp_path: Any) -> None:
     found = answer_curve(
         model, [Prompt(t) for t in TEXTS], {"random": rows(model, 4)}, answers=ANSWERS,
-        layers=[2], strengths=[1.0, 2.0], positions="last", resamples=50,
+        layers=[2], strengths=[1.0, 2.0], positions="last", resampling=Resampling(resamples=50),
     )  # fmt: skip
     again = AnswerCurve.load(found.save(tmp_path))
     assert torch.equal(again.p_first, found.p_first)
@@ -119,10 +120,15 @@ def test_refused(model: Any) -> None:
 def test_a_spokes_answers_are_this_curve(model: Any) -> None:
     prompts = tuple(Prompt(text) for text in TEXTS)
     steering = Steering(prompts, {"dog": Words("dog", "cat")}, outcome=lambda i, t: "other")
-    found = intervene(model, Answers(steering, ANSWERS), resamples=20)
+    found = intervene(model, Answers(steering, ANSWERS), resampling=Resampling(resamples=20))
     direction = in_stream_norms(model, unembedding_difference(model, "dog", "cat"), prompts)
     expected = answer_curve(
-        model, prompts, {"dog": direction}, answers=ANSWERS, positions="last", resamples=20
+        model,
+        prompts,
+        {"dog": direction},
+        answers=ANSWERS,
+        positions="last",
+        resampling=Resampling(resamples=20),
     )
     assert isinstance(found, AnswerCurve)
     assert torch.equal(found.p_first, expected.p_first)

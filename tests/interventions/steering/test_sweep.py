@@ -18,6 +18,7 @@ from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.plotting.curves import dose_response
 from semantic_hub.statistics.intervals import proportion_interval
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.planted.models import planted_world
 
 PROMPTS = ["The dog", "cat", "El perro ladra", "two plus", "2+3="]
@@ -160,7 +161,7 @@ def result() -> SteeringResult:
     ])  # fmt: skip
     return SteeringResult(
         layers=(0, 4), strengths=(0.0, 1.0), directions=("wor<b>ds", "digits", "placebo"),
-        outcome=outcome, relative_norm=torch.ones(3, 2), confidence=0.9, manifest={},
+        outcome=outcome, relative_norm=torch.ones(3, 2), resampling=Resampling(confidence=0.9), manifest={},
     )  # fmt: skip
 
 

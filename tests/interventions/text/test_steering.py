@@ -16,6 +16,7 @@ from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.steering import steer_texts, text_steering
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.intervals import bootstrap_interval
+from semantic_hub.statistics.resampling import Resampling
 
 PROMPTS = ["The dog barks", "cat", "El perro"]
 SHORT = Sampling(max_new_tokens=5, seeds=(0, 1))
@@ -43,7 +44,7 @@ def result(model):
     directions = {"up": Direction(torch.ones(32), None, "ones"), "to 9": towards(model, 9)}
     return text_steering(
         model, PROMPTS, directions, SCORERS, layers=[1, 3], strengths=[2.0, 0.5], sampling=SHORT,
-        resamples=100,
+        resampling=Resampling(resamples=100),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.table import REASONS
 from semantic_hub.models import loading as models
 from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.world.corpus import Corpus, Mixture
 from semantic_hub.zoo.world.facts import World
 
@@ -161,7 +162,9 @@ def hub_mini():
 def masses(hub_mini):
     """Twelve sentences of each of hub-mini's languages."""
     return {
-        language: language_mass(hub_mini, documents(hub_mini, language, 12), MINI, resamples=50)
+        language: language_mass(
+            hub_mini, documents(hub_mini, language, 12), MINI, resampling=Resampling(resamples=50)
+        )
         for language in MINI
     }
 
@@ -279,7 +282,7 @@ def test_frame_is_tidy():
 
 @pytest.mark.usefixtures("short_lists")
 def test_result_saves_and_loads_in_the_same_numbers(model, tmp_path):
-    found = language_mass(model, TEXTS, ["en", "es"], resamples=20)
+    found = language_mass(model, TEXTS, ["en", "es"], resampling=Resampling(resamples=20))
     loaded = LanguageMassResult.load(found.save(tmp_path / "saved"))
     assert torch.equal(loaded.mass, found.mass) and loaded.manifest == found.manifest
     assert loaded.to_frame().equals(found.to_frame())

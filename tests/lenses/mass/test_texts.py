@@ -7,6 +7,7 @@ import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.mass.texts import TEXT_LANGUAGE, LanguageTexts, mass_of_texts
 from semantic_hub.spokes.language.spoke import LanguageSpoke, sentences
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.spokes import WorldLanguageSpoke
 
@@ -14,8 +15,14 @@ TEXTS = LanguageTexts.of(["el perro", "el gato huye"], "es", ("en", "es"))
 
 
 def test_mass_is_the_single_call(model) -> None:
-    found = mass_of_texts(model, TEXTS, resamples=20, seed=3)
-    alone = sh.language_mass(model, ["el perro", "el gato huye"], ["en", "es"], resamples=20)
+    found = mass_of_texts(
+        model,
+        TEXTS,
+        resampling=Resampling(resamples=20, seed=3),
+    )
+    alone = sh.language_mass(
+        model, ["el perro", "el gato huye"], ["en", "es"], resampling=Resampling(resamples=20)
+    )
     assert torch.equal(found.mass, alone.mass)
     assert (found.manifest[TEXT_LANGUAGE], found.seed) == ("es", 3)
 

@@ -39,6 +39,7 @@ from semantic_hub.spokes.audio.spoke import (
     readouts,
     steering,
 )
+from semantic_hub.statistics.resampling import Resampling
 
 FEW = ("dog", "cat", "cow", "owl", "bee", "frog")
 Listener = Callable[[Float[np.ndarray, " sample"], int], Float[Tensor, "pos d_model"]]
@@ -262,7 +263,9 @@ def test_bad_input() -> None:
 def test_features_of_another_width(listening: Any) -> None:
     spoke = AudioSpoke(lambda wave, rate: torch.zeros(4, 31), animal_clips(seeds=[0]))
     with pytest.raises(SemanticHubError, match="31"):
-        sh.similarity(listening, spoke.pairs()["label"], resamples=20, permutations=20)
+        sh.similarity(
+            listening, spoke.pairs()["label"], resampling=Resampling(resamples=20), permutations=20
+        )
 
 
 def test_who_hears_the_word_is_as_good_as_who_reads_it(listening: Any) -> None:
@@ -271,7 +274,9 @@ def test_who_hears_the_word_is_as_good_as_who_reads_it(listening: Any) -> None:
     for found in spoke.pairs().values():
         heard, read = (sh.residual_stream(listening, side) for side in (found.x, found.y))
         assert (heard - read).abs().max() < 1e-5
-    result = sh.similarity(listening, spoke.pairs()["label"], resamples=20, permutations=200)
+    result = sh.similarity(
+        listening, spoke.pairs()["label"], resampling=Resampling(resamples=20), permutations=200
+    )
     assert result.matched.min() > 0.9999
     assert result.p_corrected[0] < 0.05
 
@@ -288,7 +293,9 @@ def test_positions_of_a_clip_are_where_its_features_are(listening: Any) -> None:
 
 def test_the_mean_over_positions(listening: Any) -> None:
     heard = hear(linear, animal_clips(FEW, seeds=range(2)))
-    lens = sh.logit_lens(listening, readouts(heard, rows="all"), resamples=20)
+    lens = sh.logit_lens(
+        listening, readouts(heard, rows="all"), resampling=Resampling(resamples=20)
+    )
     means = over_positions(lens, N_FRAMES)
     assert means.log_prob.shape == (len(heard), 4, 3)
     clip = slice(5 * N_FRAMES, 6 * N_FRAMES)
@@ -301,7 +308,7 @@ def test_the_mean_over_positions(listening: Any) -> None:
 
 def test_every_experiment_runs(listening: Any) -> None:
     spoke = AudioSpoke(linear, animal_clips(FEW, range(2)))
-    found = sh.run(listening, spoke, resamples=20, permutations=20)
+    found = sh.run(listening, spoke, resampling=Resampling(resamples=20), permutations=20)
     assert list(found.similarity) == ["label", "asked"]
     assert "hard negatives" in found.similarity["label"].controls
     assert found.lens["label"].log_prob.shape == (12, 4, 3)
@@ -325,7 +332,7 @@ def test_only_answers_that_the_model_gives_can_flip(listening: Any, to_false: bo
     said = [own.texts[str(token)].strip() for token in own.tokens[:, 0, 0].tolist()]
     assert {"yes", "no"} <= set(said)
     wanted = said.count("yes" if to_false else "no")
-    found = intervene(listening, experiment, resamples=20)
+    found = intervene(listening, experiment, resampling=Resampling(resamples=20))
     assert found.directions == ("other answer", "same answer", "placebo")
     assert found.outcome.shape[-1] == wanted
     assert sum(found.dropped.values()) == len(said) - wanted
@@ -338,5 +345,9 @@ def test_an_answer_is_flipped_by_what_flips_it(listening: Any) -> None:
     experiment = replace(
         steering(heard), contrasts={"no": Words("no", "yes")}, strengths=(4.0,), positions="last"
     )
-    success = intervene(listening, experiment, resamples=20).share("success", "no").value
+    success = (
+        intervene(listening, experiment, resampling=Resampling(resamples=20))
+        .share("success", "no")
+        .value
+    )
     assert success[-1].tolist() == [0.0, 1.0]

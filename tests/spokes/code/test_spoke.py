@@ -31,6 +31,7 @@ from semantic_hub.spokes.code.spoke import (
     standard_library_functions,
     steering,
 )
+from semantic_hub.statistics.resampling import Resampling
 
 N_CTX = 512
 SEES = 'def sees(person, animal, place): pass\nsees("Anna", "dog", "garden")'
@@ -192,11 +193,14 @@ def test_similarity_and_lens_run_and_count_every_readout(
 ) -> None:
     spoke = CodeSpoke(programs, at_most=80)
     alike = sh.similarity(
-        code_model, spoke.pairs()["program, description"], permutations=10, resamples=10
+        code_model,
+        spoke.pairs()["program, description"],
+        permutations=10,
+        resampling=Resampling(resamples=10),
     )
     assert alike.similarity.isfinite().all()
     for name, readouts in spoke.readouts().items():
-        lens = sh.logit_lens(code_model, readouts, resamples=10)
+        lens = sh.logit_lens(code_model, readouts, resampling=Resampling(resamples=10))
         assert len(lens.kept) + sum(lens.dropped.values()) == len(readouts), name
         assert lens.log_prob.isfinite().all()
         assert lens.dropped[CROSSES] > 0
@@ -228,7 +232,7 @@ def test_range_runs_on_every_prompt_that_is_usable(
     found = intervene(
         code_model,
         replace(experiment, outcome=everything, strengths=(1.0,), max_new_tokens=2),
-        resamples=10,
+        resampling=Resampling(resamples=10),
     )
     assert isinstance(found, SteeringResult)
     assert found.outcome.shape == (2, 3, 2, len(experiment.prompts))

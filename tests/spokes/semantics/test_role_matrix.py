@@ -9,6 +9,7 @@ from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.semantics.figures import role_map
 from semantic_hub.spokes.semantics.readouts import NameReadouts
 from semantic_hub.spokes.semantics.role_matrix import RoleMatrix, role_matrix
+from semantic_hub.statistics.resampling import Resampling
 
 ROLES = ("agent", "theme")
 
@@ -28,7 +29,7 @@ def made(gold: list[str], probability: torch.Tensor, kept: list[int] | None = No
         rank=torch.ones(shape, dtype=torch.int64),
         first_token_only=torch.zeros(shape[0], shape[2], dtype=torch.bool),
         n_tokens=torch.ones(shape[0], shape[2], dtype=torch.int64),
-        resamples=200,
+        resampling=Resampling(resamples=200),
         manifest={},
     )
     return lens, reads

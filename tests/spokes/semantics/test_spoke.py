@@ -28,6 +28,7 @@ from semantic_hub.spokes.semantics.spoke import (
     role_readouts,
     with_two_names,
 )
+from semantic_hub.statistics.resampling import Resampling
 
 
 def one(sentence: str, form: str) -> Example:
@@ -171,7 +172,7 @@ def test_every_experiment_runs(small: Any) -> None:
     spoke = SemanticsSpoke(examples(40), told=meetings(3), at_most=8)
     assert isinstance(spoke, Spoke)
     assert spoke.pairs().keys() == spoke.hard_negatives().keys()
-    findings = sh.run(small, spoke, resamples=20, permutations=20)
+    findings = sh.run(small, spoke, resampling=Resampling(resamples=20), permutations=20)
     for result in findings.similarity.values():
         assert "hard negatives" in result.controls
     lens = findings.lens["before names"]
@@ -187,7 +188,9 @@ def test_every_experiment_runs(small: Any) -> None:
 def test_matrix_of_either_kind_of_readouts_is_the_same(small: Any) -> None:
     items = examples(60)
     matrices = [
-        role_matrix(sh.logit_lens(small, reads.readouts, resamples=20), reads)
+        role_matrix(
+            sh.logit_lens(small, reads.readouts, resampling=Resampling(resamples=20)), reads
+        )
         for reads in (readouts(items), role_readouts(items))
     ]
     assert matrices[0].roles == matrices[1].roles

@@ -33,6 +33,7 @@ from semantic_hub.spokes.vision.spoke import (
     show,
     steering,
 )
+from semantic_hub.statistics.resampling import Resampling
 
 __all__ = ["seeing", "seeing_folder"]  # fixtures
 
@@ -161,7 +162,9 @@ def test_exchanges_ask_the_same_part_with_another_colour(kind: str) -> None:
 
 def test_a_picture_put_in_at_the_embedding_is_that_picture(seeing: Any) -> None:
     shown = [show(encoder(seeing), p) for p in random_pictures(8, kind="halves", seed=4)]
-    found = intervene(seeing, Patching(exchanges(shown), WHOLE_PICTURE), resamples=20)
+    found = intervene(
+        seeing, Patching(exchanges(shown), WHOLE_PICTURE), resampling=Resampling(resamples=20)
+    )
     first = found.log_prob[:, 0, 0]
     torch.testing.assert_close(first, found.reference, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(found.own, found.reference, atol=1e-3)

@@ -45,6 +45,7 @@ from semantic_hub.spokes.vision.spoke import (
     show,
     top_share,
 )
+from semantic_hub.statistics.resampling import Resampling
 
 # patches
 
@@ -247,10 +248,14 @@ def test_at_the_embedding_each_patch_says_its_colour(seeing: Any, class_tokens: 
     )
     for wording in (Wording(), PLAIN):
         worded = replace(spoke, wording=wording)
-        lens = sh.logit_lens(seeing, worded.readouts()["colour, halves"], resamples=50)
+        lens = sh.logit_lens(
+            seeing, worded.readouts()["colour, halves"], resampling=Resampling(resamples=50)
+        )
         assert len(lens.kept) == 16
         assert top_share(lens).value[0] == 1 and top_share(lens, "surface").value[0] == 0
-        segments = sh.logit_lens(seeing, worded.readouts()["segment, halves"], resamples=50)
+        segments = sh.logit_lens(
+            seeing, worded.readouts()["segment, halves"], resampling=Resampling(resamples=50)
+        )
         assert segments.share("hub", "control").value[0] == 1
     with pytest.raises(SemanticHubError, match="top_share: got the group 'x'"):
         top_share(lens, "x")
@@ -348,7 +353,7 @@ def test_each_picture_is_encoded_once() -> None:
 
 def test_everything_runs(seeing: Any) -> None:
     spoke = VisionSpoke(encoder(seeing), random_pictures(14, seed=2))
-    found = sh.run(seeing, spoke, resamples=20, permutations=20)
+    found = sh.run(seeing, spoke, resampling=Resampling(resamples=20), permutations=20)
     kinds = {"one colour", "halves", "shapes"}
     assert set(found.similarity) == kinds | {f"{kind}, asked" for kind in kinds}
     assert set(found.similarity) == set(spoke.hard_negatives())

@@ -16,6 +16,7 @@ from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.models.loading import layer_hook, load_model, random_twin
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.intervals import bootstrap_interval
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.planted.codes import AMPLITUDES, COMPONENTS
 from semantic_hub.zoo.planted.expected_interventions import _effect, _run_on
 from semantic_hub.zoo.planted.models import (
@@ -128,7 +129,9 @@ def test_residual_stream(model, world):
 @pytest.mark.parametrize(("x", "y"), [*LANGUAGE_PAIRS, ("es", "es")])
 def test_similarity(model, world, x, y):
     expected = expected_similarity(world, x, y)
-    result = similarity(model, world.pairs(x, y), resamples=20, permutations=20)
+    result = similarity(
+        model, world.pairs(x, y), resampling=Resampling(resamples=20), permutations=20
+    )
     assert np.abs(result.similarity.numpy() - expected).max() <= TOLERANCE
     states = [residual_stream(model, world.prompts(language)) for language in (x, y)]
     assert np.abs(paired_similarity(*states).numpy() - expected).max() <= TOLERANCE
@@ -137,7 +140,9 @@ def test_similarity(model, world, x, y):
 @pytest.mark.parametrize("norm", ["final", "none"])
 @pytest.mark.parametrize("language", ["es", "fr"])
 def test_lens(model, world, language, norm):
-    lens = logit_lens(model, world.readouts(language), norm=norm, resamples=20)
+    lens = logit_lens(
+        model, world.readouts(language), norm=norm, resampling=Resampling(resamples=20)
+    )
     assert lens.groups == ("surface", "hub", "control")
     assert len(lens.kept) == len(world.concepts)
     expected = expected_lens(world, language, norm)
@@ -319,14 +324,32 @@ def separate_worlds():
         streams = {lang: expected_stream(world, lang).astype("f4") for lang in world.languages}
         for x, y in LANGUAGE_PAIRS:
             states = streams[x], streams[y]
-            intervals["similarity"].append(paired_interval(*states, resamples=500, seed=seed))
+            intervals["similarity"].append(
+                paired_interval(
+                    *states,
+                    resampling=Resampling(resamples=500, seed=seed),
+                )
+            )
             effects = torch.from_numpy(expected_patching(world, x, y))
-            intervals["patching"].append(bootstrap_interval(effects, resamples=500, seed=seed))
+            intervals["patching"].append(
+                bootstrap_interval(
+                    effects,
+                    resampling=Resampling(resamples=500, seed=seed),
+                )
+            )
             effects = torch.from_numpy(expected_steering(world, x, y, [1.0])[..., 0])
-            intervals["steering"].append(bootstrap_interval(effects, resamples=500, seed=seed))
+            intervals["steering"].append(
+                bootstrap_interval(
+                    effects,
+                    resampling=Resampling(resamples=500, seed=seed),
+                )
+            )
         for language in ("es", "fr"):
             _, hub, control = torch.from_numpy(expected_lens(world, language)).unbind(dim=-1)
-            ahead = bootstrap_interval(hub - control, resamples=500, seed=seed)
+            ahead = bootstrap_interval(
+                hub - control,
+                resampling=Resampling(resamples=500, seed=seed),
+            )
             intervals["lens"].append(ahead)
     return intervals
 
@@ -349,7 +372,10 @@ def test_the_closed_forms_intervals_are_the_models(separate_worlds):
         model = planted_model(world, device="cpu")
         for index, (x, y) in enumerate(LANGUAGE_PAIRS):
             states = [residual_stream(model, world.prompts(language)) for language in (x, y)]
-            measured = paired_interval(*states, resamples=500, seed=seed)
+            measured = paired_interval(
+                *states,
+                resampling=Resampling(resamples=500, seed=seed),
+            )
             expected = separate_worlds["similarity"][len(LANGUAGE_PAIRS) * seed + index]
             for end, expected_end in zip(measured, expected, strict=True):
                 assert torch.allclose(end, expected_end, atol=1e-5)

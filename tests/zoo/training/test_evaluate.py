@@ -12,6 +12,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.words import word_tokens
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
 from semantic_hub.spokes.lexicon.numbers import DIGITS
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.training.evaluate import questions, score, tables
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.formal_spokes import world_code, world_semantics
@@ -39,7 +40,7 @@ def test_tables_are_complete(hooked, monkeypatch: pytest.MonkeyPatch) -> None:
         world_semantics(WORLD, count=60),
     )
     monkeypatch.setattr("semantic_hub.zoo.training.evaluate.spokes_of", lambda model: few)
-    accuracy, verdict, *found = tables(hooked, resamples=5, permutations=5)
+    accuracy, verdict, *found = tables(hooked, resampling=Resampling(resamples=5), permutations=5)
     assert "first token" in accuracy
     header, _, *accuracies = rows(accuracy)
     assert [row[0] for row in accuracies] == [*LANGUAGES, DIGITS]
