@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from semantic_hub.alignment.measures import MEASURES
+from semantic_hub.alignment.measures import MEASURES, UnderPairings
 from semantic_hub.alignment.neighbours import neighbours_under_pairings
 from semantic_hub.alignment.retrieval import retrieval_under_pairings
 from semantic_hub.alignment.states import States
 from semantic_hub.statistics.p_values import RESOLUTION, pairings
-from semantic_hub.statistics.resampling import Resampling, UnderPairings
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.calibration.worlds import StatesOf
 
 ALPHA = 0.05
