@@ -10,9 +10,10 @@ from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.runner import Spoke, offered
 from semantic_hub.interventions.spec import TextSteering
 from semantic_hub.interventions.steering.contrasts import mean_differences
+from semantic_hub.interventions.steering.scores import steering_scores
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.per_token import TokenLens, token_lens
-from semantic_hub.lenses.token_scores import TokenScores, steering_scores
+from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.loading import HookedModel
 from semantic_hub.prompts.prompt import NEXT, Readout, encode
 
