@@ -18,7 +18,8 @@ from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.mass.measure import language_mass
 from semantic_hub.lenses.topk import top_tokens
-from semantic_hub.models.loading import load_model, random_twin
+from semantic_hub.models.loading import load_model
+from semantic_hub.models.twins import random_twin
 from semantic_hub.multimodal.loading import load_multimodal
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout

@@ -16,7 +16,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import HookedModel, describe
+from semantic_hub.models.loading import describe
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
 from semantic_hub.statistics.margins import CellMargins
 from semantic_hub.statistics.resampling import Resampling

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrites, capture
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import HookedModel, check_layers, check_model, layer_hook
+from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode, special_token_ids
 

@@ -17,7 +17,8 @@ from torch import Tensor
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.cosine import paired_interval, paired_similarity
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import Positions
 from semantic_hub.prompts.prompt import Prompt, PromptLike

@@ -12,7 +12,8 @@ import numpy as np
 
 from semantic_hub.alignment.surface import has_cognates, is_latin, romanised, shares_surface
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import HookedModel, random_twin
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Encoding, Prompt, encode

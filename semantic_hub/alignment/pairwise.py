@@ -20,7 +20,8 @@ from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.alignment.states import paired_states
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import Positions
 from semantic_hub.prompts.prompt import Prompt

@@ -6,7 +6,7 @@ from typing import Any
 
 from semantic_hub.alignment.between_forms import LabelledItems, SpokeSimilarity, spoke_similarity
 from semantic_hub.experiment.runner import Spoke, offered
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 
 
 def concept_items(spokes: Sequence[Spoke]) -> LabelledItems:

@@ -19,7 +19,10 @@ from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.texts import mass_of_texts
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens, top_tokens
-from semantic_hub.models.loading import HookedModel, check_model, predicts_next_token, random_twin
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.output import predicts_next_token
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.statistics.resampling import Resampling

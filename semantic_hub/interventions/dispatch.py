@@ -36,7 +36,7 @@ from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.steering import steer_texts
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import ends_of
 from semantic_hub.prompts.prompt import encode
 from semantic_hub.prompts.words import word_tokens

@@ -8,7 +8,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.logit import Norm, logit_lens
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.translators.affine import AffineLens, check_fits
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.results import Result
 from semantic_hub.statistics.resampling import Resampling

@@ -23,7 +23,8 @@ from semantic_hub.lenses.projection import (
 )
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.whole_words import score_words
-from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens, following_tokens
 from semantic_hub.results import manifest

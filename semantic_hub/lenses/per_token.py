@@ -12,7 +12,8 @@ from semantic_hub.activations.captures import Captured, capture
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.projection import Norm, check_lens, lens_logits, lens_record
 from semantic_hub.lenses.topk import check_k
-from semantic_hub.models.loading import HookedModel, check_layers, layer_hook
+from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.text import token_text
 from semantic_hub.prompts.prompt import Encoding, PromptLike, check_word_groups, encode
 from semantic_hub.prompts.words import word_tokens

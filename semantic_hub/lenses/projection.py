@@ -10,13 +10,9 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.translators.affine import AffineLens
-from semantic_hub.models.loading import (
-    HookedModel,
-    check_model,
-    check_predicts_next_token,
-    final_norm,
-    unembed,
-)
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.output import check_predicts_next_token, final_norm, unembed
+from semantic_hub.models.protocol import HookedModel
 
 Translator = Callable[[int, Tensor], Tensor]
 """``(layer, residual [batch d_model]) -> residual [batch d_model]``, such as an `AffineLens`."""

@@ -13,7 +13,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.lenses.projection import Norm
 from semantic_hub.models.layers import layer_name
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.results import Result
 

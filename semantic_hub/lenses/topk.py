@@ -12,7 +12,8 @@ from torch import Tensor
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.projection import Norm, check_lens, lens_logits, lens_record
-from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.text import token_text
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode

@@ -15,8 +15,9 @@ from torch import Tensor
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.projection import check_lens
-from semantic_hub.models.loading import HookedModel, check_layers, final_norm
-from semantic_hub.models.output import unembedding
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.output import final_norm, unembedding
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.prompts.words import word_tokens
 from semantic_hub.results import Result, manifest

@@ -12,36 +12,17 @@ from warnings import warn
 import torch
 
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
-from semantic_hub.models import checkpoints, provenance
-from semantic_hub.models.checkpoints import hooked_transformer_class
-from semantic_hub.models.conversion import convert_folder
-from semantic_hub.models.layers import check_layers, layer_hook, running_to_layer
-from semantic_hub.models.output import (
-    check_predicts_next_token,
-    final_norm,
-    predicts_next_token,
-    unembed,
-    unembedding,
+from semantic_hub.models.checkpoints import (
+    hooked_knows_name,
+    hooked_transformer_class,
+    is_checkpoint_folder,
+    load_bridge,
+    load_hooked_name,
+    official_name,
 )
+from semantic_hub.models.conversion import convert_folder
 from semantic_hub.models.protocol import HookedModel, first_parameter
-from semantic_hub.models.twins import random_twin
-
-__all__ = [
-    "Backend",
-    "HookedModel",
-    "check_layers",
-    "check_model",
-    "check_predicts_next_token",
-    "describe",
-    "final_norm",
-    "layer_hook",
-    "load_model",
-    "predicts_next_token",
-    "random_twin",
-    "running_to_layer",
-    "unembed",
-    "unembedding",
-]
+from semantic_hub.models.provenance import commit, effects, processed, remember_commit
 
 Backend = Literal["auto", "hooked", "bridge"]
 """``HookedTransformer``, ``TransformerBridge``, or the first of them that can do it."""
@@ -88,7 +69,7 @@ def load_model(
     if name == "hub-mini":
         return _load_hub_mini(place, dtype, backend)
     folder = Path(name).expanduser()
-    if checkpoints.is_checkpoint_folder(folder):
+    if is_checkpoint_folder(folder):
         return _load_folder(folder, place, dtype, backend, trust_remote_code)
     if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
         raise SemanticHubError(
@@ -121,12 +102,12 @@ def check_model(model: object) -> HookedModel:
             expected="a HookedTransformer or a TransformerBridge",
             fix="Load it with semantic_hub.load_model, or wrap it in a TransformerBridge.",
         )
-    changes = provenance.processed(model)
+    changes = processed(model)
     if changes and model not in _warned:
         _warned.add(model)
         warn(
             f"The weights of this {type(model).__name__} were processed on loading "
-            f"({', '.join(changes)}): {provenance.effects(changes)}, so measures such as cosines "
+            f"({', '.join(changes)}): {effects(changes)}, so measures such as cosines "
             "and raw-stream lenses may differ from those of the model as trained. "
             "semantic_hub.load_model loads it unprocessed.",
             SemanticHubWarning,
@@ -151,13 +132,13 @@ def describe(model: HookedModel) -> dict[str, Any]:
     return {
         "class": type(model).__name__,
         "name": _short_name(model.cfg.model_name),
-        "revision": provenance.commit(model),
+        "revision": commit(model),
         "n_layers": model.cfg.n_layers,
         "d_model": model.cfg.d_model,
         "d_vocab": model.cfg.d_vocab,
         "dtype": str(first_parameter(model).dtype).removeprefix("torch."),
         "device": str(first_parameter(model).device),
-        "processed": provenance.processed(model),
+        "processed": processed(model),
         "default_prepend_bos": bool(model.cfg.default_prepend_bos),
         "tokenizer": None if model.tokenizer is None else type(model.tokenizer).__name__,
     }
@@ -214,7 +195,7 @@ def _load_folder(
             expected="an architecture that HookedTransformer supports",
             fix='Use backend="bridge".',
         )
-    return checkpoints.load_bridge(str(folder), device, dtype, trust)
+    return load_bridge(str(folder), device, dtype, trust)
 
 
 def _load_name(
@@ -223,15 +204,15 @@ def _load_name(
     hooked = backend == "hooked" or (
         backend == "auto"
         and hooked_transformer_class() is not None
-        and checkpoints.hooked_knows_name(name, trust)
+        and hooked_knows_name(name, trust)
     )
     if hooked:
-        model = checkpoints.load_hooked_name(name, device, dtype, trust)
-        repository = checkpoints.official_name(name)
+        model = load_hooked_name(name, device, dtype, trust)
+        repository = official_name(name)
     else:
-        model = checkpoints.load_bridge(name, device, dtype, trust)
+        model = load_bridge(name, device, dtype, trust)
         repository = model.cfg.model_name
-    provenance.remember_commit(model, str(repository))
+    remember_commit(model, str(repository))
     return model
 
 

@@ -13,7 +13,7 @@ class HookedModel(Protocol):
     The check at run time is for the presence of these names alone.
 
     Example:
-        >>> from semantic_hub.models.loading import HookedModel
+        >>> from semantic_hub.models.protocol import HookedModel
         >>> isinstance("gpt2", HookedModel)
         False
     """

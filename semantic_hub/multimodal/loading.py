@@ -17,9 +17,15 @@ from torch import Tensor
 
 from semantic_hub.activations.features import feeding
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.checkpoints import hooked_transformer_class
+from semantic_hub.models.checkpoints import (
+    hooked_transformer_class,
+    load_bridge,
+    not_fetched,
+    unreadable,
+)
 from semantic_hub.models.conversion import convert_network, same_logits
-from semantic_hub.models.loading import Backend, HookedModel, check_backend, checkpoints, load_model
+from semantic_hub.models.loading import Backend, check_backend, load_model
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.multimodal.encoder import Encoder, Preparation, feature_span
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
@@ -111,9 +117,9 @@ def _read(name: str, dtype: torch.dtype, trust_remote_code: bool) -> _Parts:
         processor = transformers.AutoProcessor.from_pretrained(name, **options)
     except (OSError, SafetensorError) as error:
         local = Path(name).is_dir()
-        raise (checkpoints.unreadable if local else checkpoints.not_fetched)(name) from error
+        raise (unreadable if local else not_fetched)(name) from error
     if not hasattr(processor, "tokenizer"):
-        raise checkpoints.unreadable(name)
+        raise unreadable(name)
     return _Parts(network.eval(), processor)
 
 
@@ -152,7 +158,7 @@ def _host(
     if backend == "hooked":
         raise _no_conversion(type(source).__name__)
     read = {"hf_model": source, "tokenizer": tokenizer}
-    return checkpoints.load_bridge(name, device, dtype, trust_remote_code=False, **read).eval()
+    return load_bridge(name, device, dtype, trust_remote_code=False, **read).eval()
 
 
 def _noise(prepare: Preparation) -> tuple[Any, int | None]:

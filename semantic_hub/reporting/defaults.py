@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import Spoke
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.spokes.code.spoke import CodeSpoke
 from semantic_hub.spokes.language.spoke import LanguageSpoke

@@ -14,7 +14,7 @@ from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.lenses.logit import Norm, lens_name
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes, default_spokes
 from semantic_hub.reporting.examples import read_grids, steered_tokens

@@ -11,7 +11,9 @@ from tiny import SENTENCES
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import load_model, random_twin, running_to_layer
+from semantic_hub.models.layers import running_to_layer
+from semantic_hub.models.loading import load_model
+from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.prompt import Prompt, tokenize
 
 

@@ -18,7 +18,7 @@ from semantic_hub.alignment.cosine import (
 from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.alignment.pairwise import MeasureResult, SimilarityResult, similarity
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import random_twin
+from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.p_values import max_t_p_values

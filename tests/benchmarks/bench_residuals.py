@@ -13,7 +13,7 @@ import torch
 
 import semantic_hub as sh
 from semantic_hub.activations.batches import batch_indices, pad
-from semantic_hub.models.loading import running_to_layer
+from semantic_hub.models.layers import running_to_layer
 from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.zoo.world.spokes import spokes_of
 

@@ -14,20 +14,17 @@ from tiny import BACKENDS, DECODERS, HAS_HOOKED, SENTENCES, requires_hooked_tran
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.conversion import convert_folder
-from semantic_hub.models.loading import (
-    HookedModel,
-    check_layers,
-    check_model,
+from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.loading import check_model, describe, load_model
+from semantic_hub.models.output import (
     check_predicts_next_token,
-    describe,
     final_norm,
-    layer_hook,
-    load_model,
     predicts_next_token,
-    random_twin,
     unembed,
     unembedding,
 )
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.prompt import tokenize
 
 LAST = 3  # every tiny model has three blocks

@@ -15,8 +15,9 @@ from tiny import BACKENDS, DECODERS, requires_hooked_transformer
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubWarning
 from semantic_hub.models.checkpoints import UNPROCESSED
-from semantic_hub.models.loading import check_model, describe, load_model, random_twin
+from semantic_hub.models.loading import check_model, describe, load_model
 from semantic_hub.models.provenance import processed
+from semantic_hub.models.twins import random_twin
 
 FOLDED, CENTRED_WRITING, CENTRED_UNEMBEDDING = (
     "folded layer norms", "centred writing weights", "centred unembedding"

@@ -19,7 +19,8 @@ import semantic_hub as sh
 from semantic_hub.activations.features import feeding
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import load_model, random_twin
+from semantic_hub.models.loading import load_model
+from semantic_hub.models.twins import random_twin
 from semantic_hub.multimodal.encoder import feature_span, feature_token
 from semantic_hub.multimodal.loading import load_multimodal
 from semantic_hub.multimodal.native import native_prompt

@@ -10,7 +10,7 @@ from torch import Tensor
 from semantic_hub.activations.captures import Captured, capture
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.exchange import LAST, Alignment, Exchange, Moves, align
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Encoding, Prompt, encode
 

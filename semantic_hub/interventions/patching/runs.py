@@ -13,7 +13,7 @@ from semantic_hub.interventions.patching.components import Component, component_
 from semantic_hub.interventions.patching.donors import Transplant
 from semantic_hub.interventions.patching.exchange import Exchange
 from semantic_hub.lenses.logit import score
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt
 
 Scores = tuple[

@@ -10,7 +10,8 @@ from semantic_hub.activations.captures import Overwrite
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.lenses.logit import check_lens
 from semantic_hub.lenses.topk import TopTokens, likeliest, read_texts
-from semantic_hub.models.loading import HookedModel, check_layers, layer_hook
+from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
 from semantic_hub.results import manifest

@@ -18,7 +18,8 @@ from semantic_hub.interventions.patching.exchange import LAST, Alignment, Exchan
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.patching.runs import PatchRuns
 from semantic_hub.lenses.logit import check_lens
-from semantic_hub.models.loading import HookedModel, check_layers
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, PromptLike, Readout, as_prompt
 from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.results import manifest

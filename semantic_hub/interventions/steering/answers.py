@@ -17,7 +17,7 @@ from semantic_hub.interventions.steering.hook import is_span_of_each, steer
 from semantic_hub.interventions.steering.per_layer import LayerDirection, with_placebo
 from semantic_hub.lenses.projection import check_lens, score
 from semantic_hub.models.layers import check_layers
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.prompts.words import candidate_tokens

@@ -13,7 +13,7 @@ from semantic_hub.activations.features import Feeder
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import is_span_of_each, steer
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding
 from semantic_hub.prompts.words import decode
 

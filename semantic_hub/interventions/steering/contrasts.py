@@ -11,8 +11,9 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.direction import Direction, random_direction
 from semantic_hub.models.layers import check_layers
-from semantic_hub.models.loading import HookedModel, check_model
+from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
 from semantic_hub.prompts.words import word_tokens
 

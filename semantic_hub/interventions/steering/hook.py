@@ -15,7 +15,8 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import Mode, SteeredPositions
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.models.layers import check_layers, layer_hook
-from semantic_hub.models.loading import HookedModel, check_model
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.soft_tokens import SoftPositions
 
 _NAMED = ("all", "last", "prompt", "generated")

@@ -12,7 +12,7 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.direction import Direction, random_direction
 from semantic_hub.models.layers import check_layers
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike, as_prompt
 
 PLACEBO = "placebo"

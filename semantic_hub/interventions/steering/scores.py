@@ -11,7 +11,7 @@ from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.per_layer import PLACEBO
 from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.lenses.token_scores import TokenScores
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.results import manifest
 

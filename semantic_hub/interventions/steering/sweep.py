@@ -23,8 +23,9 @@ from semantic_hub.interventions.steering.per_layer import (
 )
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.models.layers import check_layers
-from semantic_hub.models.loading import HookedModel, check_model
+from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike, encode
 from semantic_hub.prompts.soft_tokens import recorded_positions
 from semantic_hub.results import manifest

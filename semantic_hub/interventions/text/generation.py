@@ -11,7 +11,9 @@ import torch
 from semantic_hub.activations.batches import equal_length_batches, pad
 from semantic_hub.activations.features import Feeder
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.loading import HookedModel, check_model, check_predicts_next_token
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.output import check_predicts_next_token
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
 from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 

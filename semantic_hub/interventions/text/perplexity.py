@@ -11,7 +11,9 @@ from semantic_hub.activations.features import Feeder
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation
 from semantic_hub.interventions.text.scorers import Scorer
-from semantic_hub.models.loading import HookedModel, check_model, check_predicts_next_token
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.output import check_predicts_next_token
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding
 
 

@@ -25,7 +25,9 @@ from semantic_hub.interventions.text.generation import Generation, Sampling, gen
 from semantic_hub.interventions.text.perplexity import perplexity
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.scorers import Scorer
-from semantic_hub.models.loading import HookedModel, check_layers, check_model
+from semantic_hub.models.layers import check_layers
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.prompts.soft_tokens import recorded_positions
 from semantic_hub.results import manifest

@@ -20,7 +20,8 @@ from semantic_hub.lenses.mass.cache import language_table
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.table import REASONS, THRESHOLD
 from semantic_hub.lenses.mass.word_lists import check_languages
-from semantic_hub.models.loading import HookedModel, check_layers, layer_hook
+from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import Encoding, PromptLike, as_prompt, encode, special_token_ids
 from semantic_hub.results import manifest

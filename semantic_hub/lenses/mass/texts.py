@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.mass.measure import language_mass
 from semantic_hub.lenses.mass.result import LanguageMassResult
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.resampling import Resampling
 

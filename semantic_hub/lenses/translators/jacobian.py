@@ -16,7 +16,8 @@ import torch
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.translators.affine import AffineLens
-from semantic_hub.models.loading import HookedModel, check_model
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.results import manifest
 
 if TYPE_CHECKING:

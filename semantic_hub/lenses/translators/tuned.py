@@ -27,7 +27,9 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
 from semantic_hub.lenses.translators.affine import AffineLens, check_fits
-from semantic_hub.models.loading import HookedModel, check_model, unembedding
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.output import unembedding
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.provenance import processed
 from semantic_hub.results import manifest
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.states import States
-from semantic_hub.models.loading import random_twin
+from semantic_hub.models.twins import random_twin
 from semantic_hub.zoo.planted.codes import SQUARED_LENGTHS
 from semantic_hub.zoo.planted.models import (
     N_CONCEPTS,

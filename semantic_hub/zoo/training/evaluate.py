@@ -20,7 +20,7 @@ from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models.layers import layer_name
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
 from semantic_hub.statistics.resampling import Resampling

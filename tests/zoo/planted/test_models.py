@@ -13,7 +13,9 @@ from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.exchange import Exchange
 from semantic_hub.lenses.logit import logit_lens
-from semantic_hub.models.loading import layer_hook, load_model, random_twin
+from semantic_hub.models.layers import layer_hook
+from semantic_hub.models.loading import load_model
+from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.intervals import bootstrap_interval
 from semantic_hub.statistics.resampling import Resampling
