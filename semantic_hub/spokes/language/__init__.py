@@ -16,6 +16,7 @@ from semantic_hub.spokes.language.spoke import (
     next_word_readouts,
     pairs,
     sentences,
+    sentiment_steering,
     word_pairs,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "next_word_readouts",
     "pairs",
     "sentences",
+    "sentiment_steering",
     "word_pairs",
 ]

@@ -7,17 +7,20 @@ Source: Wu et al. 2025, arXiv 2411.04986, section 3 (languages).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, get_args
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Patching
+from semantic_hub.interventions.spec import Patching, TextSteering
+from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.lenses.mass.texts import LanguageTexts
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.tables import read_table
 from semantic_hub.spokes.language.readouts import cloze_readouts, next_word_readouts
+from semantic_hub.spokes.language.sentiment import sentiment_steering
+from semantic_hub.spokes.language.share import language_share
 from semantic_hub.spokes.language.translation import exchanges
 from semantic_hub.spokes.lexicon.concepts import word_concepts
 from semantic_hub.spokes.lexicon.dictionary import DATA, Lexicon, builtin_concepts
@@ -36,6 +39,7 @@ __all__ = [
     "next_word_readouts",
     "pairs",
     "sentences",
+    "sentiment_steering",
     "word_pairs",
 ]
 
@@ -51,6 +55,9 @@ CONTINUATIONS: Mapping[str, str] = {
     "zh": "换句话说",
 }
 """What may follow a sentence so that its state is not read at the full stop."""
+
+SENTIMENT_DEPTHS = (0.25, 0.5, 0.75)
+"""Where the spoke steers texts, as parts of the model's depth; texts are long to generate."""
 
 WordKind = Literal["number", "day", "month", "territory", "language", "lexicon"]
 
@@ -142,14 +149,29 @@ class LanguageSpoke:
         dominant: The language that the hub is expected to be read in.
         languages: The others; the lens' control for one is another of them.
         at_most: Exchanges in each set of interventions, evenly spaced: each is run at every layer.
+        scorers: Scores of generated texts by name, such as
+            `semantic_hub.interventions.text.scorers.sentiment_classifier`. Where some are given,
+            texts in each language are steered towards good sentiment (`sentiment_steering`) and
+            scored by these, and by the share that stayed in the language. They are run by the
+            interventions and may be slow.
 
     Raises:
         SemanticHubError: Fewer than two others, or the dominant language among them.
+
+    Example:
+        >>> list(LanguageSpoke(languages=("es", "fr")).interventions())
+        ['translation es -> fr', 'translation fr -> es']
+        >>> def length(generations):
+        ...     return [float(len(generation.text)) for generation in generations]
+        >>> spoke = LanguageSpoke(languages=("es", "fr"), scorers={"length": length})
+        >>> list(spoke.interventions())[2:]
+        ['sentiment, es', 'sentiment, fr']
     """
 
     dominant: str = "en"
     languages: tuple[str, ...] = ("es", "fr", "de", "zh", "ru")
     at_most: int = 100
+    scorers: Mapping[str, Scorer] = field(default_factory=dict)
     name: str = "language"
 
     def __post_init__(self) -> None:
@@ -186,9 +208,12 @@ class LanguageSpoke:
             for code in self.languages
         }
 
-    def interventions(self) -> Mapping[str, Patching]:
-        """Patching of what is translated out of the dominant language: from each other language
-        into the next, and from all others at once."""
+    def interventions(self) -> Mapping[str, Patching | TextSteering]:
+        """Patching of translated words, and steering of the sentiment of texts where scorers are given.
+
+        What is translated out of the dominant language is patched from each other language into
+        the next, and from all others at once.
+        """
         routes = [*circle(self.languages), *averaged(self.languages, self.languages)]
         swaps = {
             f"translation {route.name}": exchanges(
@@ -196,13 +221,27 @@ class LanguageSpoke:
             )
             for route in routes
         }
-        return patchings(swaps)
+        return {**patchings(swaps), **self._sentiment()}
 
     def texts(self) -> Mapping[str, LanguageTexts]:
         """The authored sentences, for the mass of every language in each but the dominant one."""
         every = (self.dominant, *self.languages)
         return {
             f"sentences, {code}": LanguageTexts.of(sentences(code), code, every)
+            for code in self.languages
+        }
+
+    def _sentiment(self) -> Mapping[str, TextSteering]:
+        """One set of texts for each language, with the given scorers and the share of the language."""
+        if not self.scorers:
+            return {}
+        return {
+            f"sentiment, {code}": sentiment_steering(
+                code,
+                self.dominant,
+                scorers={**self.scorers, f"in {code}": language_share(code)},
+                depths=SENTIMENT_DEPTHS,
+            )
             for code in self.languages
         }
 

@@ -1,8 +1,12 @@
 """The data of free-text steering: complete, parallel, and in the languages that they claim."""
 
+from dataclasses import replace
+
 import pytest
 
+import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.text.generation import Generation, Sampling
 from semantic_hub.spokes.language.sentiment import (
     ANNOUNCEMENTS,
@@ -11,7 +15,7 @@ from semantic_hub.spokes.language.sentiment import (
     sentiment_steering,
 )
 from semantic_hub.spokes.language.share import language_share
-from semantic_hub.spokes.language.spoke import LANGUAGES
+from semantic_hub.spokes.language.spoke import LANGUAGES, LanguageSpoke
 
 
 def test_every_language_has_the_same_data():
@@ -56,3 +60,30 @@ def test_the_dominant_language_needs_no_second_pair():
 def test_unknown_languages(languages):
     with pytest.raises(SemanticHubError, match="language 'it'; expected one of en, es"):
         sentiment_steering(*languages, scorers={})
+
+
+def _length(generations):
+    return [float(len(generation.text)) for generation in generations]
+
+
+def test_the_spoke_steers_sentiment_where_scorers_are_given():
+    without = LanguageSpoke(languages=("es", "fr")).interventions()
+    given = LanguageSpoke(languages=("es", "fr"), scorers={"length": _length}).interventions()
+    assert list(given) == [*without, "sentiment, es", "sentiment, fr"]
+    spanish = given["sentiment, es"]
+    assert spanish.prompts == sentiment_steering("es", scorers={}).prompts
+    assert list(spanish.contrasts) == ["en", "es"] and list(spanish.scorers) == ["length", "in es"]
+
+
+def test_the_spokes_sentiment_steering_runs(model):
+    spoke = LanguageSpoke(languages=("es", "fr"), scorers={"length": _length})
+    spec = replace(
+        spoke.interventions()["sentiment, es"],
+        prompts=(sh.Prompt("Ayer fui"), sh.Prompt("El hotel")),  # the model's context is short
+        depths=(0.5,),
+        sampling=Sampling(max_new_tokens=4, seeds=(0,)),
+    )
+    result = intervene(model, spec, resampling=sh.Resampling(resamples=20))
+    assert list(result.scorers) == ["length", "in es", "perplexity"]
+    frame = result.to_frame().query("scorer == 'length' and measure == 'change'")
+    assert {"en", "es"} <= set(frame["direction"]) and (frame["n"] == 2).all()
