@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Is it a mammal?
 # Sounds enter a language model as soft tokens. Do their positions name the animal, and does the
-# model use that name? Clips are synthesised; your own come from `clips_from_folder`.
+# model use that name? Clips are synthesized; your own come from `clips_from_folder`.
 
 # %%
 import semantic_hub as sh

@@ -14,6 +14,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.exchange import Exchange
 from semantic_hub.interventions.spec import Patching
 from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.spokes.sampling import evenly_spaced
 
 TARGETS = ("donor", "recipient", "donor's notation")
 """Words to compare: the donor's answer and the recipient's in the recipient's notation, and the
@@ -141,24 +142,6 @@ def partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterato
 def patchings(sets: Mapping[str, tuple[Exchange, ...]]) -> Mapping[str, Patching]:
     """Named sets to be patched at the last position; empty ones are left out."""
     return {name: Patching(exchanges) for name, exchanges in sets.items() if exchanges}
-
-
-def evenly_spaced(items: Sequence[Item], at_most: int) -> tuple[Item, ...]:
-    """As many items as wanted, or all if they are fewer, spread over the whole sequence.
-
-    Raises:
-        SemanticHubError: `at_most` below 1.
-
-    Example:
-        >>> evenly_spaced("abcdefgh", 3)
-        ('a', 'c', 'f')
-    """
-    if at_most < 1:
-        raise SemanticHubError(
-            "evenly_spaced", got=f"at_most={at_most}", expected="1 or more", fix="Ask for some."
-        )
-    count = min(at_most, len(items))
-    return tuple(items[place * len(items) // count] for place in range(count))
 
 
 def _check_route(donors: Sequence[str], recipient: str) -> None:

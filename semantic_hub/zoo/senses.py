@@ -98,7 +98,7 @@ class Senses:
         >>> senses = senses_of(model)
         >>> senses(sh.spokes.vision.one_color("red").image).shape
         torch.Size([16, 96])
-        >>> owl = sh.spokes.audio.synthesise("owl")
+        >>> owl = sh.spokes.audio.synthesize("owl")
         >>> senses(owl.waveform, owl.rate).shape
         torch.Size([20, 96])
     """

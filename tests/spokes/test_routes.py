@@ -6,7 +6,8 @@ import pytest
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.prompt import Prompt
-from semantic_hub.spokes.routes import Route, averaged, circle, evenly_spaced, patchings, swap
+from semantic_hub.spokes.routes import Route, averaged, circle, patchings, swap
+from semantic_hub.spokes.sampling import evenly_spaced
 
 WORDS = {
     "dog": {"en": "dog", "es": "perro", "fr": "chien"},

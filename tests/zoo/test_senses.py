@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS
-from semantic_hub.spokes.audio.spoke import synthesise
+from semantic_hub.spokes.audio.spoke import synthesize
 from semantic_hub.spokes.vision.images.drawn import halves
 from semantic_hub.spokes.vision.images.picture import COLORS, patch_features
 from semantic_hub.zoo.senses import EAR, Projector, Senses, frame_features, senses_of
@@ -71,7 +71,7 @@ def test_eye_and_ear_read_images_and_waveforms_of_any_size() -> None:
     eye = Projector(torch.randn(192, 8), torch.randn(16, 8))
     ear = Projector(torch.randn(40, 8), torch.randn(20, 8))
     senses = Senses(eye, ear)
-    picture, clip = halves("red", "blue"), synthesise("owl")
+    picture, clip = halves("red", "blue"), synthesize("owl")
     expected = torch.from_numpy(patch_features(picture.pixels)) @ eye.weight + eye.place
     assert torch.allclose(senses.see(picture.image), expected, atol=1e-5)
     large = Image.new("L", (300, 200), 255)
@@ -143,7 +143,7 @@ def test_a_model_finds_its_senses_beside_its_weights(tiny_run: Path, with_senses
     assert senses is not None
     spokes = spokes_of(model)
     assert [spoke.name for spoke in spokes or ()][-2:] == ["vision", "audio"]
-    clip = synthesise("cow")
+    clip = synthesize("cow")
     assert torch.equal(
         senses.hear(clip.waveform, clip.rate),
         Projector.load(with_senses / "model" / EAR)(frame_features(clip.waveform, clip.rate)),

@@ -16,7 +16,8 @@ from semantic_hub.interventions.spec import Contrast, Steering
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.arithmetic.problems import Problem, problems
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
-from semantic_hub.spokes.routes import evenly_spaced, swap
+from semantic_hub.spokes.routes import swap
+from semantic_hub.spokes.sampling import evenly_spaced
 
 
 @dataclass(frozen=True)

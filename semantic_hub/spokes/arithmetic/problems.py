@@ -1,4 +1,4 @@
-"""Sums and products, and how they are written: in figures, and in the words of a language.
+"""Sums and products, written in digits or in the words of a language.
 
 The problems are the 846 sums and 277 products of Wu et al. 2025, arXiv 2411.04986.
 """
@@ -23,12 +23,12 @@ OPERATIONS: Mapping[str, Mapping[str, str]] = {
     "uk": {"=": "дорівнює", "+": "плюс", "*": "помножити на"},
     "zh": {"=": "等于", "+": "加", "*": "乘以"},
 }
-"""How a language says the signs; a language that is not listed writes them as signs."""
+"""Words of a language for the signs; other languages keep the signs."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One sum or product.
+    """One sum a + b or product a * b.
 
     Attributes:
         left: The first operand a.
@@ -42,11 +42,11 @@ class Problem:
 
     @property
     def result(self) -> int:
-        """The number c on the other side of the equals sign."""
+        """Result c = a + b or c = a * b."""
         return self.left + self.right if self.operator == "+" else self.left * self.right
 
     def expression(self, notation: str) -> str:
-        """``a+b`` in figures, or in the words of a language.
+        """Write ``a+b`` in digits or in the words of a language.
 
         Example:
             >>> [Problem(7, "+", 8).expression(notation) for notation in ("digits", "en", "zh")]
@@ -55,7 +55,7 @@ class Problem:
         return _written(notation, self.left, self.operator, self.right)
 
     def question(self, notation: str) -> str:
-        """``c=a+``, which only b completes.
+        """Write ``c=a+``, which only b completes.
 
         Example:
             >>> [Problem(7, "+", 8).question(notation) for notation in ("digits", "en", "zh")]
@@ -67,7 +67,7 @@ class Problem:
 def problems(
     operators: str = "+*", *, largest_right: int = 9, result_below: int = 100
 ) -> tuple[Problem, ...]:
-    """Every a+b and a*b with b in 1..largest_right and a result below a bound, a from 1.
+    """All a+b and a*b with a ≥ 1, b in 1..largest_right, and a result below a bound.
 
     Raises:
         SemanticHubError: An operator other than ``+`` and ``*``, or bounds that leave nothing.
@@ -76,14 +76,14 @@ def problems(
         >>> len(problems("+")), len(problems("*"))
         (846, 277)
     """
-    found = tuple(
+    selected = tuple(
         Problem(left, operator, right)
         for operator in operators
         for right in range(1, largest_right + 1)
         for left in range(1, result_below)
         if operator in "+*" and Problem(left, operator, right).result < result_below
     )
-    if not found or set(operators) - set("+*"):
+    if not selected or set(operators) - set("+*"):
         raise SemanticHubError(
             "problems",
             got=f"operators {operators!r}, largest_right {largest_right}, "
@@ -91,14 +91,15 @@ def problems(
             expected="operators from '+*' and bounds that leave a problem",
             fix="Use the defaults.",
         )
-    return found
+    return selected
 
 
 def _written(notation: str, *parts: int | str) -> str:
-    said = [number_word(p, notation) if isinstance(p, int) else _sign(p, notation) for p in parts]
+    """Numbers and signs one after the other in a notation, with its spaces."""
+    signs = OPERATIONS.get(notation.partition("_")[0], {})
+    words = [
+        number_word(part, notation) if isinstance(part, int) else signs.get(part, part)
+        for part in parts
+    ]
     unspaced = notation == DIGITS or is_unspaced(notation)
-    return ("" if unspaced else " ").join(said)
-
-
-def _sign(sign: str, notation: str) -> str:
-    return OPERATIONS.get(notation.partition("_")[0], {}).get(sign, sign)
+    return ("" if unspaced else " ").join(words)

@@ -30,7 +30,7 @@ from semantic_hub.spokes.audio.spoke import (
     spoken_clip,
     spoken_clips,
     steering,
-    synthesise,
+    synthesize,
 )
 
 __all__ = [
@@ -57,5 +57,5 @@ __all__ = [
     "spoken_clip",
     "spoken_clips",
     "steering",
-    "synthesise",
+    "synthesize",
 ]

@@ -97,8 +97,8 @@ def balanced(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     by chance.
 
     Example:
-        >>> from semantic_hub.spokes.audio.sounds.synthesis import synthesise
-        >>> clips = [synthesise("dog"), synthesise("owl"), synthesise("dog", seed=1)]
+        >>> from semantic_hub.spokes.audio.sounds.synthesis import synthesize
+        >>> clips = [synthesize("dog"), synthesize("owl"), synthesize("dog", seed=1)]
         >>> [clip.label for clip in balanced(clips)]
         ['dog', 'owl']
     """

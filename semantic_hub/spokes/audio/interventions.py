@@ -14,7 +14,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import AgainstOwn, Steering, Words
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.spokes.audio.inputs import Heard, label_words
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 
 _MAMMALS = """
 dog cat horse cow pig sheep goat mouse rabbit bear fox deer monkey elephant whale dolphin squirrel

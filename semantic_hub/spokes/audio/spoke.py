@@ -28,7 +28,7 @@ from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
 from semantic_hub.spokes.audio.sounds.files import clips_from_folder
 from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
 from semantic_hub.spokes.audio.sounds.speech import can_speak, spoken_clip, spoken_clips
-from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips, synthesise
+from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips, synthesize
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -59,7 +59,7 @@ __all__ = [
     "spoken_clip",
     "spoken_clips",
     "steering",
-    "synthesise",
+    "synthesize",
 ]
 
 
@@ -70,7 +70,7 @@ class AudioSpoke:
     Args:
         encode: From ``(waveform, rate)`` to features ``[pos, d_model]`` in the model's embedding
             space; see `semantic_hub.spokes.audio.inputs.Encode`. Each clip is encoded once.
-        clips: Sounds with labels; by default ten of each synthesised animal. Labels should be
+        clips: Sounds with labels; by default ten of each synthesized animal. Labels should be
             equally common: see `balanced`.
         question: What the interventions ask; by default whether it is a mammal. Sets whose animals
             are not among the clips are left out.

@@ -12,7 +12,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.tables import read_records
 from semantic_hub.spokes.code.functions import functions
 from semantic_hub.spokes.code.programs import Program, check_syntax
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 
 _NOT_SOURCE = {"test", "tests", "idle_test", "lib2to3", "site-packages", "dist-packages"}
 

@@ -10,7 +10,7 @@ from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.code.places import calls, is_builtin
 from semantic_hub.spokes.code.programs import Program
 from semantic_hub.spokes.code.spans import Spans
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 
 _LEXEME = re.compile(
     r"""

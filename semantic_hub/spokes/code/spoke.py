@@ -28,7 +28,7 @@ from semantic_hub.spokes.code.files import (
 from semantic_hub.spokes.code.interventions import range_places, steering
 from semantic_hub.spokes.code.places import Argument, arguments, list_commas
 from semantic_hub.spokes.code.programs import Program
-from semantic_hub.spokes.routes import Item, evenly_spaced
+from semantic_hub.spokes.sampling import Item, evenly_spaced
 
 __all__ = [
     "Argument",

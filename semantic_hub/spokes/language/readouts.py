@@ -1,4 +1,4 @@
-"""Read-outs for the lens from texts: the next word, and what a dictionary calls it elsewhere."""
+"""Read-outs for the lens from texts: the next word, and its translations from a dictionary."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,23 +19,25 @@ def next_word_readouts(
     hub: Lexicon,
     control: Lexicon,
 ) -> list[Readout]:
-    """A read-out before every word of the texts that both dictionaries know.
+    """Make a read-out before every word of the texts that both dictionaries know.
 
-    The groups are ``surface`` (the word as it stands there), ``hub`` (its translations in the
-    dominant language), ``control`` (those in a third language) and ``unrelated`` (the dominant
+    The groups are ``surface`` (the word as written), ``hub`` (its translations into the dominant
+    language), ``control`` (its translations into a third language) and ``unrelated`` (the dominant
     language's word for something else: the hub candidates of another read-out).
 
     Args:
         texts: Texts in `language`.
-        language: Its code; Chinese, Japanese and Thai are searched for the longest known words.
+        language: Language code; Chinese, Japanese and Thai are searched for the longest known
+            words.
         hub: A dictionary from `language` into the dominant language.
         control: A dictionary from `language` into a third language.
 
     Returns:
-        Read-outs, each with the text before the word as its prompt; none at a text's first word.
+        Read-outs, each with the text before the word as its prompt; none at the first word of a
+        text.
 
     Raises:
-        SemanticHubError: Fewer than two read-outs, so that none can be the other's control.
+        SemanticHubError: Fewer than two read-outs, so that none has a control.
 
     Example:
         >>> hub, control = Lexicon.builtin("es", "en"), Lexicon.builtin("es", "fr")
@@ -43,20 +45,20 @@ def next_word_readouts(
         ...  next_word_readouts(["El perro y el gato."], "es", hub, control)]
         [('dog',), ('cat',)]
     """
-    found = [
+    places = [
         (before, word)
         for text in texts
         for before, word in _known_words(text, language, hub)
         if _translations(control, word) and before
     ]
-    if len(found) < 2:
+    if len(places) < 2:
         raise SemanticHubError(
             "next_word_readouts",
-            got=f"{len(found)} words that both dictionaries know, and that are not a text's first",
+            got=f"{len(places)} words that both dictionaries know, and that are not a text's first",
             expected="at least 2",
             fix="Give longer texts or larger dictionaries.",
         )
-    hubs = [_translations(hub, word) for _, word in found]
+    hubs = [_translations(hub, word) for _, word in places]
     return [
         Readout(
             Prompt(before),
@@ -67,48 +69,51 @@ def next_word_readouts(
                 "unrelated": _unrelated(hubs, index),
             },
         )
-        for index, (before, word) in enumerate(found)
+        for index, (before, word) in enumerate(places)
     ]
 
 
 def cloze_readouts(
     path: str | Path, language: str, control: str | Path | None = None
 ) -> list[Readout]:
-    """Read-outs from a cloze table of Wendler et al. 2024, "Do Llamas Work in English?".
+    """Make read-outs from a cloze table of Wendler et al. 2024, "Do Llamas Work in English?".
 
-    Each prompt defines a word that it does not name and ends where the word is asked for; the
-    groups are ``surface`` (the word in the table's language) and ``hub`` (in English), and
-    ``control`` where a table of another language is given: its word for the same English one.
+    Each prompt defines a word without naming it and ends where the word is expected. The groups are
+    ``surface`` (the word in the table's language), ``hub`` (the English word), and ``control`` if a
+    table of another language is given: that language's word for the same English word.
 
     Args:
         path: A CSV file with the columns ``word_original``, ``word_translation`` and
             ``blank_prompt_translation_masked``.
-        language: The table's language, for the errors.
-        control: Such a file in another language.
+        language: The table's language, named in errors.
+        control: Cloze table of another language.
 
     Returns:
-        One read-out for each row whose prompt ends with the word in quotation marks (an elided
-        article before it aside), in the order of the file; rows where it does not are left out.
+        One read-out for each row whose prompt ends with the word in quotation marks, possibly after
+        an elided article, in the order of the file; other rows are left out.
 
     Raises:
         SemanticHubError: A file that is missing, empty, not UTF-8 or lacks a column, or in which
-            no prompt asks for its word.
+            no prompt ends with its word.
     """
     rows = read_table(path, _CLOZE_COLUMNS, "cloze_readouts")
-    others = _cloze_words(control) if control is not None else None
-    found = [readout for row in rows for readout in _cloze_readout(row, others)]
-    if not found:
+    control_words = None
+    if control is not None:
+        control_rows = read_table(control, _CLOZE_COLUMNS, "cloze_readouts")
+        control_words = {row["word_original"]: row["word_translation"] for row in control_rows}
+    readouts = [readout for row in rows for readout in _cloze_readout(row, control_words)]
+    if not readouts:
         raise SemanticHubError(
             "cloze_readouts",
             got=f"{path}: no prompt that ends with its word in quotation marks",
             expected=f"cloze prompts in {language}",
             fix="Check the columns of the file.",
         )
-    return found
+    return readouts
 
 
 def _known_words(text: str, language: str, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
-    """Each known word of a text with what stands before it, without the space between."""
+    """Known words of a text, each with the text before it (without a trailing space)."""
     if not is_unspaced(language):
         for match in re.finditer(r"[^\W\d_]+(?:-[^\W\d_]+)*", text):
             if _translations(lexicon, match[0]):
@@ -126,37 +131,35 @@ def _known_words(text: str, language: str, lexicon: Lexicon) -> Iterator[tuple[s
 
 
 def _translations(lexicon: Lexicon, word: str) -> tuple[str, ...]:
-    """Of the word as it stands, or else in lower case, as at the start of a sentence."""
+    """Translations of the word as written, or else of its lower-case form."""
     return lexicon[word] or lexicon[word.lower()]
 
 
 def _unrelated(hubs: Sequence[tuple[str, ...]], index: int) -> tuple[str, ...]:
-    """The next read-out's hub candidates that have no word in common with this one's."""
+    """Hub candidates of the next read-out that shares no hub candidate with this one."""
     for step in range(1, len(hubs)):
         other = hubs[(index + step) % len(hubs)]
         if not set(other) & set(hubs[index]):
             return other
     raise SemanticHubError(
         "next_word_readouts",
-        got=f"one meaning alone, {hubs[index]}",
+        got=f"only one meaning, {hubs[index]}",
         expected="texts with at least two",
         fix="Give more texts.",
     )
 
 
-def _cloze_words(path: str | Path) -> Mapping[str, str]:
-    rows = read_table(path, _CLOZE_COLUMNS, "cloze_readouts")
-    return {row["word_original"]: row["word_translation"] for row in rows}
-
-
-def _cloze_readout(row: Mapping[str, str], others: Mapping[str, str] | None) -> Iterator[Readout]:
+def _cloze_readout(
+    row: Mapping[str, str], control_words: Mapping[str, str] | None
+) -> Iterator[Readout]:
+    """Read-out of one row, if its prompt ends with its word and the control has one too."""
     masked, word = row["blank_prompt_translation_masked"], row["word_translation"]
     answer = re.search(rf'"(?:\w[’\'])?(?P<word>{re.escape(word)})"\W{{0,3}}$', masked)
     if answer is None:
         return
     candidates = {"surface": (word,), "hub": (row["word_original"],)}
-    if others is not None:
-        if row["word_original"] not in others:
+    if control_words is not None:
+        if row["word_original"] not in control_words:
             return
-        candidates["control"] = (others[row["word_original"]],)
+        candidates["control"] = (control_words[row["word_original"]],)
     yield Readout(Prompt(masked[: answer.start("word")]), candidates)

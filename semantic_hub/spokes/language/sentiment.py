@@ -1,8 +1,8 @@
-"""Text in one language, steered by a pair of words of another: the experiment on real models.
+"""Steer the sentiment of texts in one language by a pair of words of another language.
 
 The words for *good* and *bad* are those of Wu et al. 2025 in English, Spanish and Chinese. The
-prompts are openings that may go on well or badly; before each stands a sentence that says which
-language follows, without which models tend to change into the dominant one.
+prompts are neutral openings; a sentence before each announces the language, because models
+otherwise tend to switch to the dominant one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "zh": ("好", "坏"),
     "ru": ("Хорошо", "Плохо"),
 }
-"""Language to its words of good and of bad sentiment."""
+"""Mapping from language to its words of good and of bad sentiment."""
 
 ANNOUNCEMENTS: Mapping[str, str] = {
     "en": "All of the following text is in English.",
@@ -33,7 +33,7 @@ ANNOUNCEMENTS: Mapping[str, str] = {
     "zh": "接下来的文字全部是中文的。",
     "ru": "Весь следующий текст на русском языке.",
 }
-"""A sentence that says which language follows, to stand before a prompt."""
+"""Sentence before a prompt that announces the language, in each language."""
 
 OPENINGS: Mapping[str, tuple[str, ...]] = {
     "en": (
@@ -121,7 +121,7 @@ OPENINGS: Mapping[str, tuple[str, ...]] = {
         "Погода в эти выходные была",
     ),
 }
-"""Language to openings of texts, the same in each; nothing in them is good or bad yet."""
+"""Mapping from language to neutral openings of texts, the same in each language."""
 
 
 def sentiment_steering(
@@ -135,27 +135,29 @@ def sentiment_steering(
     strengths: Sequence[float | int] = (5.0,),
     sampling: Sampling | None = None,
 ) -> TextSteering:
-    """Text in a language, steered towards the good by the words of the dominant one and its own.
+    """Steering of texts towards good sentiment, by words of the dominant language and of their own.
 
-    As in the paper, the difference is added to the first token of the prompt's own. There it is
-    made of all tokens of the words; here of their last one, which is the same where a word is one
-    token.
+    As in the paper, the difference h(good) − h(bad) is added at the first token of the prompt. In
+    the paper it is taken over all tokens of the words, here at their last token, which is the same
+    for words of one token.
 
     Args:
         language: A language of `WORDS`.
-        dominant: Another one, or the same.
-        scorers: What to measure, by name, such as `semantic_hub.interventions.text.scorers.sentiment_classifier` and
-            `semantic_hub.interventions.text.scorers.relevance`; None for ``"in <language>"`` alone, the share of the
-            text that stayed there, which needs the ``wordfreq`` package. (The perplexity comes
-            from `semantic_hub.interventions.text.steering.steer_texts`.)
-        openings: Prompts of your own; None for `OPENINGS`.
-        announced: Put the language's `ANNOUNCEMENTS` before each of them.
-        depths: Where, as parts of the model's depth; None for every layer. The paper: 17 of 32.
+        dominant: Another language of `WORDS`, or the same.
+        scorers: Scorers of the texts by name, such as
+            `semantic_hub.interventions.text.scorers.sentiment_classifier` and
+            `semantic_hub.interventions.text.scorers.relevance`; None for ``"in <language>"`` only,
+            the share of the text that is in the language, which needs the ``wordfreq`` package.
+            (Perplexity is added by `semantic_hub.interventions.text.steering.steer_texts`.)
+        openings: Texts to continue; None for `OPENINGS`.
+        announced: Whether to put the language's announcement before each of them.
+        depths: Layers to steer, as fractions of the model's depth; None for every layer. The
+            paper: 17 of 32.
         strengths: Factors of the difference. The paper: 5.
-        sampling: How to sample; None for the paper's way, the defaults of `Sampling`.
+        sampling: How to sample; None for the defaults of `Sampling`, the paper's settings.
 
     Raises:
-        SemanticHubError: A language that is not one of `WORDS`, or none of the two: no openings.
+        SemanticHubError: A language that is not one of `WORDS`.
 
     Example:
         >>> experiment = sentiment_steering("es", scorers={})
@@ -167,13 +169,19 @@ def sentiment_steering(
         Wu et al. 2025, arXiv 2411.04986 (text in Spanish and Chinese, steered in English).
     """
     for code in (language, dominant):
-        _check_language(code)
+        if code not in WORDS:
+            raise SemanticHubError(
+                "sentiment_steering",
+                got=f"language {code!r}",
+                expected=f"one of {', '.join(WORDS)}",
+                fix="Build a TextSteering from your own words and prompts.",
+            )
     if scorers is None:
         scorers = {f"in {language}": language_share(language)}
     announcement = ANNOUNCEMENTS[language] + ("" if is_unspaced(language) else " ")
-    before = announcement if announced else ""
+    prefix = announcement if announced else ""
     return TextSteering(
-        prompts=tuple(Prompt(before + opening) for opening in openings or OPENINGS[language]),
+        prompts=tuple(Prompt(prefix + opening) for opening in openings or OPENINGS[language]),
         contrasts={code: _contrast(code) for code in dict.fromkeys((dominant, language))},
         scorers=scorers,
         depths=None if depths is None else tuple(depths),
@@ -186,13 +194,3 @@ def sentiment_steering(
 def _contrast(language: str) -> Contrast:
     good, bad = WORDS[language]
     return Contrast((Prompt(good),), (Prompt(bad),))
-
-
-def _check_language(language: str) -> None:
-    if language not in WORDS:
-        raise SemanticHubError(
-            "sentiment_steering",
-            got=f"language {language!r}",
-            expected=f"one of {', '.join(WORDS)}",
-            fix="Build a TextSteering of your own words and prompts.",
-        )

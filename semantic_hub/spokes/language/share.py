@@ -1,11 +1,11 @@
-"""Which share of a text is in a language, by word frequencies.
+"""Score the share of a text that is in a language, by word frequencies.
 
-Each word is looked up in frequency lists of the language and of those that it is told from. A word
-is the language's own where it is `factor` times as frequent there as in any other of them, and
-another's where one of them has it that much more often; the rest (words that both have, names,
-numbers, words in no list) say nothing either way, and are left out. In scripts without spaces
-(Chinese, Japanese) a single character takes the place of a word, and its frequency is that of all
-words that contain it: so nothing depends on how such a text is cut into words.
+Each word is looked up in the word lists of the language and of the other languages. A word belongs
+to the language if it is `factor` times as frequent there as in any of the others, and to another
+language if one of them has it that much more often; other words (shared words, names, numbers,
+unknown words) are not counted. In scripts without spaces (Chinese, Japanese) a single character
+counts as a word, and its frequency is that of all words that contain it, so that nothing depends on
+a segmenter.
 """
 
 import unicodedata
@@ -15,16 +15,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation
 from semantic_hub.interventions.text.scorers import Scorer
-from semantic_hub.spokes.lexicon.languages import is_unspaced
+from semantic_hub.spokes.lexicon.languages import LANGUAGES, is_unspaced
 
 WordFrequencies = Callable[[str], Mapping[str, float]]
-"""From a language's code to its words, case-folded, with their frequencies."""
+"""From a language code to a mapping from case-folded words to their frequencies."""
 
-LANGUAGES = ("en", "es", "fr", "de", "zh", "ru")
+_UNSPACED = (("\u3041", "\u30ff"), ("\u3400", "\u9fff"), ("\uf900", "\ufaff"))
+"""First and last characters of the ranges of kana and Chinese characters."""
 
 
 def wordfreq_frequencies(language: str) -> Mapping[str, float]:
-    """The word list of the ``wordfreq`` package, which holds 42 languages and needs no network.
+    """Word frequencies from the ``wordfreq`` package: 42 languages, offline.
 
     Raises:
         SemanticHubError: wordfreq has no such language.
@@ -52,17 +53,19 @@ def language_share(
     frequencies: WordFrequencies = wordfreq_frequencies,
     factor: float = 10.0,
 ) -> Scorer:
-    """Share of each continuation that is in a language: own words / (own words + others' words).
+    """Make a scorer of the share of a continuation that is in a language.
+
+    The share is the language's words / (the language's words + words of other languages).
 
     Args:
         language: The language that the text should be in.
-        others: Those that it may have slipped into; the language itself among them does not
-            count. Text in a language that is not named is told less well.
+        others: Languages that it may have switched to; the language itself among them is
+            ignored. Words of languages that are not named here may count wrongly.
         frequencies: Where word frequencies come from.
-        factor: How many times more frequent a word must be to be one language's own.
+        factor: How many times more frequent a word must be in a language to belong to it.
 
     Returns:
-        A scorer, 0 to 1; NaN for a continuation without a word that can be told.
+        A scorer, 0 to 1; NaN for a continuation without a word that belongs to a language.
 
     Raises:
         SemanticHubError: No other language, a factor below 1, no wordfreq, or no list for one of
@@ -79,17 +82,17 @@ def language_share(
         raise SemanticHubError(
             "language_share",
             got=f"others {', '.join(rivals) or 'none'} and factor={factor}",
-            expected="another language to tell it from, and a factor of at least 1",
-            fix='Name the languages that the text may slip into, as others=("en",).',
+            expected="another language to compare with, and a factor of at least 1",
+            fix='Name the languages that the text may switch to, as others=("en",).',
         )
-    tables = {code: _units_of(code, frequencies(code)) for code in (language, *rivals)}
+    tables = {code: _unit_frequencies(code, frequencies(code)) for code in (language, *rivals)}
 
     def belongs(unit: str) -> bool | None:
-        own = tables[language].get(unit, 0.0)
-        other = max(tables[code].get(unit, 0.0) for code in rivals)
-        if max(own, other) < factor * min(own, other) or own == other:
+        here = tables[language].get(unit, 0.0)
+        elsewhere = max(tables[code].get(unit, 0.0) for code in rivals)
+        if max(here, elsewhere) < factor * min(here, elsewhere) or here == elsewhere:
             return None
-        return own > other
+        return here > elsewhere
 
     def score(generations: Sequence[Generation]) -> list[float]:
         return [_share([belongs(unit) for unit in _units(g.text)]) for g in generations]
@@ -97,13 +100,14 @@ def language_share(
     return score
 
 
-def _share(verdicts: Sequence[bool | None]) -> float:
-    told = [verdict for verdict in verdicts if verdict is not None]
-    return sum(told) / len(told) if told else float("nan")
+def _share(belongs: Sequence[bool | None]) -> float:
+    """Share of the units that belong to the language, without those that belong to none."""
+    counted = [value for value in belongs if value is not None]
+    return sum(counted) / len(counted) if counted else float("nan")
 
 
-def _units_of(language: str, frequencies: Mapping[str, float]) -> Mapping[str, float]:
-    """The list itself, or, for a script without spaces, that of its characters."""
+def _unit_frequencies(language: str, frequencies: Mapping[str, float]) -> Mapping[str, float]:
+    """Frequencies of words, or of characters if the language is written without spaces."""
     if not is_unspaced(language):
         return frequencies
     characters: Counter[str] = Counter()
@@ -114,7 +118,7 @@ def _units_of(language: str, frequencies: Mapping[str, float]) -> Mapping[str, f
 
 
 def _units(text: str) -> Iterator[str]:
-    """The words of a text, case-folded; single characters where a script sets no spaces."""
+    """Case-folded words of a text, and single characters of scripts without spaces."""
     word = ""
     for character in f"{unicodedata.normalize('NFKC', text).casefold()} ":
         alone = _stands_alone(character)
@@ -126,8 +130,5 @@ def _units(text: str) -> Iterator[str]:
 
 
 def _stands_alone(character: str) -> bool:
-    """Whether it is a Chinese character or a Japanese kana."""
+    """Whether a character is a Chinese character or a Japanese kana."""
     return any(first <= character <= last for first, last in _UNSPACED)
-
-
-_UNSPACED = (("\u3041", "\u30ff"), ("\u3400", "\u9fff"), ("\uf900", "\ufaff"))

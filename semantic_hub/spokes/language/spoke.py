@@ -24,7 +24,7 @@ from semantic_hub.spokes.language.share import language_share
 from semantic_hub.spokes.language.translation import exchanges
 from semantic_hub.spokes.lexicon.concepts import word_concepts
 from semantic_hub.spokes.lexicon.dictionary import DATA, Lexicon, builtin_concepts
-from semantic_hub.spokes.lexicon.languages import check_languages, control_for
+from semantic_hub.spokes.lexicon.languages import LANGUAGES, check_languages, control_for
 from semantic_hub.spokes.lexicon.names import cldr_names
 from semantic_hub.spokes.lexicon.numbers import number_word
 from semantic_hub.spokes.routes import averaged, circle, patchings
@@ -42,9 +42,6 @@ __all__ = [
     "sentiment_steering",
     "word_pairs",
 ]
-
-LANGUAGES = ("en", "es", "fr", "de", "zh", "ru")
-"""The languages of the authored sentences and of the built-in lexicon."""
 
 CONTINUATIONS: Mapping[str, str] = {
     "en": " In other words",
@@ -209,7 +206,7 @@ class LanguageSpoke:
         }
 
     def interventions(self) -> Mapping[str, Patching | TextSteering]:
-        """Patching of translated words, and steering of the sentiment of texts where scorers are given.
+        """Patching of translated words, and sentiment steering of texts if scorers are given.
 
         What is translated out of the dominant language is patched from each other language into
         the next, and from all others at once.
@@ -232,7 +229,7 @@ class LanguageSpoke:
         }
 
     def _sentiment(self) -> Mapping[str, TextSteering]:
-        """One set of texts for each language, with the given scorers and the share of the language."""
+        """Steering of each language's texts, scored also by the share in the language."""
         if not self.scorers:
             return {}
         return {

@@ -13,7 +13,8 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.exchange import Exchange
 from semantic_hub.spokes.lexicon.dictionary import Concept, builtin_concepts
 from semantic_hub.spokes.lexicon.names import cldr_names
-from semantic_hub.spokes.routes import evenly_spaced, swap
+from semantic_hub.spokes.routes import swap
+from semantic_hub.spokes.sampling import evenly_spaced
 
 NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
 """The kinds of the built-in lexicon's concepts that are translated."""

@@ -1,7 +1,7 @@
-"""Concepts that several spokes can say: colours, animals and numbers, by their English word.
+"""Prompts for colors, animals and numbers, by their English word, for comparison across spokes.
 
-A spoke's ``concepts()`` gives, for each of its forms (a language, digits, pictures, clips), English
-word to prompt. Forms of different spokes that say the same words can then be compared, see
+A spoke's ``concepts()`` maps each of its forms (a language, digits, pictures, clips) to a mapping
+from English word to prompt. Forms of different spokes with the same words can then be compared; see
 `semantic_hub.experiment.across.across_spokes`.
 """
 
@@ -12,14 +12,19 @@ from semantic_hub.spokes.lexicon.dictionary import builtin_concepts
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
 
 KINDS = ("animal", "color")
+"""Kinds of the built-in lexicon's concepts that are compared across spokes."""
+
 _NUMBERS = range(21)
 
 
 def word_concepts(languages: Iterable[str]) -> dict[str, dict[str, Prompt]]:
-    """Colours, animals and the numbers up to twenty in languages of the built-in word list.
+    """Prompts for colors, animals and the numbers up to twenty in each language.
 
     Args:
-        languages: Their codes; one that the list lacks has numbers alone.
+        languages: Language codes; one that the built-in lexicon lacks gets the numbers only.
+
+    Returns:
+        Mapping from language to a mapping from English word to prompt.
 
     Example:
         >>> words = word_concepts(["en", "es"])
@@ -35,7 +40,7 @@ def word_concepts(languages: Iterable[str]) -> dict[str, dict[str, Prompt]]:
 
 
 def digit_concepts() -> dict[str, dict[str, Prompt]]:
-    """The numbers up to twenty in digits.
+    """Prompts for the numbers up to twenty in digits, by their English word.
 
     Example:
         >>> digit_concepts()["digits"]["two"].text

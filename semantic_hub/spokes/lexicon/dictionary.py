@@ -1,7 +1,7 @@
-"""Dictionaries: what a word of one language is called in another.
+"""Bilingual dictionaries, and the word list in six languages that ships with the package.
 
-Three sources give the same small value, a `Lexicon`: the authored word list that ships with the
-package, a table of the user's own, and the CC-CEDICT format of Chinese-English dictionaries.
+A `Lexicon` can be made from the built-in word list, from a table of the user's own, or from a
+Chinese-English dictionary in the CC-CEDICT format.
 """
 
 import re
@@ -13,8 +13,10 @@ from pathlib import Path
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.tables import read_lines, read_table
+from semantic_hub.spokes.lexicon.languages import LANGUAGES
 
 DATA = Path(__file__).parents[1] / "data"
+"""Folder of the tables that ship with the spokes."""
 
 _CEDICT = re.compile(
     r"(?P<traditional>\S+) (?P<simplified>\S+) \[(?P<pinyin>[^]]*)\] /(?P<glosses>.*)/"
@@ -23,7 +25,7 @@ _CEDICT = re.compile(
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Translations from one language into another: word to its translations, best first.
+    """Dictionary from one language into another: mapping from word to translations, best first.
 
     Example:
         >>> lexicon = Lexicon("es", "en", {"perro": ("dog",)})
@@ -36,7 +38,7 @@ class Lexicon:
     entries: Mapping[str, tuple[str, ...]]
 
     def __getitem__(self, word: str) -> tuple[str, ...]:
-        """The translations of `word`; an empty tuple where there is none."""
+        """Translations of `word`, an empty tuple if there are none."""
         return self.entries.get(word, ())
 
     def __len__(self) -> int:
@@ -44,7 +46,7 @@ class Lexicon:
 
     @classmethod
     def builtin(cls, source: str, target: str) -> "Lexicon":
-        """The authored list of about 300 everyday words in en, es, fr, de, ru and zh.
+        """Dictionary from the built-in word list of about 300 everyday words in `LANGUAGES`.
 
         Example:
             >>> Lexicon.builtin("es", "en")["perro"]
@@ -68,13 +70,13 @@ class Lexicon:
     def from_tsv(
         cls, path: str | Path, source: str, target: str, columns: tuple[str, str] | None = None
     ) -> "Lexicon":
-        """A tab- or comma-separated table with one column a language; rows may repeat a word.
+        """Read a dictionary from a table with a column for each language; rows may repeat a word.
 
         Args:
             path: A file with a header line; commas separate in ``.csv`` files, tabs elsewhere.
             source: The language to look words up in.
             target: The language of the translations.
-            columns: Names of the two columns; None where they are named like the languages.
+            columns: Names of the two columns; None if they are named like the languages.
 
         Raises:
             SemanticHubError: A file that is missing, not UTF-8, lacks a column or has no entries.
@@ -82,14 +84,14 @@ class Lexicon:
         left, right = columns or (source, target)
         rows = read_table(path, (left, right), "Lexicon.from_tsv")
         entries = _grouped((row[left], row[right]) for row in rows)
-        return cls(source, target, _some(entries, path, "Lexicon.from_tsv"))
+        return cls(source, target, _check_not_empty(entries, path, "Lexicon.from_tsv"))
 
     @classmethod
     def from_cedict(cls, path: str | Path, script: str = "simplified") -> "Lexicon":
-        """A Chinese-English dictionary in the CC-CEDICT format.
+        """Read a Chinese-English dictionary in the CC-CEDICT format.
 
-        A gloss counts where it is one English word once remarks in brackets, ``to`` and articles
-        are taken off; classifier and cross-reference glosses (``CL:``, ``variant of``) do not.
+        A gloss counts if it is one English word after remarks in brackets, ``to`` and articles are
+        removed; classifier and cross-reference glosses (``CL:``, ``variant of``) do not count.
 
         Args:
             path: A file of lines ``traditional simplified [pinyin] /gloss/gloss/``.
@@ -107,20 +109,20 @@ class Lexicon:
                 fix="Name one of the two.",
             )
         entries = _grouped(_cedict_pairs(Path(path), script))
-        return cls("zh", "en", _some(entries, path, "Lexicon.from_cedict"))
+        return cls("zh", "en", _check_not_empty(entries, path, "Lexicon.from_cedict"))
 
 
 @dataclass(frozen=True)
 class Concept:
-    """One thing and its word in every language of the authored list.
+    """A concept of the built-in word list, with its word in every language.
 
     Attributes:
         name: Stable identifier.
         kind: ``animal``, ``color``, ``place``, ``verb``, …
-        words: Language to bare dictionary form.
-        phrases: Language to the form used in a sentence: a noun as a direct object, a place as
-            a location. Empty for other kinds.
-        polarity: +1 or −1 for adjectives of clear sentiment, 0 for all else.
+        words: Mapping from language to the bare dictionary form.
+        phrases: Mapping from language to the form used in a sentence: a noun as a direct object, a
+            place as a location. The dictionary form for other kinds.
+        polarity: +1 or −1 for adjectives of clear sentiment, 0 otherwise.
     """
 
     name: str
@@ -130,7 +132,7 @@ class Concept:
     polarity: int = 0
 
     def forms(self, language: str) -> tuple[str, ...]:
-        """The dictionary form, and the inflected one where the phrase is a single word."""
+        """Dictionary form, and the inflected form if the phrase is a single word."""
         phrase = self.phrases[language]
         inflected = (phrase,) if phrase.isalpha() else ()
         return tuple(dict.fromkeys((self.words[language], *inflected)))
@@ -138,21 +140,20 @@ class Concept:
 
 @lru_cache(maxsize=1)
 def builtin_concepts() -> tuple[Concept, ...]:
-    """The authored word list: about 300 concepts in six languages.
+    """Concepts of the built-in word list: about 300, each with its words in `LANGUAGES`.
 
     Example:
         >>> builtin_concepts()[0].words.keys() >= {"en", "es", "fr", "de", "ru", "zh"}
         True
     """
-    languages = ("en", "es", "fr", "de", "ru", "zh")
-    columns = ("concept", "kind", *languages, *(f"{code}_np" for code in languages), "polarity")
+    columns = ("concept", "kind", *LANGUAGES, *(f"{code}_np" for code in LANGUAGES), "polarity")
     rows = read_table(DATA / "lexicon.tsv", columns, "builtin_concepts", may_be_empty=True)
     return tuple(
         Concept(
             row["concept"],
             row["kind"],
-            {code: row[code] for code in languages},
-            {code: row[f"{code}_np"] or row[code] for code in languages},
+            {code: row[code] for code in LANGUAGES},
+            {code: row[f"{code}_np"] or row[code] for code in LANGUAGES},
             int(row["polarity"] or 0),
         )
         for row in rows
@@ -160,15 +161,17 @@ def builtin_concepts() -> tuple[Concept, ...]:
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, dict[str, None]] = defaultdict(dict)
+    """Distinct translations of each word, in the order of the pairs."""
+    targets: dict[str, dict[str, None]] = defaultdict(dict)
     for source, target in pairs:
-        found[source][target] = None
-    return {word: tuple(translations) for word, translations in found.items()}
+        targets[source][target] = None
+    return {word: tuple(translations) for word, translations in targets.items()}
 
 
-def _some(
+def _check_not_empty(
     entries: Mapping[str, tuple[str, ...]], path: str | Path, operation: str
 ) -> Mapping[str, tuple[str, ...]]:
+    """The entries themselves, or an error that names the file."""
     if entries:
         return entries
     raise SemanticHubError(
@@ -180,6 +183,7 @@ def _some(
 
 
 def _cedict_pairs(path: Path, script: str) -> Iterable[tuple[str, str]]:
+    """Chinese word and English word of each gloss that is a single word."""
     for number, line in enumerate(read_lines(path, "Lexicon.from_cedict"), start=1):
         if not line or line.startswith("#"):
             continue
@@ -197,6 +201,7 @@ def _cedict_pairs(path: Path, script: str) -> Iterable[tuple[str, str]]:
 
 
 def _single_word(gloss: str) -> str | None:
+    """Gloss without brackets, ``to`` and articles if it is one word, else None."""
     bare = re.sub(r"\([^)]*\)", "", gloss).strip()
     bare = re.sub(r"^(to|a|an|the) (?=\S+$)", "", bare)
     return bare if re.fullmatch(r"[^\W\d_]+(-[^\W\d_]+)*", bare) else None

@@ -1,8 +1,11 @@
-"""What several spokes ask of a set of languages: how they space words, and who is whose control."""
+"""Languages of the built-in data, and checks that several spokes make on sets of languages."""
 
 from collections.abc import Sequence
 
 from semantic_hub.errors import SemanticHubError
+
+LANGUAGES = ("en", "es", "fr", "de", "zh", "ru")
+"""Languages of the authored sentences and of the built-in word list."""
 
 
 def is_unspaced(language: str) -> bool:
@@ -16,7 +19,7 @@ def is_unspaced(language: str) -> bool:
 
 
 def check_languages(operation: str, dominant: str, languages: Sequence[str]) -> None:
-    """Refuse a spoke's languages where one has no control.
+    """Raise unless each of a spoke's languages has another one as its control.
 
     Raises:
         SemanticHubError: Fewer than two, repeated ones, or the dominant language among them.
@@ -31,7 +34,9 @@ def check_languages(operation: str, dominant: str, languages: Sequence[str]) -> 
 
 
 def control_for(language: str, languages: Sequence[str]) -> str:
-    """The first of the other languages: whose word is neither the text's nor the hub's.
+    """Control language: the first of the other languages.
+
+    Its word for a concept is neither the text's own nor the dominant language's.
 
     Example:
         >>> control_for("es", ("es", "fr", "ru")), control_for("fr", ("es", "fr", "ru"))

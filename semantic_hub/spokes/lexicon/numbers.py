@@ -1,11 +1,11 @@
-"""Number words in many languages: num2words, and the few rules of Chinese that it lacks."""
+"""Number words in many languages, from num2words and from own rules for Chinese."""
 
 from functools import lru_cache
 
 from semantic_hub.errors import SemanticHubError
 
 DIGITS = "digits"
-"""The notation that writes numbers as figures; accepted wherever a language code is."""
+"""Notation that writes numbers in digits; accepted wherever a language code is."""
 
 _HAN = "零一二三四五六七八九"
 _HAN_PLACES = ("", "十", "百", "千")
@@ -13,7 +13,7 @@ _HAN_PLACES = ("", "十", "百", "千")
 
 @lru_cache(maxsize=100_000)
 def number_word(number: int, language: str) -> str:
-    """A whole number in words.
+    """Word or words for a whole number in a language.
 
     Args:
         number: 0 or more; for Chinese at most 9,999.
@@ -39,7 +39,7 @@ def number_word(number: int, language: str) -> str:
 
 
 def number_languages() -> list[str]:
-    """The language codes that `number_word` knows, sorted, ``"digits"`` aside.
+    """Sorted language codes that `number_word` knows, without ``"digits"``.
 
     Example:
         >>> "zh" in number_languages()
@@ -51,6 +51,7 @@ def number_languages() -> list[str]:
 
 
 def _num2words(number: int, language: str) -> str:
+    """Number word from num2words."""
     from num2words import num2words
 
     if language not in number_languages():
@@ -64,6 +65,7 @@ def _num2words(number: int, language: str) -> str:
 
 
 def _han(number: int) -> str:
+    """Chinese number word."""
     if number > 9_999:
         raise SemanticHubError(
             "number_word", got=number, expected="at most 9,999 in Chinese", fix="Use digits."

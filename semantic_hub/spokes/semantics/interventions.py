@@ -16,7 +16,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.exchange import Exchange
 from semantic_hub.interventions.spec import Contrast, EndsOf, Steering, Words
 from semantic_hub.prompts.prompt import Prompt
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.grammar import NAMES, VERBS, Event, Party, Verb
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.cogs import Example, distinct_roles
 
 AT_START = "name at the start"

@@ -19,7 +19,7 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.models.layers import layer_name
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.cogs import Example, Examples, distinct_names, read_cogs
 from semantic_hub.spokes.semantics.grammar import NAMES, random_event
 from semantic_hub.spokes.semantics.interventions import (

@@ -15,7 +15,8 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.exchange import Alignment, Exchange
 from semantic_hub.interventions.spec import Mode, Steering, Words
 from semantic_hub.prompts.soft_tokens import SoftPositions
-from semantic_hub.spokes.routes import evenly_spaced, partners
+from semantic_hub.spokes.routes import partners
+from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.picture import COLORS, Region
 from semantic_hub.spokes.vision.inputs import Shown, Wording
 

@@ -17,7 +17,7 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.figures import first_of_each, patch_prompts, patch_words
 from semantic_hub.spokes.vision.images.coco import coco_captions, coco_panoptic
 from semantic_hub.spokes.vision.images.drawn import (

@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.spokes.audio.interventions import Question
-from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, synthesise
+from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, synthesize
 from semantic_hub.spokes.vision.images.drawn import Canvas, random_picture
 from semantic_hub.zoo.senses import frame_features, picture_features
 
 FIRST_SEED = 1_000_000
-"""Clips of training are synthesised from this seed on."""
+"""Clips of training are synthesized from this seed on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +50,13 @@ def told_picture(rng: np.random.Generator) -> Told:
 
 
 def told_clip(rng: np.random.Generator) -> Told:
-    """A synthesised animal, and its name, alone or asked for, or whether it is a mammal.
+    """A synthesized animal, and its name, alone or asked for, or whether it is a mammal.
 
     Example:
         >>> told_clip(np.random.default_rng(0)).features.shape
         torch.Size([20, 40])
     """
-    clip = synthesise(str(rng.choice(list(ANIMALS))), FIRST_SEED + int(rng.integers(2**31)))
+    clip = synthesize(str(rng.choice(list(ANIMALS))), FIRST_SEED + int(rng.integers(2**31)))
     features = frame_features(clip.waveform, clip.rate)
     if rng.random() < 0.5:
         return Told(features, "", f" {clip.label}.")

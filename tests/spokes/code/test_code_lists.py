@@ -10,7 +10,7 @@ import pytest
 
 from semantic_hub.spokes.code.places import list_commas
 from semantic_hub.spokes.code.programs import Program
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 
 STDLIB = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
 SKIPPED = {tokenize.NL, tokenize.COMMENT, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}

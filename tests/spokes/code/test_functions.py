@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from semantic_hub.spokes.code.functions import functions
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 
 STDLIB = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from semantic_hub.spokes.code.spans import Spans, parse
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 
 STDLIB = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
 ODD = {

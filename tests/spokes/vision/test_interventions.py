@@ -35,8 +35,6 @@ from semantic_hub.spokes.vision.spoke import (
 )
 from semantic_hub.statistics.resampling import Resampling
 
-__all__ = ["seeing", "seeing_folder"]  # fixtures
-
 
 @pytest.mark.parametrize(
     ("text", "outcome"),

@@ -1,33 +1,29 @@
-"""Clips of sound: one channel, a rate and a label, from arrays or from WAV files."""
+"""Sound clips with one channel, a sampling rate and a label, from arrays or from WAV files."""
 
 from dataclasses import dataclass, replace
 from math import isfinite
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
 from semantic_hub.errors import SemanticHubError
 
-if TYPE_CHECKING:
-    import soundfile
-
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """A sound with one channel, and what is heard in it.
+    """Sound with one channel and a label of what is heard in it.
 
     Args:
-        waveform: Samples, about −1 to 1; kept as float32, and cannot be written to.
-        rate: Samples a second.
+        waveform: Samples, about −1 to 1; stored as read-only float32.
+        rate: Samples per second.
         label: What is heard: ``"dog"``, or several words.
-        source: Where the clip comes from: a file, a seed.
+        source: Where the clip comes from, such as a file or a seed.
 
     Raises:
-        SemanticHubError: Samples that are none, not finite, not floating point or in several
-            channels; a rate that is no whole number above 0; an empty label.
+        SemanticHubError: No samples, or samples that are not finite, not floating point or in
+            several channels; a rate that is not a positive whole number; an empty label.
 
     Example:
         >>> clip = Clip(np.zeros(8000), 16000, "silence")
@@ -46,7 +42,7 @@ class Clip:
             raise SemanticHubError(
                 "Clip",
                 got=f"rate {self.rate!r} and label {self.label!r}",
-                expected="a whole number of samples a second, and a label",
+                expected="a whole number of samples per second, and a label",
                 fix="Pass both as they are in the file.",
             )
         waveform = np.array(self.waveform, dtype=np.float32)
@@ -59,10 +55,10 @@ class Clip:
         return len(self.waveform) / self.rate
 
     def at_rate(self, rate: int) -> "Clip":
-        """The same sound at another rate, band-limited by `soxr` in its high quality.
+        """Resample the clip to another rate with `soxr` at high quality.
 
         Args:
-            rate: Samples a second.
+            rate: Samples per second.
 
         Raises:
             SemanticHubError: A rate below 1, or so low that no sample is left.
@@ -77,13 +73,16 @@ class Clip:
 
         if rate < 1:
             raise SemanticHubError(
-                "Clip.at_rate", got=f"rate {rate}", expected="1 or more", fix="Give samples/second."
+                "Clip.at_rate",
+                got=f"rate {rate}",
+                expected="1 or more",
+                fix="Give samples per second.",
             )
         waveform = soxr.resample(self.waveform, self.rate, rate, quality="HQ")
         return replace(self, waveform=waveform, rate=rate)
 
     def fitted(self, seconds: float) -> "Clip":
-        """The first so many seconds; silence is added behind a shorter clip.
+        """Cut the clip to a length, or pad a shorter one with silence at its end.
 
         Example:
             >>> Clip(np.zeros(8000), 16000, "silence").fitted(1.0).seconds
@@ -102,20 +101,20 @@ def read_clip(
     start: float = 0.0,
     seconds: float | None = None,
 ) -> Clip:
-    """A clip from a WAV file, or from any other kind that `soundfile` reads.
+    """Read a clip from a WAV file, or from another format that `soundfile` reads.
 
-    Several channels are mixed down to their mean. Only the asked-for part is decoded.
+    Several channels are averaged. Only the requested part is decoded.
 
     Args:
         path: The file.
         label: What is heard in it.
-        rate: Resample to this rate; None for the file's own.
+        rate: Rate to resample to; None for the file's own.
         start: Where to begin, in seconds.
-        seconds: How much to read; None for all. A file that ends earlier gives what there is.
+        seconds: How much to read, at most; None for all.
 
     Raises:
-        SemanticHubError: A file that is missing or no sound, has no sample behind `start`, or
-            samples that are not finite.
+        SemanticHubError: A file that is missing or not a sound file, that has no sample after
+            `start`, or that has samples that are not finite.
 
     Example:
         >>> import soundfile
@@ -129,11 +128,11 @@ def read_clip(
             "read_clip", got=f"{path}: no such file", expected="a WAV file", fix="Check the path."
         )
     _check_part(start, seconds)
-    channels, own_rate = _decoded(path, start, seconds)
+    channels, own_rate = _decode(path, start, seconds)
     if not len(channels) or not np.isfinite(channels).all():
         raise SemanticHubError(
             "read_clip",
-            got=f"{path}: {_amiss(channels)} from second {start:g} on",
+            got=f"{path}: {_defect(channels)} from second {start:g} on",
             expected="at least one sample, all finite",
             fix="Leave the file out, or read another part of it.",
         )
@@ -141,14 +140,17 @@ def read_clip(
     return clip if rate is None else clip.at_rate(rate)
 
 
-def _decoded(
+def _decode(
     path: Path, start: float, seconds: float | None
 ) -> tuple[Float[np.ndarray, "sample channel"], int]:
+    """Samples of a part of a file, and its rate."""
     import soundfile
 
     try:
         with soundfile.SoundFile(path) as file:
-            return _part(file, start, seconds), file.samplerate
+            file.seek(min(round(start * file.samplerate), file.frames))
+            frames = -1 if seconds is None else round(seconds * file.samplerate)
+            return file.read(frames, dtype="float32", always_2d=True), file.samplerate
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise SemanticHubError(
             "read_clip",
@@ -158,15 +160,8 @@ def _decoded(
         ) from None
 
 
-def _part(
-    file: "soundfile.SoundFile", start: float, seconds: float | None
-) -> Float[np.ndarray, "sample channel"]:
-    file.seek(min(round(start * file.samplerate), file.frames))
-    frames = -1 if seconds is None else round(seconds * file.samplerate)
-    return file.read(frames, dtype="float32", always_2d=True)
-
-
 def _check_part(start: float, seconds: float | None) -> None:
+    """Raise unless start and length are finite and in range."""
     length = 1.0 if seconds is None else seconds
     if start < 0 or length <= 0 or not isfinite(start) or not isfinite(length):
         raise SemanticHubError(
@@ -178,6 +173,7 @@ def _check_part(start: float, seconds: float | None) -> None:
 
 
 def _check_waveform(waveform: np.ndarray) -> None:
+    """Raise unless the samples are one channel of finite floating-point numbers."""
     if waveform.ndim != 1:
         raise _waveform_error(
             f"an array of shape {waveform.shape}",
@@ -192,11 +188,12 @@ def _check_waveform(waveform: np.ndarray) -> None:
         )
     if not len(waveform) or not np.isfinite(waveform).all():
         raise _waveform_error(
-            _amiss(waveform), "at least one sample, all finite", "Leave this clip out."
+            _defect(waveform), "at least one sample, all finite", "Leave this clip out."
         )
 
 
-def _amiss(waveform: np.ndarray) -> str:
+def _defect(waveform: np.ndarray) -> str:
+    """What is wrong with samples that are empty or not finite, for an error."""
     if not len(waveform):
         return "no samples"
     return f"{int((~np.isfinite(waveform)).sum())} samples that are NaN or infinite"

@@ -1,4 +1,4 @@
-"""The user's own sounds: a folder of WAV files and a table of their labels."""
+"""Read a folder of sound files with a table of their labels."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.tables import read_lines, read_table
 from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 
 _OPERATION = "clips_from_folder"
 _VGGSOUND_COLUMNS = 4
@@ -23,24 +23,24 @@ def clips_from_folder(
     seconds: float | None = None,
     at_most: int | None = None,
 ) -> tuple[Clip, ...]:
-    """Clips of a folder, in the order of a CSV file of their labels.
+    """Read the clips of a folder, in the order of a CSV file with their labels.
 
-    Two layouts are read. With a header: columns ``file`` and ``label``, and ``split`` if one is
-    asked for. Without: that of VGGSound, ``youtube id, start second, label, split``, where the
-    sound of the row ``--PJHxphWEs,30,dog barking,test`` is in the file ``--PJHxphWEs_000030.wav``.
-    Files that the table does not name are left alone.
+    The table has one of two layouts. With a header: columns ``file`` and ``label``, and ``split``
+    if one is requested. Without a header, the layout of VGGSound: ``youtube id, start second,
+    label, split``, where the sound of the row ``--PJHxphWEs,30,dog barking,test`` is in the file
+    ``--PJHxphWEs_000030.wav``. Files that the table does not name are ignored.
 
     Args:
         folder: Where the files are.
-        labels: The table; a bare name is looked for in the folder.
+        labels: The table; a relative path starts in the folder.
         split: Only rows of this split; None for all.
-        rate: Resample to this rate; None for each file's own.
+        rate: Rate to resample to; None for each file's own.
         seconds: How much of each file to read, from its beginning; None for all.
         at_most: Files to read, evenly spaced over the table; None for all.
 
     Raises:
-        SemanticHubError: A table that is missing or of neither layout, no rows of the split, a row
-            whose file is missing or cannot be read; names the line.
+        SemanticHubError: A table that is missing or has another layout, no rows of the split, or a
+            row whose file is missing or cannot be read; the error names the line.
 
     Example:
         >>> import numpy as np, soundfile
@@ -54,15 +54,15 @@ def clips_from_folder(
     """
     folder = Path(folder)
     table = folder / labels
-    found = [row for row in _rows(table, split) if split in (None, row.split)]
-    if not found:
+    rows = [row for row in _rows(table, split) if split in (None, row.split)]
+    if not rows:
         raise SemanticHubError(
             _OPERATION,
             got=f"{table}: no row" + (f" of split {split!r}" if split else ""),
             expected="at least one",
             fix="Name a split that the table has, or leave it out.",
         )
-    chosen = found if at_most is None else evenly_spaced(found, at_most)
+    chosen = rows if at_most is None else evenly_spaced(rows, at_most)
     _check_files(folder, chosen)
     return tuple(
         read_clip(folder / row.file, row.label, rate=rate, seconds=seconds) for row in chosen
@@ -71,15 +71,16 @@ def clips_from_folder(
 
 @dataclass(frozen=True)
 class _Row:
-    """One labelled file, and the place in the table that says so."""
+    """Row of the table: a labeled file, and the row's location for errors."""
 
     file: str
     label: str
     split: str
-    place: str
+    location: str
 
 
 def _rows(table: Path, split: str | None) -> Iterator[_Row]:
+    """Rows of a table in either layout."""
     lines = read_lines(table, _OPERATION)
     header = {cell.strip() for cell in next(csv.reader(lines[:1]), [])}
     if {"file", "label"} & header:
@@ -92,26 +93,27 @@ def _rows(table: Path, split: str | None) -> Iterator[_Row]:
             yield _vggsound_row(line, f"{table}:{number}")
 
 
-def _vggsound_row(line: str, place: str) -> _Row:
+def _vggsound_row(line: str, location: str) -> _Row:
+    """Row from a line in the layout of VGGSound."""
     cells = [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
     if len(cells) != _VGGSOUND_COLUMNS or not cells[1].isdecimal() or not all(cells):
         raise SemanticHubError(
             _OPERATION,
-            got=f"{place}: {line[:60]!r}",
+            got=f"{location}: {line[:60]!r}",
             expected="youtube id, start second, label, split; or a header with file and label",
-            fix="Mend the line, or put a header on top.",
+            fix="Correct the line, or put a header on top.",
         )
     video, start, label, split = cells
-    return _Row(f"{video}_{int(start):06d}.wav", label, split, place)
+    return _Row(f"{video}_{int(start):06d}.wav", label, split, location)
 
 
 def _check_files(folder: Path, rows: Sequence[_Row]) -> None:
-    """Before anything is decoded."""
+    """Raise if a file is missing, before anything is decoded."""
     missing = [row for row in rows if not (folder / row.file).is_file()]
     if missing:
         raise SemanticHubError(
             _OPERATION,
-            got=f"{missing[0].place}: no file {folder / missing[0].file} "
+            got=f"{missing[0].location}: no file {folder / missing[0].file} "
             f"({len(missing)} of {len(rows)} are missing)",
             expected="a file for each row",
             fix="Drop the rows of files that are not there.",

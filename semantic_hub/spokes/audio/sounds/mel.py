@@ -1,4 +1,4 @@
-"""From a clip to log-mel frames: what a small audio encoder sees."""
+"""Log-mel frames of a clip: the input of a small audio encoder."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,15 +12,15 @@ from semantic_hub.spokes.audio.sounds.clip import Clip
 
 @dataclass(frozen=True)
 class MelSettings:
-    """How frames are made; the defaults are hub-mini's: 20 frames of 40 mels for 1 second.
+    """Settings of `log_mel`; the defaults are hub-mini's: 20 frames of 40 mels for 1 second.
 
     Args:
-        rate: Samples a second; clips of another rate are resampled.
-        seconds: Length; longer clips are cut, silence is added behind shorter ones.
+        rate: Samples per second; clips of another rate are resampled.
+        seconds: Length; longer clips are cut, shorter ones padded with silence.
         mels: Triangular filters on the HTK mel scale, from 0 Hz to half the rate.
         window: Samples in a frame (Hann).
         hop: Samples from one frame to the next.
-        decades: Powers of ten below the clip's loudest entry that are told apart.
+        decades: Range in powers of ten below the clip's loudest entry; less is set to this floor.
 
     Raises:
         SemanticHubError: A number that is not above 0, or a clip shorter than one frame.
@@ -45,12 +45,12 @@ class MelSettings:
 
     @property
     def frames(self) -> int:
-        """Frames in a clip: one at each whole hop."""
+        """Number of frames in a clip: one at each whole hop."""
         return round(self.seconds * self.rate) // self.hop
 
 
 HUB_MINI = MelSettings()
-"""What hub-mini's projector reads."""
+"""Settings of hub-mini's audio projector."""
 
 
 def log_mel(clip: Clip, settings: MelSettings = MelSettings()) -> Float[np.ndarray, "frame mel"]:
@@ -61,18 +61,18 @@ def log_mel(clip: Clip, settings: MelSettings = MelSettings()) -> Float[np.ndarr
 
         (max(log10 P, log10 M − decades) + 4) / 4
 
-    as Whisper has it. Filters and transform are those of `transformers.audio_utils`.
+    as in Whisper. Filters and transform are those of `transformers.audio_utils`.
 
     Args:
         clip: The sound, at any rate and of any length.
-        settings: How frames are made.
+        settings: Rate, length, window and filters.
 
     Returns:
         float32, ``[frame, mel]``, first frame and lowest filter first.
 
     Example:
-        >>> from semantic_hub.spokes.audio.sounds.synthesis import synthesise
-        >>> log_mel(synthesise("cow")).shape
+        >>> from semantic_hub.spokes.audio.sounds.synthesis import synthesize
+        >>> log_mel(synthesize("cow")).shape
         (20, 40)
 
     Source:
@@ -98,6 +98,7 @@ def log_mel(clip: Clip, settings: MelSettings = MelSettings()) -> Float[np.ndarr
 
 @lru_cache(maxsize=8)
 def _hann(size: int) -> Float[np.ndarray, " sample"]:
+    """Hann window."""
     from transformers.audio_utils import window_function
 
     return window_function(size, "hann")
@@ -105,6 +106,7 @@ def _hann(size: int) -> Float[np.ndarray, " sample"]:
 
 @lru_cache(maxsize=8)
 def _filters(settings: MelSettings) -> Float[np.ndarray, "bin mel"]:
+    """Triangular mel filters."""
     from transformers.audio_utils import mel_filter_bank
 
     return mel_filter_bank(

@@ -1,4 +1,4 @@
-"""Real speech for labels: words spoken by ``espeak-ng``, where that program is installed."""
+"""Clips of words spoken by ``espeak-ng``, if that program is installed."""
 
 import shutil
 import subprocess
@@ -23,19 +23,19 @@ def can_speak() -> bool:
 def spoken_clip(
     text: str, label: str | None = None, *, language: str = "en", seed: int = 0, rate: int = 16_000
 ) -> Clip:
-    """A text as speech; another seed gives another speed, pitch and speaker.
+    """Synthesize a text as speech; the seed varies speed, pitch and speaker.
 
     Args:
-        text: What is said: a number word, an animal's name, a sentence.
-        label: What the clip is called; None for the text itself.
+        text: Text to speak, such as a number word, an animal's name or a sentence.
+        label: Label of the clip; None for the text itself.
         language: A voice of ``espeak-ng``: ``"en"``, ``"es"``, ``"de"``, …
-        seed: Of speed (130 to 200 words a minute), pitch (30 to 70 of 99) and speaker (a man or a
-            woman, three variants of each).
-        rate: Samples a second.
+        seed: Seed of speed (130 to 200 words a minute), pitch (30 to 70 of 99) and speaker (a man
+            or a woman, three variants of each).
+        rate: Samples per second.
 
     Raises:
-        SemanticHubError: ``espeak-ng`` is not installed, does not know the language, or has nothing
-            to say.
+        SemanticHubError: ``espeak-ng`` is not installed, does not know the language, or the text
+            is empty.
     """
     if not can_speak():
         raise SemanticHubError(
@@ -46,10 +46,10 @@ def spoken_clip(
         )
     rng = np.random.default_rng(seed)
     voice = f"{language}+{rng.choice(['m', 'f'])}{rng.integers(1, 4)}"
-    how = ["-v", voice, "-s", str(rng.integers(130, 201)), "-p", str(rng.integers(30, 71))]
+    options = ["-v", voice, "-s", str(rng.integers(130, 201)), "-p", str(rng.integers(30, 71))]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
-        _speak(text, [*how, "-w", str(path)])
+        _speak(text, [*options, "-w", str(path)])
         clip = read_clip(path, label or text, rate=rate)
     return Clip(clip.waveform, rate, clip.label, f"espeak-ng {voice}, seed {seed}")
 
@@ -57,7 +57,7 @@ def spoken_clip(
 def spoken_clips(
     texts: Iterable[str], *, language: str = "en", seeds: Iterable[int] = range(4)
 ) -> tuple[Clip, ...]:
-    """Each text as speech for each seed, texts in turn.
+    """Synthesize each text once per seed, all texts of a seed before the next seed.
 
     Raises:
         SemanticHubError: As `spoken_clip`.
@@ -69,7 +69,7 @@ def spoken_clips(
 
 
 def _speak(text: str, options: list[str]) -> None:
-    """The text goes in as input, so that none of it is taken for an option."""
+    """Run ``espeak-ng``; the text goes in as input, so that none of it is taken for an option."""
     done = subprocess.run(
         [_PROGRAM, *options, "--stdin"],
         input=text.encode(),

@@ -1,7 +1,7 @@
-"""Animals' calls made from numbers: pitch, notes, resonances and breath, varied by a seed.
+"""Synthesized animal calls, made from pitch, notes, resonances and breath, and varied by a seed.
 
-They are no recordings, and nobody would take them for any. Each has a spectral signature of its own
-that a label can be learned from, and no two clips of an animal are alike.
+They do not sound like recordings. Each animal has its own spectral signature, from which a label
+can be learned, and no two clips of an animal are alike.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,20 +14,20 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.spokes.audio.sounds.clip import Clip
 
 RATE = 16_000
-"""Samples a second."""
+"""Samples per second."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """How an animal sounds: notes of a gliding pitch through resonances.
+    """Parameters of an animal's call: notes of a gliding pitch, filtered by resonances.
 
     Args:
-        pitch: Along each note, in Hz, evenly spaced.
-        resonances: Where harmonics and breath are let through, in Hz.
+        pitch: Pitch along each note in Hz, at evenly spaced times.
+        resonances: Frequencies that harmonics and breath are filtered by, in Hz.
         width: Standard deviation of each resonance, in Hz.
-        notes: How many notes.
-        length: Of each note, in seconds.
-        gap: Between notes, in seconds.
+        notes: Number of notes.
+        length: Length of each note, in seconds.
+        gap: Silence between notes, in seconds.
         breath: Share of noise, 0 to 1; the rest is harmonics.
         vibrato: Rate in Hz, and depth as a share of the pitch.
         tremolo: Rate in Hz, and depth as a share of the loudness.
@@ -58,37 +58,37 @@ ANIMALS: Mapping[str, Call] = {
     "crow": Call((560, 600, 500), (1700, 2400), 300, notes=2, length=0.3, gap=0.12, breath=0.5),
     "snake": Call((200, 200), (6200,), 1000, length=0.9, breath=1.0),
 }
-"""Animals of hub-mini's world, the first six mammals, and how each is synthesised."""
+"""Animals of hub-mini's world with their calls; the first six are mammals."""
 
 
-def synthesise(animal: str, seed: int = 0, *, seconds: float = 1.0) -> Clip:
-    """One clip of an animal; another seed gives another animal of the kind.
+def synthesize(animal: str, seed: int = 0, *, seconds: float = 1.0) -> Clip:
+    """Synthesize one clip of an animal; the seed varies the call.
 
-    The seed decides pitch (± 6 %), resonances (± 4 %), length (± 12 %), onset, loudness, and how
-    far below the call its floor of white noise is (20 to 40 dB).
+    The seed determines pitch (± 6 %), resonances (± 4 %), length (± 12 %), onset, loudness, and the
+    level of white noise below the call (20 to 40 dB).
 
     Args:
         animal: One of `ANIMALS`.
-        seed: Of everything random; the same seed gives the same samples.
-        seconds: Length of the clip; a call that is longer is cut.
+        seed: Seed of all random factors; the same seed gives the same samples.
+        seconds: Length of the clip; a longer call is cut.
 
     Raises:
         SemanticHubError: An unknown animal, or a length that is not above 0.
 
     Example:
-        >>> clip = synthesise("owl", seed=3)
+        >>> clip = synthesize("owl", seed=3)
         >>> clip.label, clip.seconds, clip.rate
         ('owl', 1.0, 16000)
     """
     if animal not in ANIMALS or not seconds * RATE >= 1:
         raise SemanticHubError(
-            "synthesise",
+            "synthesize",
             got=f"animal {animal!r}, {seconds} seconds",
             expected=f"one of {', '.join(ANIMALS)}, and a length",
             fix="Read other sounds with read_clip or clips_from_folder.",
         )
     rng = np.random.default_rng([seed, *animal.encode()])
-    call = _sounded(_varied(ANIMALS[animal], rng), rng)
+    call = _render(_vary(ANIMALS[animal], rng), rng)
     size = round(seconds * RATE)
     onset = int(rng.uniform(0, max(0, size - len(call))))
     clip = np.zeros(size)
@@ -96,25 +96,25 @@ def synthesise(animal: str, seed: int = 0, *, seconds: float = 1.0) -> Clip:
     floor = np.sqrt(np.mean(call**2)) * 10 ** (-rng.uniform(20, 40) / 20)
     clip += floor * rng.standard_normal(size)
     waveform = rng.uniform(0.3, 0.9) * clip / np.abs(clip).max()
-    return Clip(waveform, RATE, animal, f"synthesised, seed {seed}")
+    return Clip(waveform, RATE, animal, f"synthesized, seed {seed}")
 
 
 def animal_clips(
     animals: Iterable[str] = tuple(ANIMALS), seeds: Iterable[int] = range(10)
 ) -> tuple[Clip, ...]:
-    """A clip of each animal for each seed, animals in turn.
+    """Synthesize one clip of each animal per seed, all animals of a seed before the next seed.
 
     Example:
         >>> [clip.label for clip in animal_clips(["dog", "owl"], seeds=range(2))]
         ['dog', 'owl', 'dog', 'owl']
     """
     animals = tuple(animals)
-    return tuple(synthesise(animal, seed) for seed in seeds for animal in animals)
+    return tuple(synthesize(animal, seed) for seed in seeds for animal in animals)
 
 
 @dataclass(frozen=True)
 class _Individual:
-    """A call with its factors drawn."""
+    """A call with its random factors."""
 
     call: Call
     pitch: float
@@ -122,77 +122,85 @@ class _Individual:
     length: float
 
 
-def _varied(call: Call, rng: np.random.Generator) -> _Individual:
+def _vary(call: Call, rng: np.random.Generator) -> _Individual:
+    """Draw the factors of pitch, resonance and length."""
     return _Individual(
         call, rng.uniform(0.94, 1.06), rng.uniform(0.96, 1.04), rng.uniform(0.88, 1.12)
     )
 
 
-def _sounded(one: _Individual, rng: np.random.Generator) -> Float[np.ndarray, " sample"]:
-    """All notes, with silence between them."""
-    gap = np.zeros(round(one.call.gap * one.length * RATE))
-    notes = [_note(one, rng) for _ in range(one.call.notes)]
+def _render(voice: _Individual, rng: np.random.Generator) -> Float[np.ndarray, " sample"]:
+    """Waveform of all notes, with silence between them."""
+    gap = np.zeros(round(voice.call.gap * voice.length * RATE))
+    notes = [_note(voice, rng) for _ in range(voice.call.notes)]
     parts = [part for note in notes for part in (gap, note)]
     return np.concatenate(parts[1:])
 
 
-def _note(one: _Individual, rng: np.random.Generator) -> Float[np.ndarray, " sample"]:
-    call, size = one.call, round(one.call.length * one.length * RATE)
+def _note(voice: _Individual, rng: np.random.Generator) -> Float[np.ndarray, " sample"]:
+    """Waveform of one note."""
+    call, size = voice.call, round(voice.call.length * voice.length * RATE)
     time = np.arange(size) / RATE
-    voiced = _loudness_one(_harmonics(one, time, rng)) if call.breath < 1 else np.zeros(size)
-    breathed = _loudness_one(_breath(one, size, rng)) if call.breath else np.zeros(size)
+    voiced = (
+        _normalize_loudness(_harmonics(voice, time, rng)) if call.breath < 1 else np.zeros(size)
+    )
+    breathed = _normalize_loudness(_breath(voice, size, rng)) if call.breath else np.zeros(size)
     rate, depth = call.tremolo
     tremolo = 1 - depth * (0.5 + 0.5 * np.cos(2 * np.pi * rate * time))
     return _envelope(size) * tremolo * ((1 - call.breath) * voiced + call.breath * breathed)
 
 
 def _harmonics(
-    one: _Individual, time: Float[np.ndarray, " sample"], rng: np.random.Generator
+    voice: _Individual, time: Float[np.ndarray, " sample"], rng: np.random.Generator
 ) -> Float[np.ndarray, " sample"]:
-    """Each harmonic as loud as the resonances let it be at the pitch that it has just then."""
-    pitch = _pitch(one, time, rng)
+    """Sum of all harmonics, each with the gain of the resonances at its current frequency."""
+    pitch = _pitch(voice, time, rng)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
-    resonances = one.resonance * np.array(one.call.resonances)
-    reach = 3 * one.call.width
+    resonances = voice.resonance * np.array(voice.call.resonances)
+    reach = 3 * voice.call.width
     first = max(1, int((resonances.min() - reach) / pitch.max()))
     last = int(min(resonances.max() + reach, RATE / 2 - 1) / pitch.min())
     harmonics = range(first, max(first, last) + 1)
     return sum(
-        (_gain(one, k * pitch) * np.sin(k * phase) for k in harmonics), start=np.zeros(len(time))
+        (_gain(voice, k * pitch) * np.sin(k * phase) for k in harmonics),
+        start=np.zeros(len(time)),
     )
 
 
 def _pitch(
-    one: _Individual, time: Float[np.ndarray, " sample"], rng: np.random.Generator
+    voice: _Individual, time: Float[np.ndarray, " sample"], rng: np.random.Generator
 ) -> Float[np.ndarray, " sample"]:
-    call = one.call
+    """Pitch in Hz at each time, with glide and vibrato."""
+    call = voice.call
     glide = np.interp(np.linspace(0, 1, len(time)), np.linspace(0, 1, len(call.pitch)), call.pitch)
     rate, depth = call.vibrato
     vibrato = 1 + depth * np.sin(2 * np.pi * (rate * time + rng.random()))
-    return one.pitch * glide * vibrato
+    return voice.pitch * glide * vibrato
 
 
-def _breath(one: _Individual, size: int, rng: np.random.Generator) -> Float[np.ndarray, " sample"]:
-    """White noise through the resonances."""
+def _breath(
+    voice: _Individual, size: int, rng: np.random.Generator
+) -> Float[np.ndarray, " sample"]:
+    """White noise filtered by the resonances."""
     spectrum = np.fft.rfft(rng.standard_normal(size))
-    return np.fft.irfft(spectrum * _gain(one, np.fft.rfftfreq(size, 1 / RATE)), size)
+    return np.fft.irfft(spectrum * _gain(voice, np.fft.rfftfreq(size, 1 / RATE)), size)
 
 
-def _gain(one: _Individual, frequency: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Bells around the resonances; nothing from half the rate on, where a tone would fold back."""
+def _gain(voice: _Individual, frequency: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Gain at a frequency: bells around the resonances, 0 from the Nyquist frequency on."""
     bells = [
-        np.exp(-0.5 * ((frequency - one.resonance * resonance) / one.call.width) ** 2)
-        for resonance in one.call.resonances
+        np.exp(-0.5 * ((frequency - voice.resonance * resonance) / voice.call.width) ** 2)
+        for resonance in voice.call.resonances
     ]
     return np.sum(bells, axis=0) * (frequency < RATE / 2)
 
 
 def _envelope(size: int) -> Float[np.ndarray, " sample"]:
-    """A rise and a fall, each of a tenth of the note."""
-    place = np.arange(size) / max(1, size - 1)
-    return np.sin(0.5 * np.pi * np.clip(10 * np.minimum(place, 1 - place), 0, 1)) ** 2
+    """Rise and fall, each over a tenth of the note."""
+    time = np.arange(size) / max(1, size - 1)
+    return np.sin(0.5 * np.pi * np.clip(10 * np.minimum(time, 1 - time), 0, 1)) ** 2
 
 
-def _loudness_one(wave: Float[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
-    """Scaled to a mean square of 1."""
+def _normalize_loudness(wave: Float[np.ndarray, " sample"]) -> Float[np.ndarray, " sample"]:
+    """Waveform scaled to a mean square of 1."""
     return wave / max(np.sqrt(np.mean(wave**2)), 1e-9)

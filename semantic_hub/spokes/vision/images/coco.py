@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.files import MAX_PIXELS, read_image
 from semantic_hub.spokes.vision.images.picture import NOTHING, Picture, Region
 

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.tables import read_records, read_table
-from semantic_hub.spokes.routes import evenly_spaced
+from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.picture import Picture
 
 if TYPE_CHECKING:

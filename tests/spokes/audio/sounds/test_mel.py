@@ -7,7 +7,7 @@ from transformers import WhisperFeatureExtractor
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.spokes.audio.sounds.clip import Clip
 from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
-from semantic_hub.spokes.audio.sounds.synthesis import synthesise
+from semantic_hub.spokes.audio.sounds.synthesis import synthesize
 
 
 def tone(frequency: float, rate: int = 16_000) -> Clip:
@@ -15,7 +15,7 @@ def tone(frequency: float, rate: int = 16_000) -> Clip:
 
 
 def test_shape_and_range() -> None:
-    mel = log_mel(synthesise("dog"))
+    mel = log_mel(synthesize("dog"))
     assert (mel.shape, mel.dtype) == ((20, 40), np.float32)
     assert mel.max() - mel.min() <= 2.0 + 1e-6
 
@@ -55,7 +55,7 @@ def test_loudness_moves_the_frames_and_silence_is_even() -> None:
 def test_against_whisper() -> None:
     """With Whisper's numbers, Whisper's frames up to its own filters (Slaney's, not HTK's)."""
     extractor = WhisperFeatureExtractor(feature_size=80, chunk_length=1)
-    clip = synthesise("sheep", seed=5)
+    clip = synthesize("sheep", seed=5)
     theirs = extractor(clip.waveform, sampling_rate=16_000, return_tensors="np")["input_features"]
     ours = log_mel(clip, MelSettings(mels=80, window=400, hop=160))
     assert theirs[0].T.shape == ours.shape == (100, 80)

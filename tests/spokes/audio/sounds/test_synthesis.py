@@ -9,7 +9,7 @@ from jaxtyping import Float
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.spokes.audio.interventions import MAMMALS, OTHER_ANIMALS
 from semantic_hub.spokes.audio.sounds.clip import Clip
-from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips, synthesise
+from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips, synthesize
 from semantic_hub.spokes.lexicon.dictionary import builtin_concepts
 
 
@@ -23,7 +23,7 @@ def test_animals_are_the_worlds() -> None:
 
 @pytest.mark.parametrize("animal", ANIMALS)
 def test_a_seed_decides_everything(animal: str) -> None:
-    one, again, other = (synthesise(animal, seed) for seed in (7, 7, 8))
+    one, again, other = (synthesize(animal, seed) for seed in (7, 7, 8))
     assert np.array_equal(one.waveform, again.waveform)
     assert np.abs(np.corrcoef(one.waveform, other.waveform)[0, 1]) < 0.5
     assert np.abs(one.waveform).max() <= 0.9
@@ -42,25 +42,25 @@ def test_classes_are_told_apart_by_an_independent_statistic() -> None:
 
 def test_each_animal_has_its_place() -> None:
     """Where half of the power is below, in Hz, by ear's order."""
-    middle = {name: np.median([median_frequency(synthesise(name, s)) for s in range(5)])
+    middle = {name: np.median([median_frequency(synthesize(name, s)) for s in range(5)])
               for name in ANIMALS}  # fmt: skip
     assert middle["owl"] < middle["dog"] < middle["horse"] < middle["mouse"]
     assert middle["cow"] < middle["sheep"] < middle["snake"]
 
 
 def test_onsets_differ() -> None:
-    starts = {int(np.argmax(np.abs(synthesise("dog", s).waveform) > 0.2) // 800) for s in range(9)}
+    starts = {int(np.argmax(np.abs(synthesize("dog", s).waveform) > 0.2) // 800) for s in range(9)}
     assert len(starts) >= 4
 
 
 def test_a_call_longer_than_its_clip_is_cut() -> None:
-    assert synthesise("bee", seconds=0.25).seconds == 0.25
+    assert synthesize("bee", seconds=0.25).seconds == 0.25
 
 
 @pytest.mark.parametrize(("animal", "seconds"), [("unicorn", 1.0), ("dog", 0.0), ("dog", -1.0)])
 def test_refused(animal: str, seconds: float) -> None:
-    with pytest.raises(SemanticHubError, match=r"synthesise: .* one of dog, cat"):
-        synthesise(animal, seconds=seconds)
+    with pytest.raises(SemanticHubError, match=r"synthesize: .* one of dog, cat"):
+        synthesize(animal, seconds=seconds)
 
 
 def power(clip: Clip) -> tuple[Float[np.ndarray, " bin"], Float[np.ndarray, " bin"]]:
