@@ -113,7 +113,7 @@ def test_channels_and_whole_numbers_are_refused() -> None:
 
 @pytest.mark.parametrize(("rate", "label"), [(0, "dog"), (-1, "dog"), (RATE, " ")])
 def test_rates_and_labels_that_are_refused(rate: int, label: str) -> None:
-    with pytest.raises(SemanticHubError, match="whole number of samples a second"):
+    with pytest.raises(SemanticHubError, match="whole number of samples per second"):
         Clip(np.zeros(800), rate, label)
 
 
