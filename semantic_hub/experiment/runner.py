@@ -13,8 +13,9 @@ from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerCurve
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.lenses.comparison import check_lenses, read_through
-from semantic_hub.lenses.logit import Norm, logit_lens
+from semantic_hub.lenses.comparison import read_through, resolve_lenses
+from semantic_hub.lenses.lens import LensLike
+from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.texts import mass_of_texts
 from semantic_hub.lenses.result import LensResult
@@ -83,7 +84,7 @@ def run(
     *,
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    lenses: Mapping[str, Norm] | None = None,
+    lenses: Mapping[str, LensLike] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Measure a spoke on a model, set by set: `similarity`, `logit_lens` and interventions.
@@ -99,8 +100,9 @@ def run(
         spoke: Where the data come from.
         resampling: Resamples, coverage and seed of the intervals.
         permutations: Pairings of the permutation test.
-        lenses: Other lenses by name, such as a `semantic_hub.lenses.translators.affine.AffineLens`; every set of
-            read-outs is read through them too.
+        lenses: Other lenses by name, as `logit_lens` takes them, such as a
+            `semantic_hub.lenses.translators.affine.AffineLens`; every set of read-outs is read
+            through them too.
         progress: Called with a line of text before each set.
 
     Raises:
@@ -122,7 +124,7 @@ def run(
             expected="a spoke: name, pairs() and readouts()",
             fix="See semantic_hub.experiment.runner.Spoke.",
         )
-    check_lenses(model, lenses or {})
+    lenses = resolve_lenses(model, lenses or {})
     task = _Task(model, spoke, resampling, progress or (lambda line: None))
     alike = task.similarity(permutations)
     if not predicts_next_token(model):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.logit import Norm, logit_lens
+from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, resolve_lens
+from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.result import LensResult
-from semantic_hub.lenses.translators.affine import AffineLens, check_fits
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.results import Result
@@ -16,9 +16,6 @@ from semantic_hub.statistics.resampling import Resampling
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
-
-LOGIT = "logit"
-"""What the logit lens is called beside the others."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,7 +54,7 @@ class LensComparison(Result):
 def read_through(
     model: HookedModel,
     readouts: Sequence[Readout],
-    lenses: Mapping[str, Norm],
+    lenses: Mapping[str, LensLike],
     *,
     logit: LensResult,
     resampling: Resampling = Resampling(),
@@ -67,34 +64,37 @@ def read_through(
     Args:
         model: A decoder.
         readouts: What was read.
-        lenses: Name to the lens, as `logit_lens` takes it for ``norm``. An
-            `semantic_hub.lenses.translators.affine.AffineLens` is asked for the layers that it can read.
+        lenses: Name to the lens, as `logit_lens` takes it; each reads the layers that it covers.
         logit: What the logit lens read of them.
         resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
-        SemanticHubError: As `check_lenses` and `logit_lens`.
+        SemanticHubError: As `resolve_lenses` and `logit_lens`.
 
     Example:
         >>> readouts = sh.spokes.arithmetic.readouts()[:5]
-        >>> read = sh.logit_lens(model, readouts)
-        >>> both = read_through(model, readouts, {"raw": "none"}, logit=read)
+        >>> logit = sh.logit_lens(model, readouts)
+        >>> both = read_through(model, readouts, {"no norm": "raw"}, logit=logit)
         >>> list(both.lenses)
-        ['logit', 'raw']
+        ['logit', 'no norm']
     """
-    check_lenses(model, lenses)
     others = {
-        name: logit_lens(model, readouts, norm=lens, layers=_layers(lens), resampling=resampling)
-        for name, lens in lenses.items()
+        name: logit_lens(model, readouts, lens=lens, resampling=resampling)
+        for name, lens in resolve_lenses(model, lenses).items()
     }
     return LensComparison(lenses={LOGIT: logit, **others}, manifest={})
 
 
-def check_lenses(model: HookedModel, lenses: Mapping[str, Norm]) -> None:
-    """Whether lenses can read a model, and stand beside the logit lens: worth asking early.
+def resolve_lenses(model: HookedModel, lenses: Mapping[str, LensLike]) -> dict[str, Lens]:
+    """The lenses that are to stand beside the logit lens, checked before a long run.
+
+    Args:
+        model: The model that is to be read.
+        lenses: Name to the lens, as `logit_lens` takes it.
 
     Raises:
-        SemanticHubError: One is called ``"logit"``, or is an affine lens of another model's shape.
+        SemanticHubError: One is called ``"logit"``, is no lens, or was made for a model of another
+            shape.
     """
     if LOGIT in lenses:
         raise SemanticHubError(
@@ -103,11 +103,4 @@ def check_lenses(model: HookedModel, lenses: Mapping[str, Norm]) -> None:
             expected="other names: the logit lens is always among them",
             fix="Call it something else.",
         )
-    for name, lens in lenses.items():
-        if isinstance(lens, AffineLens):
-            check_fits(lens, model.cfg.d_model, model.cfg.n_layers, f"lens {name!r}")
-
-
-def _layers(lens: Norm) -> list[int] | None:
-    """The layers that an affine lens has a map for, and the last one; all for other lenses."""
-    return [*lens.layers, lens.n_layers] if isinstance(lens, AffineLens) else None
+    return {name: resolve_lens(model, lens, f"lens {name!r}") for name, lens in lenses.items()}

@@ -24,7 +24,7 @@ def compare_lenses(
 
     Args:
         lenses: Results of the same read-outs by the lens' name, such as
-            ``{"logit": logit_lens(...), "tuned": logit_lens(..., norm=tuned)}``.
+            ``{"logit": logit_lens(...), "tuned": logit_lens(..., lens=tuned)}``.
         measure: ``"probability"``, ``"share"`` or ``"rank"``.
         group: Only this group's curves; None for all.
         title: Title of the figure.
@@ -38,10 +38,10 @@ def compare_lenses(
 
     Example:
         >>> readouts = sh.spokes.arithmetic.readouts()[:5]
-        >>> lenses = {norm: sh.logit_lens(model, readouts, norm=norm) for norm in ("final", "none")}
+        >>> lenses = {name: sh.logit_lens(model, readouts, lens=name) for name in ("logit", "raw")}
         >>> figure = compare_lenses(lenses, group="hub")
         >>> [trace.name for trace in figure.data if trace.showlegend is None]
-        ['final: hub', 'none: hub']
+        ['logit: hub', 'raw: hub']
     """
     import pandas as pd
 

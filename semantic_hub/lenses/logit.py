@@ -12,40 +12,23 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.lenses.projection import (
-    Norm,
-    Translator,
-    check_lens,
-    lens_logits,
-    lens_name,
-    lens_record,
-    score,
-)
+from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
+from semantic_hub.lenses.projection import score
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.whole_words import score_words
-from semantic_hub.models.layers import check_layers
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens, following_tokens
 from semantic_hub.results import manifest
 from semantic_hub.statistics.resampling import Resampling
 
-__all__ = [
-    "Norm",
-    "Translator",
-    "check_lens",
-    "lens_logits",
-    "lens_name",
-    "logit_lens",
-    "score",
-]
-
 
 def logit_lens(
     model: HookedModel,
     readouts: Sequence[Readout],
     *,
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
     cases: Sequence[Case] = (),
     whole_words: bool = False,
@@ -67,12 +50,11 @@ def logit_lens(
         model: A decoder.
         readouts: Read-outs that name the same groups of candidates; each is read at its prompt's
             ``position``, the last one by default.
-        norm: ``"final"``: the model's own final norm at every layer, so that the last layer is the
-            model's prediction. ``"none"``: the raw stream, as in the paper's code. A callable
-            ``(layer, residual) -> residual``, such as a `semantic_hub.lenses.translators.affine.AffineLens`,
-            translates states into the last layer's terms; *what it returns goes through the final
-            norm*.
-        layers: Which layers, 0..n_layers; None for all.
+        lens: ``"logit"``: the model's own final norm and unembedding at every layer, so that the
+            last layer is the model's prediction. ``"raw"``: without the norm, as in the paper's
+            code. A `semantic_hub.lenses.lens.Lens`: what it returns goes through the final norm
+            and the unembedding. Or the name of a lens that `register_lens` added.
+        layers: Which layers, 0..n_layers; None for all that the lens covers.
         cases: Case variants of the candidates to add, such as ``(str.capitalize,)``.
         whole_words: Score a word of several tokens in full, by teacher forcing through the rest of
             it at the same layer (see `semantic_hub.lenses.whole_words`), instead of by its first token.
@@ -85,26 +67,27 @@ def logit_lens(
         read-outs were dropped for which reason (see `semantic_hub.prompts.words.candidate_tokens`).
 
     Raises:
-        SemanticHubError: A model without a tokenizer or an unembedding, read-outs that name
-            different groups, not one read-out with usable tokens, a layer or position out of
-            range, NaN or infinity in the stream.
+        SemanticHubError: A model without a tokenizer or an unembedding, no such lens, read-outs
+            that name different groups, not one read-out with usable tokens, a layer or position
+            out of range, NaN or infinity in the stream.
 
     Example:
         >>> import semantic_hub as sh
         >>> from semantic_hub.prompts.prompt import Prompt, Readout
         >>> readout = Readout(Prompt("the dog is"), {"en": ("black",), "es": ("negro",)})
-        >>> lens = sh.logit_lens(sh.load_model("hub-mini"), [readout])
-        >>> lens.groups, lens.log_prob.shape[0]
+        >>> result = sh.logit_lens(sh.load_model("hub-mini"), [readout])
+        >>> result.groups, result.log_prob.shape[0]
         (('en', 'es'), 1)
     """
-    check_lens(model, norm, "logit_lens")
-    wanted = check_layers(model, layers)
+    check_decoder(model, "logit_lens")
+    lens = resolve_lens(model, lens, "logit_lens")
+    layers = covered_layers(model, lens, layers, "logit_lens")
     scored = score_words if whole_words else _score_first_tokens
     candidates, log_prob, rank = scored(
-        model, readouts, wanted, norm=norm, cases=cases, batch_size=batch_size
+        model, readouts, layers, lens=lens, cases=cases, batch_size=batch_size
     )
     return LensResult(
-        layers=tuple(wanted),
+        layers=tuple(layers),
         groups=candidates.groups,
         kept=candidates.kept,
         dropped=dict(candidates.dropped),
@@ -116,8 +99,8 @@ def logit_lens(
         manifest=manifest(
             model,
             measure="logit_lens",
-            **lens_record(norm),
-            cases=[lens_name(case) for case in cases],
+            **lens.record(),
+            cases=[getattr(case, "__name__", type(case).__name__) for case in cases],
             whole_words=whole_words,
             n_readouts=len(readouts),
             dropped=dict(candidates.dropped),
@@ -131,7 +114,7 @@ def _score_first_tokens(
     readouts: Sequence[Readout],
     layers: Sequence[int],
     *,
-    norm: Norm,
+    lens: Lens,
     cases: Sequence[Case],
     batch_size: int | Literal["auto"],
 ) -> tuple[
@@ -142,4 +125,4 @@ def _score_first_tokens(
     )
     prompts = [readouts[index].prompt for index in candidates.kept]
     states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
-    return candidates, *score(model, states, layers, candidates.tokens, norm)
+    return candidates, *score(model, states, layers, candidates.tokens, lens)

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.projection import Norm, check_lens, lens_logits, lens_record
+from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
+from semantic_hub.lenses.projection import lens_logits
 from semantic_hub.lenses.topk import check_k
-from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.layers import layer_hook
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.text import token_text
 from semantic_hub.prompts.prompt import Encoding, PromptLike, check_word_groups, encode
@@ -104,7 +106,7 @@ def token_lens(
     k: int = 5,
     *,
     candidates: Mapping[str, tuple[str, ...]] | None = None,
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
 ) -> TokenLens:
     """The likeliest next tokens after every token of a prompt, at every layer.
@@ -115,8 +117,8 @@ def token_lens(
         k: How many tokens.
         candidates: Words by group, such as ``{"surface": ("negro",), "hub": ("black",)}``, to be
             marked wherever they are among the k. A word of several tokens is marked by its first.
-        norm: As in `semantic_hub.lenses.logit.logit_lens`.
-        layers: Which layers, 0..n_layers; None for all.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
+        layers: Which layers, 0..n_layers; None for all that the lens covers.
 
     Raises:
         SemanticHubError: A model without a tokenizer or an unembedding, k out of range, a candidate
@@ -124,36 +126,38 @@ def token_lens(
             `semantic_hub.activations.residuals.residual_stream`.
 
     Example:
-        >>> lens = token_lens(model, "the dog is", k=3, candidates={"hub": ("black",)})
-        >>> lens.pieces[:2], tuple(lens.tokens.shape[1:])
+        >>> result = token_lens(model, "the dog is", k=3, candidates={"hub": ("black",)})
+        >>> result.pieces[:2], tuple(result.tokens.shape[1:])
         (('the', ' dog'), (9, 3))
     """
-    check_lens(model, norm, "token_lens")
+    check_decoder(model, "token_lens")
+    lens = resolve_lens(model, lens, "token_lens")
     check_k(k, model.cfg.d_vocab, "token_lens")
-    wanted, marked = check_layers(model, layers), _marked(model, candidates or {})
+    layers = covered_layers(model, lens, layers, "token_lens")
+    marked = _marked(model, candidates or {})
     [encoding] = encode(model, [prompt])
-    read = _read(model, encoding, wanted, k, norm)
+    read = _read(model, encoding, layers, k, lens)
     shown = {*read["tokens"].flatten().tolist()}
     return TokenLens(
         pieces=tuple(_pieces(model, encoding)),
-        layers=tuple(wanted),
+        layers=tuple(layers),
         candidates=marked,
         texts={str(token): token_text(model.tokenizer, token) for token in sorted(shown)},
-        manifest=manifest(model, measure="token_lens", **lens_record(norm)),
+        manifest=manifest(model, measure="token_lens", **lens.record()),
         **read,
     )
 
 
 @torch.inference_mode()
 def _read(
-    model: HookedModel, encoding: Encoding, layers: Sequence[int], k: int, norm: Norm
+    model: HookedModel, encoding: Encoding, layers: Sequence[int], k: int, lens: Lens
 ) -> dict[str, Tensor]:
     """The arrays of the result."""
     states, (following, none) = _states(model, encoding, layers), _following(encoding)
     shape = (len(states), len(layers))
     tokens, log_prob = torch.empty(*shape, k, dtype=torch.long), torch.empty(*shape, k)
     next_log_prob, next_rank = torch.empty(shape), torch.empty(shape, dtype=torch.long)
-    for index, block, logits in lens_logits(model, states, layers, norm):
+    for index, block, logits in lens_logits(model, states, layers, lens):
         log_probs = logits.log_softmax(dim=-1).cpu()
         log_prob[block, index], tokens[block, index] = log_probs.topk(k, dim=-1)
         true = log_probs.gather(-1, following[block, None])

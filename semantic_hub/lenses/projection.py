@@ -1,7 +1,6 @@
-"""States to logits: through the final norm, none at all, or a translator of the caller's."""
+"""From residual streams to logits over the vocabulary, through a lens."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import torch
 from einops import rearrange, reduce
@@ -9,16 +8,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.translators.affine import AffineLens
-from semantic_hub.models.loading import check_model
-from semantic_hub.models.output import check_predicts_next_token, final_norm, unembed
+from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, resolve_lens
+from semantic_hub.models.output import final_norm, unembed
 from semantic_hub.models.protocol import HookedModel
-
-Translator = Callable[[int, Tensor], Tensor]
-"""``(layer, residual [batch d_model]) -> residual [batch d_model]``, such as an `AffineLens`."""
-
-Norm = str | Translator
-"""``"final"``, ``"none"`` or a `Translator`; see `semantic_hub.lenses.logit.logit_lens`."""
 
 _BLOCK = 2**24
 """Logits that are held at a time: 64 MiB in float32."""
@@ -28,7 +20,7 @@ def lens_logits(
     model: HookedModel,
     states: Float[Tensor, "readout layer d_model"],
     layers: Sequence[int],
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
 ) -> Iterator[tuple[int, slice, Tensor]]:
     """Logits over the whole vocabulary, block by block.
 
@@ -36,22 +28,21 @@ def lens_logits(
         model: A decoder.
         states: Residual streams, as `semantic_hub.residual_stream` gives them.
         layers: The layers that the second axis holds.
-        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
 
     Yields:
         ``(index into layers, slice of read-outs, logits [readout d_vocab])``; the logits are
         float32 on the model's device.
 
     Raises:
-        SemanticHubError: A norm that is none of the three kinds, or that changes the shape.
+        SemanticHubError: No such lens, or one that changes the shape.
     """
-    _check_norm(norm, "lens_logits")
-    normed = _normed(model, norm)
+    lens = resolve_lens(model, lens, "lens_logits")
     rows = max(1, _BLOCK // model.cfg.d_vocab)
     for index, layer in enumerate(layers):
         for start in range(0, len(states), rows):
             block = slice(start, start + rows)
-            yield index, block, unembed(model, normed(layer, states[block, index]))
+            yield index, block, unembed(model, _read(model, lens, layer, states[block, index]))
 
 
 @torch.inference_mode()
@@ -60,7 +51,7 @@ def score(
     states: Float[Tensor, "readout layer d_model"],
     layers: Sequence[int],
     tokens: Sequence[Sequence[Sequence[int]]],
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
 ) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
     """Log-probability and rank of each group's likeliest token, from states.
 
@@ -69,7 +60,7 @@ def score(
         states: Residual streams, as `semantic_hub.residual_stream` gives them.
         layers: The layers that the second axis holds.
         tokens: Token ids, as ``tokens[readout][group]``.
-        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
 
     Returns:
         Log-probabilities, natural log, and ranks in the vocabulary, 1 on top. Differences of
@@ -81,7 +72,7 @@ def score(
     targets = padded(tokens)
     shape = (len(states), len(layers), targets.shape[1])
     log_prob, rank = torch.empty(shape), torch.empty(shape, dtype=torch.long)
-    for index, block, logits in lens_logits(model, states, layers, norm):
+    for index, block, logits in lens_logits(model, states, layers, lens):
         best = _best(logits, targets[block].to(logits.device))
         log_prob[block, index] = (best - logits.logsumexp(dim=-1, keepdim=True)).cpu()
         better = [(logits > column).sum(dim=-1) for column in best.split(1, dim=-1)]
@@ -102,70 +93,21 @@ def padded(
     return torch.tensor([[[*g, *[g[0]] * (most - len(g))] for g in groups] for groups in numbers])
 
 
-def check_lens(model: HookedModel, norm: Norm, operation: str) -> None:
-    """Refuse a model whose states cannot be read as words, and a norm that is none.
-
-    Raises:
-        SemanticHubError: No unembedding (an encoder), no tokenizer, or a norm that is neither
-            ``"final"``, ``"none"`` nor a callable.
-    """
-    _check_norm(norm, operation)
-    check_predicts_next_token(check_model(model), operation)
-    if model.tokenizer is None:
-        raise SemanticHubError(
-            operation,
-            got=f"{type(model).__name__} without a tokenizer",
-            expected="a model with the tokenizer that its vocabulary belongs to",
-            fix="Set it with model.set_tokenizer(tokenizer).",
-        )
-
-
-def lens_name(norm: object) -> str:
-    """What a manifest calls a norm or a case: its text, or the name of the lens or callable."""
-    if isinstance(norm, AffineLens):
-        return norm.name
-    return norm if isinstance(norm, str) else getattr(norm, "__name__", type(norm).__name__)
-
-
-def lens_record(norm: Norm) -> dict[str, Any]:
-    """What a manifest says about a norm: its name and, of an `AffineLens`, where it is from.
-
-    Example:
-        >>> lens_record("final")
-        {'norm': 'final'}
-    """
-    origin = {"lens": norm.manifest} if isinstance(norm, AffineLens) else {}
-    return {"norm": lens_name(norm), **origin}
-
-
-def _check_norm(norm: Norm, operation: str) -> None:
-    if norm not in ("final", "none") and not callable(norm):
-        raise SemanticHubError(
-            operation,
-            got=f"norm={norm!r}",
-            expected='"final", "none" or a callable (layer, residual) -> residual',
-            fix='Leave norm out for "final".',
-        )
-
-
-def _normed(model: HookedModel, norm: Norm) -> Translator:
-    if norm == "final":
-        return lambda layer, residual: final_norm(model, residual)
-    if isinstance(norm, str):
-        return lambda layer, residual: residual
-    return lambda layer, residual: final_norm(model, _translated(norm, layer, residual))
-
-
-def _translated(translator: Translator, layer: int, residual: Tensor) -> Tensor:
-    translated = translator(layer, residual)
-    if translated.shape != residual.shape:
+def _read(model: HookedModel, lens: Lens, layer: int, residual: Tensor) -> Tensor:
+    """States as the unembedding gets them: through the lens, and the final norm if it asks for it."""
+    at_the_end = layer == model.cfg.n_layers
+    if lens.layers is not None and layer not in lens.layers and at_the_end:
+        states = residual
+    else:
+        states = lens(layer, residual)
+    if states.shape != residual.shape:
         raise SemanticHubError(
             "logit_lens",
-            got=f"shape {tuple(translated.shape)} from {lens_name(translator)} at layer {layer}",
+            got=f"shape {tuple(states.shape)} from {lens.name} at layer {layer}",
             expected=f"the shape that it was given, {tuple(residual.shape)}",
-            fix="Return one translated state for each given one.",
+            fix="Return one state for each given one.",
         )
-    return translated
+    return final_norm(model, states) if lens.final_norm else states
 
 
 def _best(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.per_token import TokenLens, token_lens
-from semantic_hub.lenses.projection import Norm
+from semantic_hub.lenses.lens import LOGIT, LensLike
 from semantic_hub.models.layers import layer_name
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
@@ -106,7 +106,7 @@ def lens_scores(
     model: HookedModel,
     prompt: PromptLike,
     *,
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
 ) -> TokenScores:
     """How likely each token of a prompt was, read through the lens at the token before it.
@@ -114,8 +114,8 @@ def lens_scores(
     Args:
         model: A decoder.
         prompt: One prompt.
-        norm: As in `semantic_hub.lenses.logit.logit_lens`.
-        layers: Which layers, 0..n_layers, a row for each; None for all.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
+        layers: Which layers, 0..n_layers, a row for each; None for all that the lens covers.
 
     Returns:
         Probabilities, 0 to 1. The first token has none, nor has a position of features.
@@ -128,7 +128,7 @@ def lens_scores(
         >>> scores.rows, scores.pieces[:2], scores.value[0, :2].isnan().tolist()
         (('layer 8',), ('the', ' dog'), [True, False])
     """
-    return scores_of(token_lens(model, prompt, 1, norm=norm, layers=layers))
+    return scores_of(token_lens(model, prompt, 1, lens=lens, layers=layers))
 
 
 def scores_of(lens: TokenLens) -> TokenScores:

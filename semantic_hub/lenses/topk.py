@@ -11,8 +11,9 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.projection import Norm, check_lens, lens_logits, lens_record
-from semantic_hub.models.layers import check_layers
+from semantic_hub.lenses.lens import LOGIT, LensLike, covered_layers, resolve_lens
+from semantic_hub.lenses.projection import lens_logits
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.text import token_text
 from semantic_hub.prompts.positions import read_positions
@@ -86,7 +87,7 @@ def top_tokens(
     prompts: Sequence[PromptLike],
     k: int = 10,
     *,
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
 ) -> TopTokens:
@@ -96,8 +97,8 @@ def top_tokens(
         model: A decoder.
         prompts: Each is read at its own ``position``, the last one by default.
         k: How many tokens.
-        norm: As in `semantic_hub.lenses.logit.logit_lens`.
-        layers: Which layers, 0..n_layers; None for all.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
+        layers: Which layers, 0..n_layers; None for all that the lens covers.
         batch_size: Prompts per forward pass.
 
     Returns:
@@ -114,13 +115,14 @@ def top_tokens(
         >>> tuple(top.tokens.shape)
         (1, 1, 3)
     """
-    check_lens(model, norm, "top_tokens")
-    wanted = check_layers(model, layers)
+    check_decoder(model, "top_tokens")
+    lens = resolve_lens(model, lens, "top_tokens")
+    layers = covered_layers(model, lens, layers, "top_tokens")
     check_k(k, model.cfg.d_vocab, "top_tokens")
-    states = residual_stream(model, prompts, layers=wanted, batch_size=batch_size)
+    states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
     texts = read_texts(model, prompts)
-    about = manifest(model, measure="top_tokens", **lens_record(norm))
-    return likeliest(model, states, k, norm=norm, prompts=texts, layers=wanted, about=about)
+    about = manifest(model, measure="top_tokens", **lens.record())
+    return likeliest(model, states, k, lens=lens, prompts=texts, layers=layers, about=about)
 
 
 @torch.inference_mode()
@@ -129,7 +131,7 @@ def likeliest(
     states: Float[Tensor, "prompt layer d_model"],
     k: int,
     *,
-    norm: Norm,
+    lens: LensLike,
     prompts: Sequence[str],
     layers: Sequence[int],
     about: Mapping[str, Any],
@@ -140,7 +142,7 @@ def likeliest(
         model: A decoder.
         states: States to read.
         k: How many tokens.
-        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
         prompts: What the result calls the prompts.
         layers: What it calls the layers.
         about: Its manifest.
@@ -151,7 +153,7 @@ def likeliest(
     check_k(k, model.cfg.d_vocab, "top_tokens")
     shape = (len(states), len(layers), k)
     tokens, log_prob = torch.empty(shape, dtype=torch.long), torch.empty(shape)
-    for index, block, logits in lens_logits(model, states, layers, norm):
+    for index, block, logits in lens_logits(model, states, layers, lens):
         top = logits.log_softmax(dim=-1).topk(k, dim=-1)
         tokens[block, index], log_prob[block, index] = top.indices.cpu(), top.values.cpu()
     return TopTokens(

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.projection import check_lens
 from semantic_hub.models.layers import check_layers
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.output import final_norm, unembedding
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
@@ -137,7 +137,7 @@ def trajectories(
     Source:
         Wu et al. 2025, arXiv 2411.04986, section 4 (arithmetic).
     """
-    check_lens(model, "final", "trajectories")
+    check_decoder(model, "trajectories")
     _check(prompts, anchors, plane)
     wanted = check_layers(model, layers)
     means = _mean_states(model, prompts, wanted, batch_size)
@@ -155,7 +155,7 @@ def trajectories(
         words=(words - centre) @ axes.T,
         explained=explained,
         captured=float((spread @ axes.T).square().sum() / spread.square().sum()),
-        manifest=manifest(model, measure="trajectories", norm="final", plane=plane),
+        manifest=manifest(model, measure="trajectories", lens="logit", plane=plane),
     )
 
 

@@ -24,7 +24,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.lenses.projection import Norm, padded, score
+from semantic_hub.lenses.lens import LOGIT, LensLike, resolve_lens
+from semantic_hub.lenses.projection import padded, score
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
@@ -45,7 +46,7 @@ def score_words(
     readouts: Sequence[Readout],
     layers: Sequence[int],
     *,
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
     cases: Sequence[Case] = (),
     batch_size: int | Literal["auto"] = "auto",
 ) -> tuple[
@@ -60,7 +61,7 @@ def score_words(
         model: A decoder with a tokenizer.
         readouts: Read-outs that name the same groups of candidates.
         layers: The layers to read.
-        norm: As in `semantic_hub.lenses.logit.logit_lens`.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
         cases: Case variants of the candidates to add.
         batch_size: Texts per forward pass.
 
@@ -78,6 +79,7 @@ def score_words(
         >>> tuple(log_prob.shape)
         (1, 1, 2)
     """
+    lens = resolve_lens(model, lens, "score_words")
     lengths, texts = _texts(model, readouts)
     room = [model.cfg.n_ctx - length + 1 for length in lengths]
     candidates = candidate_tokens(
@@ -93,7 +95,7 @@ def score_words(
         block = slice(start, start + _READOUTS)
         words = _Words(kept[block], candidates.spellings[block])
         states = residual_stream(model, list(words.targets), layers=layers, batch_size=batch_size)
-        numbers = score(model, states, layers, words.single_tokens(), norm)
+        numbers = score(model, states, layers, words.single_tokens(), lens)
         parts.append(words.likeliest(*numbers))
     log_prob, rank = (torch.cat(blocks) for blocks in zip(*parts, strict=True))
     return candidates, log_prob, rank

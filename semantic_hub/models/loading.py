@@ -21,6 +21,7 @@ from semantic_hub.models.checkpoints import (
     official_name,
 )
 from semantic_hub.models.conversion import convert_folder
+from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel, first_parameter
 from semantic_hub.models.provenance import commit, effects, processed, remember_commit
 
@@ -114,6 +115,28 @@ def check_model(model: object) -> HookedModel:
             stacklevel=3,
         )
     return model
+
+
+def check_decoder(model: object, operation: str) -> HookedModel:
+    """The model itself, if its states can be read as words: a decoder with a tokenizer.
+
+    Args:
+        model: A ``HookedTransformer`` or ``TransformerBridge``.
+        operation: The user's call, for the error.
+
+    Raises:
+        SemanticHubError: No model, no unembedding (an encoder), or no tokenizer.
+    """
+    decoder = check_model(model)
+    check_predicts_next_token(decoder, operation)
+    if decoder.tokenizer is None:
+        raise SemanticHubError(
+            operation,
+            got=f"{type(decoder).__name__} without a tokenizer",
+            expected="a model with the tokenizer that its vocabulary belongs to",
+            fix="Set it with model.set_tokenizer(tokenizer).",
+        )
+    return decoder
 
 
 def describe(model: HookedModel) -> dict[str, Any]:

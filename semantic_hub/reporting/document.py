@@ -11,7 +11,8 @@ from semantic_hub.experiment.across import across_spokes
 from semantic_hub.experiment.runner import Findings, Progress, Spoke, run
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
-from semantic_hub.lenses.logit import Norm, lens_name
+from semantic_hub.lenses.comparison import resolve_lenses
+from semantic_hub.lenses.lens import LensLike
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.protocol import HookedModel
@@ -129,7 +130,7 @@ def report(
     *,
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    lenses: Mapping[str, Norm] | None = None,
+    lenses: Mapping[str, LensLike] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure every spoke on a model, for one page: `run` for each.
@@ -154,6 +155,7 @@ def report(
         'report.html'
     """
     chosen = chosen_spokes(model, spokes)
+    lenses = resolve_lenses(model, lenses or {})
     findings = tuple(
         run(
             model,
@@ -165,7 +167,7 @@ def report(
         )
         for spoke in chosen
     )
-    others = {name: lens_name(lens) for name, lens in (lenses or {}).items()}
+    others = {name: lens.name for name, lens in lenses.items()}
     about = {"spokes": [spoke.name for spoke in chosen], "lenses": others}
     measured = list(zip(chosen, findings, strict=True))
     return Report(

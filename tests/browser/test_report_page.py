@@ -62,7 +62,7 @@ def pages(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     mini, tiny = sh.load_model("hub-mini", device="cpu"), sh.load_model(llama_folder, device="cpu")
     spoke = ArithmeticSpoke("en", ("es", "fr"), problems("+")[::40], at_most=3)
     measured = report(mini, [spoke], **SETTINGS)
-    worst = spoiled(report(tiny, [Hostile()], lenses={TEMPLATE: "none"}, **SETTINGS))
+    worst = spoiled(report(tiny, [Hostile()], lenses={TEMPLATE: "raw"}, **SETTINGS))
     return {
         "report": measured.save(folder / "report.html"),
         "hostile": worst.save(folder / "hostile.html"),

@@ -161,7 +161,7 @@ def test_interventions_are_run_saved_and_read_back(model, tmp_path: Path) -> Non
 
 def test_texts_and_other_lenses_are_measured_saved_and_read_back(model, tmp_path: Path) -> None:
     lines: list[str] = []
-    found = run(model, Told(), lenses={"raw": "none"}, progress=lines.append, **SETTINGS)
+    found = run(model, Told(), lenses={"raw": "raw"}, progress=lines.append, **SETTINGS)
     assert lines[-1] == "words: language mass, tales"
     assert found.mass["tales"].languages == ("en", "es")
     assert found.lenses["after the"].lenses["logit"] is found.lens["after the"]

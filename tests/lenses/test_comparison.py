@@ -27,13 +27,13 @@ def identity(model, layers: tuple[int, ...], width: int | None = None) -> Affine
 @pytest.fixture
 def compared(model) -> LensComparison:
     logit = sh.logit_lens(model, READOUTS)
-    lenses = {"raw": "none", "same": identity(model, (1, 2))}
+    lenses = {"raw": "raw", "same": identity(model, (1, 2))}
     return read_through(model, READOUTS, lenses, logit=logit)
 
 
 def test_each_is_the_single_call(model, compared: LensComparison) -> None:
     assert list(compared.lenses) == ["logit", "raw", "same"]
-    raw = sh.logit_lens(model, READOUTS, norm="none")
+    raw = sh.logit_lens(model, READOUTS, lens="raw")
     assert torch.equal(compared.lenses["raw"].log_prob, raw.log_prob)
 
 
@@ -55,7 +55,7 @@ def test_frame_figure_and_files(compared: LensComparison, tmp_path) -> None:
 
 def test_a_lens_cannot_be_called_logit(model) -> None:
     with pytest.raises(SemanticHubError, match="a lens called 'logit'"):
-        sh.run(model, Words(), lenses={"logit": "none"}, **SETTINGS)
+        sh.run(model, Words(), lenses={"logit": "raw"}, **SETTINGS)
 
 
 def test_a_lens_of_another_model_is_refused_early(model) -> None:

@@ -13,7 +13,7 @@ READOUTS = [
 
 @pytest.fixture(scope="module")
 def lenses(model):
-    return {norm: logit_lens(model, READOUTS, norm=norm) for norm in ("final", "none")}
+    return {name: logit_lens(model, READOUTS, lens=name) for name in ("logit", "raw")}
 
 
 def lines(figure):
@@ -22,20 +22,20 @@ def lines(figure):
 
 def test_a_curve_for_each_lens_and_group(lenses):
     drawn = lines(compare_lenses(lenses))
-    assert [line.name for line in drawn] == ["final: en", "final: es", "none: en", "none: es"]
+    assert [line.name for line in drawn] == ["logit: en", "logit: es", "raw: en", "raw: es"]
     for line in drawn:
-        norm, group = line.name.split(": ")
-        expected = lenses[norm].mean_probability(group).value.tolist()
+        lens, group = line.name.split(": ")
+        expected = lenses[lens].mean_probability(group).value.tolist()
         assert list(line.y) == pytest.approx(expected)
 
 
 def test_one_group_of_another_measure(lenses):
     drawn = lines(compare_lenses(lenses, "share", group="es", title="two lenses"))
-    assert [line.name for line in drawn] == ["final: es &gt; en", "none: es &gt; en"]
+    assert [line.name for line in drawn] == ["logit: es &gt; en", "raw: es &gt; en"]
 
 
 def test_bad_input(lenses, model):
-    with pytest.raises(SemanticHubError, match=r"different read-outs .*'final' of 2, .*'one' of 1"):
+    with pytest.raises(SemanticHubError, match=r"different read-outs .*'logit' of 2, .*'one' of 1"):
         compare_lenses({**lenses, "one": logit_lens(model, READOUTS[:1])})
     with pytest.raises(SemanticHubError, match="group 'fr'; expected one of 'en', 'es'"):
         compare_lenses(lenses, group="fr")

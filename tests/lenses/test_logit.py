@@ -8,6 +8,7 @@ import torch
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses import projection as lens_module
+from semantic_hub.lenses.lens import Lens
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens, top_tokens
@@ -28,11 +29,11 @@ def any_model(request, checkpoint):
     return models.load_model(checkpoint(request.param), device="cpu")
 
 
-def slow_lens(model, readout, norm, layer):
+def slow_lens(model, readout, lens, layer):
     """Log-probability and rank of each group's best token, from the softmax over all tokens."""
     stream = residual_stream(model, [readout.prompt])[0, layer]
     with torch.no_grad():
-        normed = model.ln_final(stream[None, None]) if norm == "final" else stream[None, None]
+        normed = model.ln_final(stream[None, None]) if lens == "logit" else stream[None, None]
         logits = model.unembed(normed)[0, 0]
         cap = model.cfg.output_logits_soft_cap
         logits = cap * torch.tanh(logits / cap) if cap > 0 else logits
@@ -43,13 +44,13 @@ def slow_lens(model, readout, norm, layer):
         yield math.log(best), 1 + sum(x > best for x in p)
 
 
-@pytest.mark.parametrize("norm", ["final", "none"])
-def test_agrees_with_the_softmax_over_all_tokens(any_model, norm):
-    lens = logit_lens(any_model, READOUTS, norm=norm)
+@pytest.mark.parametrize("name", ["logit", "raw"])
+def test_agrees_with_the_softmax_over_all_tokens(any_model, name):
+    lens = logit_lens(any_model, READOUTS, lens=name)
     assert lens.groups == ("en", "es") and lens.kept == (0, 1, 2)
     for index, readout in enumerate(READOUTS):
         for layer in range(any_model.cfg.n_layers + 1):
-            expected = list(slow_lens(any_model, readout, norm, layer))
+            expected = list(slow_lens(any_model, readout, name, layer))
             assert lens.log_prob[index, layer].tolist() == pytest.approx(
                 [log_prob for log_prob, _ in expected], abs=1e-5
             )
@@ -67,27 +68,29 @@ def test_last_layer_is_the_models_own_prediction(any_model):
 
 def test_both_classes_agree_with_the_formula(model):
     lens = logit_lens(model, READOUTS[:1])
-    expected = [log_prob for log_prob, _ in slow_lens(model, READOUTS[0], "final", 2)]
+    expected = [log_prob for log_prob, _ in slow_lens(model, READOUTS[0], "logit", 2)]
     assert lens.log_prob[0, 2].tolist() == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_translated_state_goes_through_the_final_norm(model):
+def test_what_a_lens_returns_goes_through_the_final_norm(model):
     seen = []
 
     def identity(layer, residual):
         seen.append(layer)
         return residual
 
-    tuned = logit_lens(model, READOUTS, norm=identity, layers=[1, 3])
+    lens = Lens.of(identity, name="identity")
+    tuned = logit_lens(model, READOUTS, lens=lens, layers=[1, 3])
     plain = logit_lens(model, READOUTS, layers=[1, 3])
     assert seen == [1, 3] and torch.equal(tuned.log_prob, plain.log_prob)
-    assert tuned.manifest["norm"] == "identity" and plain.manifest["norm"] == "final"
+    assert tuned.manifest["lens"] == "identity" and plain.manifest["lens"] == "logit"
 
 
-def test_a_translator_that_knows_the_answer_reads_it_at_every_layer(model):
+def test_a_lens_that_knows_the_answer_reads_it_at_every_layer(model):
     """One that gives every layer the last layer's state makes all layers agree with the last."""
     last = residual_stream(model, [r.prompt for r in READOUTS], layers=[model.cfg.n_layers])[:, 0]
-    lens = logit_lens(model, READOUTS, norm=lambda layer, residual: last)
+    oracle = Lens.of(lambda layer, residual: last, name="oracle")
+    lens = logit_lens(model, READOUTS, lens=oracle)
     assert torch.allclose(lens.log_prob, lens.log_prob[:, -1:].expand_as(lens.log_prob))
 
 
@@ -184,11 +187,14 @@ def test_top_tokens_are_the_softmaxs_largest(model):
     assert frame["text"][0] == top.texts[str(frame["token"][0])]
 
 
+NARROW = Lens.of(lambda layer, residual: residual[:, :2], name="narrow")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"norm": "layer"}, "got norm='layer'; expected"),
-        ({"norm": lambda layer, residual: residual[:, :2]}, "shape .* from <lambda> at layer 0"),
+        ({"lens": "logits"}, "got the lens 'logits'; expected .*'raw'. Did you mean 'logit'"),
+        ({"lens": NARROW}, "shape .* from narrow at layer 0"),
         ({"layers": [4]}, "got layer 4"),
         ({"readouts": []}, "got 0 read-outs"),
     ],
@@ -200,13 +206,13 @@ def test_bad_input(model, change, message):
 
 @pytest.mark.parametrize("read", [lambda m, **o: logit_lens(m, READOUTS, **o),
                                   lambda m, **o: top_tokens(m, ["the"], **o)])  # fmt: skip
-def test_a_bad_norm_is_refused_before_the_forward_pass(model, monkeypatch, read):
+def test_an_unknown_lens_is_refused_before_the_forward_pass(model, monkeypatch, read):
     def forward(*args, **kwargs):
         raise AssertionError("a forward pass")
 
     monkeypatch.setattr(model, "forward", forward)
-    with pytest.raises(SemanticHubError, match='got norm=\'layer\'; expected "final", "none" or'):
-        read(model, norm="layer")
+    with pytest.raises(SemanticHubError, match="the lens 'layer'; expected one of 'logit', 'raw'"):
+        read(model, lens="layer")
 
 
 def test_top_tokens_needs_a_k_in_range(model):

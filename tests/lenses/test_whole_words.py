@@ -6,6 +6,7 @@ import transformers
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.lenses import whole_words
+from semantic_hub.lenses.lens import Lens
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models import loading as models
@@ -101,14 +102,17 @@ def slow_score(model, tokens, spelling, layer) -> tuple[float, int]:
     return total, worst
 
 
-@pytest.mark.parametrize("norm", ["final", "none", lambda layer, residual: 2 * residual + layer])
-def test_words_of_one_token_score_as_before(model, norm):
+DOUBLED = Lens.of(lambda layer, residual: 2 * residual + layer, name="doubled")
+
+
+@pytest.mark.parametrize("lens", ["logit", "raw", DOUBLED])
+def test_words_of_one_token_score_as_before(model, lens):
     readouts = [
         Readout(Prompt(TEXT), {"en": ("cat", "dog"), "es": ("gato",)}),
         Readout(Prompt("El perro", position=0), {"en": ("equals",), "es": ("perro", "plus")}),
     ]
-    before = logit_lens(model, readouts, norm=norm)
-    whole = logit_lens(model, readouts, norm=norm, whole_words=True)
+    before = logit_lens(model, readouts, lens=lens)
+    whole = logit_lens(model, readouts, lens=lens, whole_words=True)
     assert torch.allclose(whole.log_prob, before.log_prob, atol=1e-5)
     assert torch.equal(whole.rank, before.rank)
     assert whole.n_tokens.tolist() == [[1, 1], [1, 1]] == before.n_tokens.tolist()

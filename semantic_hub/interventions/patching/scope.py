@@ -8,9 +8,10 @@ from typing import Literal
 
 from semantic_hub.activations.captures import Overwrite
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.lenses.logit import check_lens
+from semantic_hub.lenses.lens import LOGIT
 from semantic_hub.lenses.topk import TopTokens, likeliest, read_texts
 from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
@@ -62,7 +63,7 @@ def patchscope(
         >>> tuple(said.tokens.shape)
         (1, 1, 1)
     """
-    check_lens(model, "final", "patchscope")
+    check_decoder(model, "patchscope")
     wanted = check_layers(model, layers)
     into = wanted if target_layer is None else check_layers(model, [target_layer]) * len(wanted)
     states = residual_stream(model, donors, position, wanted, batch_size)
@@ -87,7 +88,7 @@ def patchscope(
         model,
         final.reshape(len(donors), len(wanted), -1),
         k,
-        norm="final",
+        lens=LOGIT,
         prompts=read_texts(model, donors),
         layers=wanted,
         about=manifest(

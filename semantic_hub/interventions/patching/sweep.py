@@ -17,8 +17,8 @@ from semantic_hub.interventions.patching.donors import Transplant, transplants
 from semantic_hub.interventions.patching.exchange import LAST, Alignment, Exchange
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.patching.runs import PatchRuns
-from semantic_hub.lenses.logit import check_lens
 from semantic_hub.models.layers import check_layers
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, PromptLike, Readout, as_prompt
 from semantic_hub.prompts.words import candidate_tokens
@@ -135,7 +135,7 @@ def patching_sweep(
         >>> sh.patching_sweep(sh.load_model("hub-mini"), [exchange], controls=False).places
         ('last',)
     """
-    check_lens(model, "final", "patch")
+    check_decoder(model, "patch")
     part = check_component(model, component)
     wanted = _check_layers(model, part, layers)
     named = {"last": LAST} if alignments is None else dict(alignments)

@@ -15,8 +15,9 @@ from semantic_hub.interventions.spec import Mode, SteeredPositions
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import is_span_of_each, steer
 from semantic_hub.interventions.steering.per_layer import LayerDirection, with_placebo
-from semantic_hub.lenses.projection import check_lens, score
+from semantic_hub.lenses.projection import score
 from semantic_hub.models.layers import check_layers
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
@@ -162,7 +163,7 @@ def answer_curve(
     Source:
         Wu et al. 2025, arXiv 2411.04986, section 5 (audio).
     """
-    check_lens(model, "final", "answer_curve")
+    check_decoder(model, "answer_curve")
     wanted = check_layers(model, layers)
     factors = tuple(sorted({0.0, *map(float, strengths)}))
     placed = with_placebo(

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.logit import Norm, check_lens, lens_logits, lens_name
+from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.mass.cache import language_table
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.table import REASONS, THRESHOLD
 from semantic_hub.lenses.mass.word_lists import check_languages
-from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.lenses.projection import lens_logits
+from semantic_hub.models.layers import layer_hook
+from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import Encoding, PromptLike, as_prompt, encode, special_token_ids
@@ -38,7 +40,7 @@ def language_mass(
     *,
     prior: Prior = "uniform",
     threshold: float = THRESHOLD,
-    norm: Norm = "final",
+    lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
     positions: Positions = "mean",
     batch_size: int | Literal["auto"] = "auto",
@@ -69,8 +71,8 @@ def language_mass(
             how a token is split between languages, not which tokens are shared.
         threshold: Least share of the evidence, 0 to 1, that makes a token some language's; with
             less, it is shared as ambiguous.
-        norm: As in `logit_lens`: ``"final"``, ``"none"``, or a translator.
-        layers: Which layers, 0..n_layers; None for all. The result has them in ascending order.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
+        layers: Which layers, 0..n_layers; None for all that the lens covers. The result has them in ascending order.
         positions: As in `residual_stream`, but where that averages states, this averages masses:
             every position is read by itself.
         batch_size: Texts per forward pass.
@@ -92,22 +94,23 @@ def language_mass(
         >>> mass.mass.shape, mass.languages
         (torch.Size([1, 9, 2]), ('en', 'es'))
     """
-    check_lens(model, norm, "language_mass")
+    check_decoder(model, "language_mass")
+    lens = resolve_lens(model, lens, "language_mass")
     _check_texts(texts)
     check_languages(languages, "language_mass")
     weights = _normalised(prior, languages)
     _check_threshold(threshold)
-    wanted = sorted(set(check_layers(model, layers)))
+    layers = sorted(set(covered_layers(model, lens, layers, "language_mass")))
     encodings = encode(model, texts)
     places = read_positions(
         [as_prompt(text) for text in texts], encodings, positions, special_token_ids(model)
     )
     table = language_table(model.tokenizer, languages, model.cfg.d_vocab, cache_dir=cache_dir)
     posterior = table.posterior(weights, threshold)
-    mass = _read_mass(model, encodings, places, wanted, posterior, norm, batch_size)
+    mass = _read_mass(model, encodings, places, layers, posterior, lens, batch_size)
     n_languages, tokens = len(languages), posterior.mean(dim=0)
     return LanguageMassResult(
-        layers=tuple(wanted),
+        layers=tuple(layers),
         languages=tuple(languages),
         reasons=REASONS,
         mass=mass[..., :n_languages],
@@ -118,7 +121,7 @@ def language_mass(
         manifest=manifest(
             model,
             measure="language_mass",
-            norm=lens_name(norm),
+            **lens.record(),
             prior=dict(zip(languages, weights, strict=True)),
             threshold=threshold,
             positions=positions if isinstance(positions, str) else repr(positions),
@@ -134,14 +137,14 @@ def _read_mass(
     places: Sequence[Sequence[int]],
     layers: Sequence[int],
     posterior: Float[Tensor, "token bucket"],
-    norm: Norm,
+    lens: Lens,
     batch_size: int | Literal["auto"],
 ) -> Float[Tensor, "text layer bucket"]:
     mass = torch.empty(len(encodings), len(layers), posterior.shape[1])
 
     def keep(captured: Captured) -> None:
         states = torch.stack([captured.values[layer_hook(layer)] for layer in layers], dim=1)
-        at_places = _lens_mass(model, states, layers, posterior, norm)
+        at_places = _lens_mass(model, states, layers, posterior, lens)
         mass[list(captured.prompts)] = _mean_of_prompts(captured, at_places)
 
     capture(
@@ -162,11 +165,11 @@ def _lens_mass(
     states: Float[Tensor, "place layer d_model"],
     layers: Sequence[int],
     posterior: Float[Tensor, "token bucket"],
-    norm: Norm,
+    lens: Lens,
 ) -> Float[Tensor, "place layer bucket"]:
     """Σ_v p(v) P(bucket | v); the whole vocabulary's logits exist for one block at a time."""
     mass = torch.empty(*states.shape[:2], posterior.shape[1])
-    for index, block, logits in lens_logits(model, states, layers, norm):
+    for index, block, logits in lens_logits(model, states, layers, lens):
         probabilities = logits.softmax(dim=-1)
         mass[block, index] = (probabilities @ posterior.to(probabilities)).cpu()
     return mass

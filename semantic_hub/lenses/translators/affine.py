@@ -1,13 +1,15 @@
 """A lens that is one affine map for each layer: tuned, Jacobian and fitted lenses alike."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.lens import Lens
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.results import Result
 
 if TYPE_CHECKING:
@@ -16,13 +18,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AffineLens(Result):
-    """Translates the stream of a layer into the terms of the last one: A_l h + b_l.
+class AffineLens(Result, Lens):
+    """A lens with one affine map for each layer: A_l h + b_l estimates the last layer's stream.
 
-    It is a translator, as ``logit_lens(model, readouts, norm=lens)`` takes it: what it returns goes
-    through the model's final norm and unembedding. The last layer needs no map and is left as it
-    is, so that there every lens reads the model's own prediction. ``save`` and ``load`` keep it in
-    safetensors and JSON.
+    For ``logit_lens(model, readouts, lens=lens)``: what it returns goes through the model's final
+    norm and unembedding. The last layer needs no map and is left as it is, so that every lens reads
+    the model's own prediction there. ``save`` and ``load`` keep it in safetensors and JSON.
 
     Args:
         name: What manifests and figures call it.
@@ -97,6 +98,26 @@ class AffineLens(Result):
         y_title = "norm over that of the identity"
         return layer_curve(self.to_frame(), y_title=y_title).update_yaxes(rangemode="tozero")
 
+    def check_model(self, model: HookedModel, operation: str) -> None:
+        """Raise if the model has another width or number of layers than the lens.
+
+        Raises:
+            SemanticHubError: In that case.
+        """
+        shape = (self.bias.shape[-1], self.n_layers)
+        if shape != (model.cfg.d_model, model.cfg.n_layers):
+            raise SemanticHubError(
+                operation,
+                got=f"a lens for a model of width {shape[0]} with {shape[1]} layers",
+                expected=f"width {model.cfg.d_model} and {model.cfg.n_layers} layers, "
+                "as the model has",
+                fix="Give the lens that was made for this model.",
+            )
+
+    def record(self) -> dict[str, Any]:
+        """Its name and its own manifest, for the manifests of what is read through it."""
+        return {"lens": self.name, "lens_manifest": self.manifest}
+
     def _check_width(self, width: int) -> None:
         if width != self.bias.shape[-1]:
             raise SemanticHubError(
@@ -116,20 +137,3 @@ class AffineLens(Result):
                 fix=f"Read these alone, as layers={known}.",
             )
         return self.layers.index(layer)
-
-
-def check_fits(lens: AffineLens, d_model: int, n_layers: int, operation: str) -> AffineLens:
-    """The lens itself, if it has the width and the number of layers of a model.
-
-    Raises:
-        SemanticHubError: If it has not.
-    """
-    found = (lens.bias.shape[-1], lens.n_layers)
-    if found != (d_model, n_layers):
-        raise SemanticHubError(
-            operation,
-            got=f"a lens for a model of width {found[0]} with {found[1]} layers",
-            expected=f"width {d_model} and {n_layers} layers, as the model has",
-            fix="Give the lens that was made for this model.",
-        )
-    return lens

@@ -93,7 +93,7 @@ def fit_affine_lens(
         seed: Of the choice of held-out prompts.
 
     Returns:
-        The lens, for ``logit_lens(..., norm=lens)``.
+        The lens, for ``logit_lens(..., lens=lens)``.
 
     Raises:
         SemanticHubError: Fewer than 2 different prompts, no layer below the last, a ridge below 0,

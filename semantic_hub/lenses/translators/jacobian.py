@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def jacobian_lens(lens: "JacobianLens | str | PathLike[str]", model: HookedModel) -> AffineLens:
-    """A fitted Jacobian lens, for ``logit_lens(model, readouts, norm=lens, layers=…)``.
+    """A fitted Jacobian lens, for ``logit_lens(model, readouts, lens=lens)``.
 
     Args:
         lens: A ``transformer_lens.tools.analysis.JacobianLens`` (``JacobianLens.fit`` and

@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
-from semantic_hub.lenses.translators.affine import AffineLens, check_fits
+from semantic_hub.lenses.translators.affine import AffineLens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
 from semantic_hub.models.protocol import HookedModel
@@ -38,7 +38,7 @@ _KIND = "linear_tuned_lens"
 
 
 def tuned_lens(path: str | PathLike[str], model: HookedModel) -> AffineLens:
-    """A trained tuned lens from disk, for ``logit_lens(model, readouts, norm=lens)``.
+    """A trained tuned lens from disk, for ``logit_lens(model, readouts, lens=lens)``.
 
     Args:
         path: The checkpoint's folder, or its file of parameters, ``.pt`` or ``.safetensors``, with
@@ -72,7 +72,7 @@ def tuned_lens(path: str | PathLike[str], model: HookedModel) -> AffineLens:
     file = _parameter_file(Path(path).expanduser())
     config = _read_config(file.parent / "config.json")
     lens = _lens(_read_parameters(file), config, file, model)
-    check_fits(lens, model.cfg.d_model, model.cfg.n_layers, "tuned_lens")
+    lens.check_model(model, "tuned_lens")
     _check_unembedding(config.get("unembed_hash"), model)
     return lens
 

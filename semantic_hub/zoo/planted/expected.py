@@ -65,23 +65,23 @@ def expected_similarity(world: PlantedWorld, x: str, y: str) -> Float[np.ndarray
 
 
 def expected_lens(
-    world: PlantedWorld, language: str, norm: Literal["final", "none"] = "final"
+    world: PlantedWorld, language: str, lens: Literal["logit", "raw"] = "logit"
 ) -> Float[np.ndarray, "readout layer group"]:
     """Log-probability of the candidates of ``world.readouts(language)``.
 
     ``log p = z_v − log Σ_w exp z_w`` with ``z_v = u_v · h_k / r_k``, where ``r_k² = Σ_j a_jk² /
-    d_model + ε`` for ``norm="final"``, and r = 1 for ``"none"``.
+    d_model + ε`` for ``lens="logit"``, and r = 1 for ``"raw"``.
 
     Args:
         world: The world.
         language: A non-dominant language.
-        norm: As in `semantic_hub.logit_lens`.
+        lens: As in `semantic_hub.logit_lens`.
 
     Returns:
         In nats, groups in the order of `planted_world.GROUPS`.
     """
     logits = expected_stream(world, language) @ unembedding(world).T
-    if norm == "final":
+    if lens == "logit":
         logits /= root_mean_square(SQUARED_LENGTHS, world.codes.d_model)[:, None]
     log_prob = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
     targets = [word_ids(world, language) for language in world.readout_languages(language)]

@@ -10,6 +10,7 @@ import semantic_hub as sh
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses import projection as lens_module
+from semantic_hub.lenses.lens import Lens
 from semantic_hub.lenses.mass.measure import language_mass
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.table import REASONS
@@ -62,7 +63,7 @@ def slow_posterior(tokenizer, token, prior, threshold):
     return joint[0] / sum(joint), joint[1] / sum(joint), 0.0
 
 
-def slow_mass(model, text, layer, norm, prior, threshold):
+def slow_mass(model, text, layer, lens, prior, threshold):
     """Mean over the text's own tokens, each forward pass and softmax by itself."""
     rows = [
         slow_posterior(model.tokenizer, token, prior, threshold)
@@ -73,7 +74,7 @@ def slow_mass(model, text, layer, norm, prior, threshold):
     for place in range(n_own):
         stream = residual_stream(model, [Prompt(text, position=place)], layers=[layer])[None, 0]
         with torch.no_grad():
-            logits = model.unembed(model.ln_final(stream) if norm == "final" else stream)[0, 0]
+            logits = model.unembed(model.ln_final(stream) if lens == "logit" else stream)[0, 0]
         p = logits.double().softmax(dim=-1).tolist()
         masses.append([sum(x * row[i] for x, row in zip(p, rows, strict=True)) for i in range(3)])
     return [math.fsum(column) / n_own for column in zip(*masses, strict=True)]
@@ -81,15 +82,15 @@ def slow_mass(model, text, layer, norm, prior, threshold):
 
 @pytest.mark.usefixtures("short_lists")
 @pytest.mark.parametrize(
-    ("norm", "prior", "threshold"),
-    [("final", "uniform", 0.8), ("none", {"es": 1.0, "en": 9.0}, 0.6)],
+    ("lens", "prior", "threshold"),
+    [("logit", "uniform", 0.8), ("raw", {"es": 1.0, "en": 9.0}, 0.6)],
 )
-def test_agrees_with_a_count_in_loops(model, norm, prior, threshold):
-    found = language_mass(model, TEXTS, ["en", "es"], norm=norm, prior=prior, threshold=threshold)
+def test_agrees_with_a_count_in_loops(model, lens, prior, threshold):
+    found = language_mass(model, TEXTS, ["en", "es"], lens=lens, prior=prior, threshold=threshold)
     weights = (0.5, 0.5) if prior == "uniform" else (0.9, 0.1)
     for index, text in enumerate(TEXTS[:2]):
         for layer in (0, model.cfg.n_layers):
-            expected = slow_mass(model, text, layer, norm, weights, threshold)
+            expected = slow_mass(model, text, layer, lens, weights, threshold)
             mass = [*found.mass[index, layer].tolist(), found.shared[index, layer].sum().item()]
             assert mass == pytest.approx(expected, abs=2e-6)
 
@@ -104,7 +105,8 @@ def test_mass_and_shared_make_one_at_every_layer(model):
 
 @pytest.mark.usefixtures("short_lists")
 def test_a_lens_that_reads_nothing_has_the_vocabularys_mass(model):
-    found = language_mass(model, TEXTS, ["en", "es"], norm=lambda layer, residual: residual * 0)
+    nothing = Lens.of(lambda layer, residual: residual * 0, name="nothing")
+    found = language_mass(model, TEXTS, ["en", "es"], lens=nothing)
     assert found.mass[0, 1].tolist() == pytest.approx(found.vocabulary.tolist(), abs=1e-5)
     assert found.shared[2, 0].tolist() == pytest.approx(found.vocabulary_shared.tolist(), abs=1e-5)
 
@@ -149,7 +151,7 @@ def test_the_order_of_languages_is_the_callers(model):
 def test_the_manifest_tells_prior_threshold_and_lens(model):
     found = language_mass(model, TEXTS, ["en", "es"], prior={"en": 3.0, "es": 1.0}, threshold=0.7)
     assert found.manifest["prior"] == {"en": 0.75, "es": 0.25}
-    assert found.manifest["threshold"] == 0.7 and found.manifest["norm"] == "final"
+    assert found.manifest["threshold"] == 0.7 and found.manifest["lens"] == "logit"
     assert found.manifest["n_texts"] == 3 and found.manifest["positions"] == "mean"
 
 
@@ -304,7 +306,7 @@ def test_figure_stacks_the_languages():
         ({"prior": {"en": 1.0, "es": 0.0}}, "positive numbers"),
         ({"prior": {"en": 1.0, "es": math.nan}}, "positive numbers"),
         ({"threshold": 1.5}, "threshold=1.5"),
-        ({"norm": "tuned"}, "norm='tuned'"),
+        ({"lens": "tuned"}, "the lens 'tuned'"),
         ({"layers": [9]}, "layer 9"),
         ({"positions": (40, 50)}, "positions"),
     ],
@@ -348,4 +350,4 @@ def test_a_lens_that_gives_nan_is_told_by_layer_and_text(model):
         return residual * (math.nan if layer == 2 else 1.0)
 
     with pytest.raises(SemanticHubError, match="layer 2 of text 0"):
-        language_mass(model, TEXTS, ["en", "es"], norm=broken)
+        language_mass(model, TEXTS, ["en", "es"], lens=Lens.of(broken, name="broken"))

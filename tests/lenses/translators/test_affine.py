@@ -41,12 +41,16 @@ def test_an_identity_lens_is_the_logit_lens(model):
         bias=torch.zeros(len(layers), width),
         manifest={"lens": "identity"},
     )
-    plain, read = logit_lens(model, READOUTS), logit_lens(model, READOUTS, norm=lens)
+    plain, read = logit_lens(model, READOUTS), logit_lens(model, READOUTS, lens=lens)
     assert torch.allclose(plain.log_prob, read.log_prob, atol=1e-6)
-    assert read.manifest["norm"] == "identity" and read.manifest["lens"] == {"lens": "identity"}
-    top = top_tokens(model, ["the dog"], k=1, norm=lens)
-    assert top.manifest["norm"] == "identity" and top.manifest["lens"] == {"lens": "identity"}
-    assert "lens" not in plain.manifest
+    assert read.manifest["lens"] == "identity" and read.manifest["lens_manifest"] == {
+        "lens": "identity"
+    }
+    top = top_tokens(model, ["the dog"], k=1, lens=lens)
+    assert top.manifest["lens"] == "identity" and top.manifest["lens_manifest"] == {
+        "lens": "identity"
+    }
+    assert plain.manifest["lens"] == "logit" and "lens_manifest" not in plain.manifest
 
 
 def test_it_survives_a_save(tmp_path):
@@ -60,4 +64,6 @@ def test_bad_input(model):
     with pytest.raises(SemanticHubError, match=r"a lens: got layer 2; expected .*: 1, 3, 5\. Read"):
         lens_of()(2, torch.zeros(1, 4))
     with pytest.raises(SemanticHubError, match="got states of width 32; expected 4"):
-        logit_lens(model, READOUTS, norm=lens_of(), layers=[1])
+        lens_of()(1, torch.zeros(1, 32))
+    with pytest.raises(SemanticHubError, match="logit_lens: got a lens for a model of width 4"):
+        logit_lens(model, READOUTS, lens=lens_of(), layers=[1])

@@ -77,7 +77,7 @@ def test_exact_on_a_model_whose_blocks_are_affine(shifting):
         assert torch.allclose(lens.weight[layer], torch.eye(32), atol=1e-4)
         assert torch.allclose(lens.bias[layer], shifts[layer:].sum(dim=0), atol=1e-3)
     assert (lens.error < 1e-8).all() and (lens.identity_error > 1e-3).all()
-    read = logit_lens(model, READOUTS, norm=lens)
+    read = logit_lens(model, READOUTS, lens=lens)
     assert torch.allclose(read.log_prob, read.log_prob[:, -1:].expand_as(read.log_prob), atol=1e-3)
 
 
@@ -109,10 +109,13 @@ def test_equal_prompts_are_one_and_the_seed_chooses_what_is_held_out(model):
 def test_it_survives_a_save_and_names_itself(model, tmp_path):
     lens = fit_affine_lens(model, PROMPTS, ridge=0.1)
     again = FittedLens.load(lens.save(tmp_path))
-    read = logit_lens(model, READOUTS, norm=again)
-    assert torch.equal(read.log_prob, logit_lens(model, READOUTS, norm=lens).log_prob)
-    assert read.manifest["norm"] == "fitted affine lens"
-    assert (read.manifest["lens"]["ridge"], read.manifest["lens"]["n_prompts"]) == (0.1, 40)
+    read = logit_lens(model, READOUTS, lens=again)
+    assert torch.equal(read.log_prob, logit_lens(model, READOUTS, lens=lens).log_prob)
+    assert read.manifest["lens"] == "fitted affine lens"
+    assert (
+        read.manifest["lens_manifest"]["ridge"],
+        read.manifest["lens_manifest"]["n_prompts"],
+    ) == (0.1, 40)
     frame = again.to_frame()
     assert list(frame.columns) == ["layer", "error", "identity_error"]
     assert frame["layer"].tolist() == [0, 1, 2]

@@ -36,7 +36,7 @@ def test_it_reads_what_transformer_lens_reads(bridge):
     readout = theirs.readout(bridge, TEXT, positions=[-1], return_full_logits=True)
     lens = jacobian_lens(theirs, bridge)
     assert lens.layers == (1, 2)
-    read = logit_lens(bridge, READOUTS, norm=lens, layers=[1, 2, 3])
+    read = logit_lens(bridge, READOUTS, lens=lens, layers=[1, 2, 3])
     for layer in (1, 2, 3):
         log_prob = readout.lens_logits[layer - 1][0].log_softmax(dim=-1)
         for group, (word,) in enumerate(READOUTS[0].candidates.values()):
@@ -44,8 +44,8 @@ def test_it_reads_what_transformer_lens_reads(bridge):
             assert read.log_prob[0, layer - 1, group].item() == pytest.approx(expected, abs=1e-4)
     plain = logit_lens(bridge, READOUTS, layers=[1])
     assert not torch.allclose(read.log_prob[:, :1], plain.log_prob, atol=0.01)
-    assert read.manifest["norm"] == "Jacobian lens"
-    assert read.manifest["lens"]["fit"]["corpus"] == "two sentences"
+    assert read.manifest["lens"] == "Jacobian lens"
+    assert read.manifest["lens_manifest"]["fit"]["corpus"] == "two sentences"
 
 
 def test_it_is_read_from_a_file(bridge, tmp_path):
@@ -62,8 +62,10 @@ def test_it_is_read_from_a_file(bridge, tmp_path):
 
 def test_the_embedding_has_no_map(bridge):
     lens = jacobian_lens(fitted(bridge), bridge)
-    with pytest.raises(SemanticHubError, match=r"Jacobian lens: got layer 0; expected .*: 1, 2, 3"):
-        logit_lens(bridge, READOUTS, norm=lens)
+    assert logit_lens(bridge, READOUTS, lens=lens).layers == (1, 2, 3)
+    refused = r"logit_lens: got layer 0 for the lens 'Jacobian lens'; expected .*: 1, 2, 3"
+    with pytest.raises(SemanticHubError, match=refused):
+        logit_lens(bridge, READOUTS, lens=lens, layers=[0])
 
 
 def test_a_lens_of_another_model_is_refused(bridge):

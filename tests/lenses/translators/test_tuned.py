@@ -62,7 +62,7 @@ def expected_log_prob(checkpoint_folder, layer: int, words: tuple[str, ...]) -> 
 
 def test_translator_i_reads_layer_i(model, llama_folder, folder):
     lens = tuned_lens(folder, model)
-    read = logit_lens(model, READOUTS, norm=lens)
+    read = logit_lens(model, READOUTS, lens=lens)
     for layer in range(N_LAYERS):
         for group, words in enumerate(READOUTS[0].candidates.values()):
             expected = expected_log_prob(llama_folder, layer, words)
@@ -70,8 +70,8 @@ def test_translator_i_reads_layer_i(model, llama_folder, folder):
     plain = logit_lens(model, READOUTS)
     assert torch.equal(read.log_prob[:, N_LAYERS], plain.log_prob[:, N_LAYERS])
     assert not torch.allclose(read.log_prob[:, 1], plain.log_prob[:, 1], atol=0.01)
-    assert read.manifest["norm"] == "tuned lens"
-    assert read.manifest["lens"]["config"]["base_model_name_or_path"] == "tiny"
+    assert read.manifest["lens"] == "tuned lens"
+    assert read.manifest["lens_manifest"]["config"]["base_model_name_or_path"] == "tiny"
 
 
 def test_safetensors_and_half_precision_and_no_bias(model, folder, tmp_path):

@@ -139,15 +139,15 @@ def test_similarity(model, world, x, y):
     assert np.abs(paired_similarity(*states).numpy() - expected).max() <= TOLERANCE
 
 
-@pytest.mark.parametrize("norm", ["final", "none"])
+@pytest.mark.parametrize("name", ["logit", "raw"])
 @pytest.mark.parametrize("language", ["es", "fr"])
-def test_lens(model, world, language, norm):
+def test_lens(model, world, language, name):
     lens = logit_lens(
-        model, world.readouts(language), norm=norm, resampling=Resampling(resamples=20)
+        model, world.readouts(language), lens=name, resampling=Resampling(resamples=20)
     )
     assert lens.groups == ("surface", "hub", "control")
     assert len(lens.kept) == len(world.concepts)
-    expected = expected_lens(world, language, norm)
+    expected = expected_lens(world, language, name)
     assert np.abs(lens.log_prob.numpy() - expected).max() <= TOLERANCE
 
 
