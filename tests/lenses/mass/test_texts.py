@@ -24,7 +24,7 @@ def test_mass_is_the_single_call(model) -> None:
         model, ["el perro", "el gato huye"], ["en", "es"], resampling=Resampling(resamples=20)
     )
     assert torch.equal(found.mass, alone.mass)
-    assert (found.manifest[TEXT_LANGUAGE], found.seed) == ("es", 3)
+    assert (found.manifest[TEXT_LANGUAGE], found.resampling.seed) == ("es", 3)
 
 
 @pytest.mark.parametrize(("texts", "language"), [([], "es"), (["le chien"], "fr")])
