@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.lenses.lens import LOGIT, LensLike
+from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.models.layers import layer_name
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike

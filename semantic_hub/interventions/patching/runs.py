@@ -12,7 +12,7 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.donors import Transplant
 from semantic_hub.interventions.patching.exchange import Exchange
-from semantic_hub.lenses.logit import score
+from semantic_hub.lenses.projection import score
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt
 
