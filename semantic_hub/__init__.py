@@ -4,7 +4,7 @@ A mechanistic-interpretability plugin on TransformerLens. Source of the question
 equations: Wu et al., The Semantic Hub Hypothesis, ICLR 2025, arXiv 2411.04986.
 """
 
-from semantic_hub import spokes
+from semantic_hub import spokes, zoo
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.cosine import paired_similarity
 from semantic_hub.alignment.pairwise import similarity
@@ -59,4 +59,5 @@ __all__ = [
     "steering_sweep",
     "top_tokens",
     "verdicts",
+    "zoo",
 ]

@@ -35,6 +35,7 @@ NAMES = [
     "steering_sweep",
     "top_tokens",
     "verdicts",
+    "zoo",
 ]
 
 

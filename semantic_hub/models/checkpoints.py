@@ -1,20 +1,27 @@
 """Reading unprocessed models from disk or by name, through TransformerLens' own converters.
 
-What `semantic_hub.models.conversion` turns into a ``HookedTransformer`` is read here too.
+`semantic_hub.models.conversion` adds the folders that ``HookedTransformer`` cannot load by itself.
 """
 
 import difflib
 import json
+import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.registry import Registry
+
+Backend = Literal["auto", "hooked", "bridge"]
+"""``HookedTransformer``, ``TransformerBridge``, or the first of them that supports the model."""
 
 UNPROCESSED = {
     "fold_ln": False,
@@ -23,6 +30,55 @@ UNPROCESSED = {
     "fold_value_biases": False,
 }
 """The arguments that make ``HookedTransformer`` keep weights as they are."""
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is loaded: the keyword arguments of `semantic_hub.load_model`.
+
+    Args:
+        device: Device of the model; ``None`` leaves the choice to TransformerLens.
+        dtype: Dtype of the weights.
+        backend: Which of TransformerLens' classes it becomes.
+        trust_remote_code: Whether code that comes with the model may run.
+
+    Raises:
+        SemanticHubError: An unknown backend, or ``"hooked"`` on TransformerLens 4.
+
+    Example:
+        >>> LoadOptions(device="cpu").backend
+        'auto'
+    """
+
+    device: str | None = None
+    dtype: torch.dtype = torch.float32
+    backend: Backend = "auto"
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        if self.backend not in ("auto", "hooked", "bridge"):
+            raise SemanticHubError(
+                "load_model",
+                got=f"backend={self.backend!r}",
+                expected='"auto", "hooked" or "bridge"',
+                fix='Leave it at "auto".',
+            )
+        if self.backend == "hooked" and hooked_transformer_class() is None:
+            raise SemanticHubError(
+                "load_model",
+                got='backend="hooked" with a TransformerLens that has no HookedTransformer',
+                expected="TransformerLens 3.9, the last line with that class",
+                fix='Use backend="bridge", or install "transformer-lens>=3.9,<4".',
+            )
+
+    @property
+    def may_be_hooked(self) -> bool:
+        """Whether a ``HookedTransformer`` is allowed and TransformerLens has the class."""
+        return self.backend != "bridge" and hooked_transformer_class() is not None
+
+
+MODELS: Registry[Callable[[LoadOptions], HookedModel]] = Registry("model")
+"""Models that `semantic_hub.load_model` knows by name, beside those of TransformerLens."""
 
 
 def hooked_transformer_class() -> Any | None:
@@ -42,7 +98,13 @@ def bridge_class() -> Any:
 
 
 def build_hooked_transformer(config: Any, tokenizer: Any, **options: Any) -> Any:
-    """A ``HookedTransformer``, without the notice that 4.x will drop the class."""
+    """Build a ``HookedTransformer`` without the notice that 4.x will drop the class.
+
+    Args:
+        config: Its ``HookedTransformerConfig``.
+        tokenizer: Its tokenizer, or ``None``.
+        options: Further arguments of the class.
+    """
     build = hooked_transformer_class()
     assert build is not None
     with _without_notice():
@@ -54,14 +116,6 @@ def is_checkpoint_folder(path: Path) -> bool:
     return (path / "config.json").is_file()
 
 
-def hooked_knows_name(name: str, trust_remote_code: bool) -> bool:
-    """Whether ``HookedTransformer.from_pretrained`` knows the name and needs no remote code."""
-    from transformer_lens import loading_from_pretrained as loading
-
-    known, coded = official_name(name), loading.NEED_REMOTE_CODE_MODELS
-    return known is not None and (trust_remote_code or not known.startswith(coded))
-
-
 def official_name(name: str) -> str | None:
     """The hub repository of a name that ``HookedTransformer`` knows, or ``None``."""
     from transformer_lens import loading_from_pretrained as loading
@@ -69,92 +123,66 @@ def official_name(name: str) -> str | None:
     return loading.make_model_alias_map().get(name.lower())
 
 
-def load_hooked_name(
-    name: str, device: str | None, dtype: torch.dtype, trust_remote_code: bool
-) -> Any:
-    """A ``HookedTransformer`` by one of TransformerLens' official names.
+def hooked_knows_name(name: str, trust_remote_code: bool) -> bool:
+    """Whether ``HookedTransformer.from_pretrained`` knows the name and needs no remote code."""
+    from transformer_lens import loading_from_pretrained as loading
+
+    repository, remote = official_name(name), loading.NEED_REMOTE_CODE_MODELS
+    return repository is not None and (trust_remote_code or not repository.startswith(remote))
+
+
+def load_hooked_name(name: str, options: LoadOptions) -> HookedModel:
+    """Load a ``HookedTransformer`` by one of TransformerLens' official names.
 
     Raises:
         SemanticHubError: If the name is unknown, needs remote code, or cannot be fetched.
     """
     if official_name(name) is None:
         raise unknown_name(name)
-    if not hooked_knows_name(name, trust_remote_code):
+    if not hooked_knows_name(name, options.trust_remote_code):
         raise SemanticHubError(
             "load_model",
             got=f"{name!r}, which runs code from its repository",
             expected="trust_remote_code=True for such a model",
             fix='Pass trust_remote_code=True if you trust that code, or use backend="bridge".',
         )
-    remote = {"trust_remote_code": True} if trust_remote_code else {}
+    remote = {"trust_remote_code": True} if options.trust_remote_code else {}
     build = hooked_transformer_class()
     assert build is not None
-    try:
-        with _without_notice():
-            return build.from_pretrained_no_processing(name, device=device, dtype=dtype, **remote)
-    except OSError as error:
-        raise not_fetched(name) from error
+    with file_errors(name), _without_notice():
+        return build.from_pretrained_no_processing(
+            name, device=options.device, dtype=options.dtype, **remote
+        )
 
 
-def load_bridge(
-    name_or_folder: str,
-    device: str | None,
-    dtype: torch.dtype,
-    trust_remote_code: bool,
-    **loaded: Any,
-) -> Any:
-    """A ``TransformerBridge`` by name or from a local folder.
+def load_bridge(name_or_folder: str, options: LoadOptions, **loaded: Any) -> HookedModel:
+    """Load a ``TransformerBridge`` by name or from a local folder.
 
     Args:
         name_or_folder: Where the files are.
-        device: Where it goes.
-        dtype: Of the weights.
-        trust_remote_code: Whether code that comes with the model may run.
+        options: How it is loaded.
         loaded: ``hf_model`` and ``tokenizer``, if they are read already.
 
     Raises:
         SemanticHubError: If the architecture is unsupported, or files cannot be fetched or read.
     """
-    try:
-        return bridge_class().boot_transformers(
-            name_or_folder,
-            device=device,
-            dtype=dtype,
-            trust_remote_code=trust_remote_code,
-            **loaded,
-        )
-    except (OSError, SafetensorError) as error:
-        local = Path(name_or_folder).is_dir()
-        raise (unreadable if local else not_fetched)(name_or_folder) from error
-    except ValueError as error:
-        raise SemanticHubError(
-            "load_model",
-            got=f"{name_or_folder!r}, which TransformerBridge refuses ({error})",
-            expected="a model that TransformerBridge supports",
-            fix="See transformer_lens.supported_models.",
-        ) from error
-
-
-def unknown_name(name: str) -> SemanticHubError:
-    """The error for a name that is no folder, no bundled model and no official name."""
-    from transformer_lens.supported_models import MODEL_ALIASES, OFFICIAL_MODEL_NAMES
-
-    aliases = [alias for known in MODEL_ALIASES.values() for alias in known]
-    close = difflib.get_close_matches(name, [*OFFICIAL_MODEL_NAMES, *aliases], n=4, cutoff=0.5)
-    return SemanticHubError(
-        "load_model",
-        got=f"the unknown name {name!r}",
-        expected="a bundled model, a local Hugging Face folder, or a TransformerLens model name",
-        fix=f"Close names: {', '.join(close)}." if close else "See transformer_lens' model list.",
-    )
-
-
-@contextmanager
-def _without_notice() -> Iterator[None]:
-    """Silences the one notice that TransformerLens 4 will drop the class."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "HookedTransformer.* is deprecated", DeprecationWarning)
-        yield
+    with file_errors(name_or_folder):
+        try:
+            model = bridge_class().boot_transformers(
+                name_or_folder,
+                device=options.device,
+                dtype=options.dtype,
+                trust_remote_code=options.trust_remote_code,
+                **loaded,
+            )
+        except ValueError as error:
+            raise SemanticHubError(
+                "load_model",
+                got=f"{name_or_folder!r}, which TransformerBridge refuses ({error})",
+                expected="a model that TransformerBridge supports",
+                fix="See transformer_lens.supported_models.",
+            ) from error
+    return model.eval()
 
 
 def folder_tokenizer(folder: Path, trust_remote_code: bool) -> Any | None:
@@ -189,14 +217,32 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def is_decoder(folder: Path) -> bool:
-    """Whether a folder holds a decoder, as transformers counts them."""
+    """Whether transformers counts a folder's architecture among the causal language models."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     return read_config(folder)["architectures"][0] in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
 
 
-def unreadable(folder: str | Path) -> SemanticHubError:
-    """The error for a folder without the files that it should have."""
+@contextmanager
+def file_errors(name_or_folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Context in which a file that cannot be read raises a `SemanticHubError`.
+
+    Args:
+        name_or_folder: The model that is being read: a local folder or a name.
+
+    Raises:
+        SemanticHubError: In place of ``OSError`` and ``SafetensorError``. For a folder it says that
+            files are missing or broken, for a name that they cannot be fetched.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        local = Path(name_or_folder).is_dir()
+        raise (unreadable if local else not_fetched)(str(name_or_folder)) from error
+
+
+def unreadable(folder: str) -> SemanticHubError:
+    """The error for a folder whose files are missing or broken."""
     return SemanticHubError(
         "load_model",
         got=f"{folder}, whose weights or other files are missing or broken",
@@ -206,7 +252,7 @@ def unreadable(folder: str | Path) -> SemanticHubError:
 
 
 def not_fetched(name: str) -> SemanticHubError:
-    """The error for a name whose files are not there."""
+    """The error for a name whose files are neither cached nor reachable."""
     unknown = unknown_name(name)
     return SemanticHubError(
         "load_model",
@@ -214,3 +260,27 @@ def not_fetched(name: str) -> SemanticHubError:
         expected=unknown.expected,
         fix=f"Check the name and the network, or pass a local folder. {unknown.fix}",
     )
+
+
+def unknown_name(name: str) -> SemanticHubError:
+    """The error for a name that is no folder, no registered model and no official name."""
+    from transformer_lens.supported_models import MODEL_ALIASES, OFFICIAL_MODEL_NAMES
+
+    aliases = [alias for names in MODEL_ALIASES.values() for alias in names]
+    known = [*MODELS, *OFFICIAL_MODEL_NAMES, *aliases]
+    close = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+    return SemanticHubError(
+        "load_model",
+        got=f"the unknown name {name!r}",
+        expected="a bundled or registered model, a local Hugging Face folder, or a TransformerLens "
+        "model name",
+        fix=f"Close names: {', '.join(close)}." if close else "See transformer_lens' model list.",
+    )
+
+
+@contextmanager
+def _without_notice() -> Iterator[None]:
+    """Silence the one notice that TransformerLens 4 will drop the class."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "HookedTransformer.* is deprecated", DeprecationWarning)
+        yield

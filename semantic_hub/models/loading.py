@@ -1,20 +1,24 @@
-"""The seam to TransformerLens: what a model is, loading one, and saying what it is.
+"""Load a model, check that this package can read it, and describe it for manifests.
 
-Every version difference lives here and in the modules that this one imports.
+The differences between the versions of TransformerLens are dealt with here and in the other modules
+of this folder.
 """
 
 import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from warnings import warn
 
 import torch
 
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
 from semantic_hub.models.checkpoints import (
+    MODELS,
+    Backend,
+    LoadOptions,
     hooked_knows_name,
-    hooked_transformer_class,
     is_checkpoint_folder,
     load_bridge,
     load_hooked_name,
@@ -25,10 +29,8 @@ from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel, first_parameter
 from semantic_hub.models.provenance import commit, effects, processed, remember_commit
 
-Backend = Literal["auto", "hooked", "bridge"]
-"""``HookedTransformer``, ``TransformerBridge``, or the first of them that can do it."""
-
 _warned: "weakref.WeakSet[Any]" = weakref.WeakSet()
+"""Models whose processed weights were warned about."""
 
 
 def load_model(
@@ -39,11 +41,12 @@ def load_model(
     backend: Backend = "auto",
     trust_remote_code: bool = False,
 ) -> HookedModel:
-    """Load a model with its weights as they were trained: no folded norms, no centring.
+    """Load a model with its weights as they were trained: no folded norms, no centering.
 
     Args:
-        name_or_path: A bundled model (``"hub-mini"``, ``"planted-hub"``, ``"planted-separate"``),
-            a local Hugging Face folder, or a TransformerLens model name.
+        name_or_path: A bundled model (``"hub-mini"``, ``"planted-hub"``, ``"planted-separate"``)
+            or another one that `register_model` added, a local Hugging Face folder, or a
+            TransformerLens model name.
         device: Where it goes; ``None`` leaves the choice to TransformerLens.
         dtype: Of the weights.
         backend: ``"hooked"`` for a ``HookedTransformer`` (TransformerLens 3.9), ``"bridge"`` for a
@@ -62,16 +65,15 @@ def load_model(
         >>> sh.load_model("hub-mini").cfg.n_layers >= 6
         True
     """
-    check_backend(backend)
-    place = None if device is None else str(device)
+    options = LoadOptions(
+        None if device is None else str(device), dtype, backend, trust_remote_code
+    )
     name = str(name_or_path)
-    if name in ("planted-hub", "planted-separate"):
-        return _load_planted(name, place, dtype, backend)
-    if name == "hub-mini":
-        return _load_hub_mini(place, dtype, backend)
+    if name in MODELS:
+        return MODELS[name](options)
     folder = Path(name).expanduser()
     if is_checkpoint_folder(folder):
-        return _load_folder(folder, place, dtype, backend, trust_remote_code)
+        return _load_folder(folder, options)
     if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
         raise SemanticHubError(
             "load_model",
@@ -79,14 +81,43 @@ def load_model(
             expected="a folder in Hugging Face layout",
             fix="Save the model with save_pretrained and pass that folder.",
         )
-    return _load_name(name, place, dtype, backend, trust_remote_code)
+    return _load_name(name, options)
+
+
+def register_model(
+    name: str, load: Callable[[LoadOptions], HookedModel], *, replace: bool = False
+) -> None:
+    """Make `load_model` find a model of your own by name.
+
+    Args:
+        name: The name. It is looked up before folders and TransformerLens' names.
+        load: Builds or loads the model, from the options that `load_model` was given.
+        replace: Whether a model that has the name already is replaced.
+
+    Raises:
+        SemanticHubError: The name is empty or in use.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> from semantic_hub.models.twins import random_twin
+        >>> def untrained(options: LoadOptions) -> HookedModel:
+        ...     return random_twin(load_model("planted-hub", device=options.device))
+        >>> register_model("untrained", untrained)
+        >>> sh.load_model("untrained").cfg.model_name
+        'planted-hub (random twin 0)'
+        >>> MODELS.unregister("untrained")
+    """
+    MODELS.register(name, load, replace=replace)
 
 
 def check_model(model: object) -> HookedModel:
-    """The model itself, if this package can read it; one warning if its weights were processed.
+    """Raise unless this package can read the model; warn once if its weights were processed.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
+
+    Returns:
+        The model itself.
 
     Raises:
         SemanticHubError: If it is neither.
@@ -140,7 +171,7 @@ def check_decoder(model: object, operation: str) -> HookedModel:
 
 
 def describe(model: HookedModel) -> dict[str, Any]:
-    """What a manifest says about a model: plain values, ready for JSON.
+    """Describe a model for a manifest: plain values, ready for JSON.
 
     Returns:
         ``class name revision n_layers d_model d_vocab dtype device processed default_prepend_bos
@@ -154,7 +185,7 @@ def describe(model: HookedModel) -> dict[str, Any]:
     """
     return {
         "class": type(model).__name__,
-        "name": _short_name(model.cfg.model_name),
+        "name": _without_folder(model.cfg.model_name),
         "revision": commit(model),
         "n_layers": model.cfg.n_layers,
         "d_model": model.cfg.d_model,
@@ -167,78 +198,32 @@ def describe(model: HookedModel) -> dict[str, Any]:
     }
 
 
-def check_backend(backend: str) -> None:
-    """Refuse a backend that there is not.
-
-    Raises:
-        SemanticHubError: An unknown one, or ``"hooked"`` on TransformerLens 4.
-    """
-    if backend not in ("auto", "hooked", "bridge"):
-        raise SemanticHubError(
-            "load_model",
-            got=f"backend={backend!r}",
-            expected='"auto", "hooked" or "bridge"',
-            fix='Leave it at "auto".',
-        )
-    if backend == "hooked" and hooked_transformer_class() is None:
-        raise SemanticHubError(
-            "load_model",
-            got='backend="hooked" with a TransformerLens that has no HookedTransformer',
-            expected="TransformerLens 3.9, the last line with that class",
-            fix='Use backend="bridge", or install "transformer-lens>=3.9,<4".',
-        )
-
-
-def _load_planted(name: str, device: str | None, dtype: torch.dtype, backend: Backend) -> Any:
-    from semantic_hub.zoo.planted import models as planted
-
-    build = planted.planted_hub if name == "planted-hub" else planted.planted_separate
-    return build(backend=backend, device=device, dtype=dtype)
-
-
-def _load_hub_mini(device: str | None, dtype: torch.dtype, backend: Backend) -> Any:
-    from semantic_hub.zoo import hub_mini_path
-
-    model = _load_folder(hub_mini_path(), device, dtype, backend, trust=False)
-    model.cfg.model_name = "hub-mini"
-    return model
-
-
-def _load_folder(
-    folder: Path, device: str | None, dtype: torch.dtype, backend: Backend, trust: bool
-) -> Any:
-    if backend != "bridge" and hooked_transformer_class() is not None:
-        model = convert_folder(folder, device, dtype, trust)
+def _load_folder(folder: Path, options: LoadOptions) -> HookedModel:
+    """Load a Hugging Face folder as the first class that the options allow."""
+    if options.may_be_hooked:
+        model = convert_folder(folder, options)
         if model is not None:
             return model
-    if backend == "hooked":
+    if options.backend == "hooked":
         raise SemanticHubError(
             "load_model",
             got=f"{folder}, which TransformerLens does not convert faithfully",
             expected="an architecture that HookedTransformer supports",
             fix='Use backend="bridge".',
         )
-    return load_bridge(str(folder), device, dtype, trust)
+    return load_bridge(str(folder), options)
 
 
-def _load_name(
-    name: str, device: str | None, dtype: torch.dtype, backend: Backend, trust: bool
-) -> Any:
-    hooked = backend == "hooked" or (
-        backend == "auto"
-        and hooked_transformer_class() is not None
-        and hooked_knows_name(name, trust)
+def _load_name(name: str, options: LoadOptions) -> HookedModel:
+    """Load a TransformerLens model name, and remember the commit of its files."""
+    hooked = options.backend == "hooked" or (
+        options.may_be_hooked and hooked_knows_name(name, options.trust_remote_code)
     )
-    if hooked:
-        model = load_hooked_name(name, device, dtype, trust)
-        repository = official_name(name)
-    else:
-        model = load_bridge(name, device, dtype, trust)
-        repository = model.cfg.model_name
-    remember_commit(model, str(repository))
+    model = load_hooked_name(name, options) if hooked else load_bridge(name, options)
+    remember_commit(model, str(official_name(name) if hooked else model.cfg.model_name))
     return model
 
 
-def _short_name(name: str) -> str:
-    """A folder's own name without the machine's path to it; other names as they are."""
+def _without_folder(name: str) -> str:
+    """The last part of an absolute path, so that no manifest names the machine's folders."""
     return Path(name).name if Path(name).is_absolute() else name

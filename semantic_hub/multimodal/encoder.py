@@ -1,7 +1,7 @@
 """The eye or the ear of a multimodal model: from an image or a waveform to soft tokens."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,15 @@ from semantic_hub.models.protocol import first_parameter
 
 MODALITIES = {"image_token_id": "images", "audio_token_id": "audio"}
 """Names in a configuration, and what their inputs are called by a processor."""
+
+
+@runtime_checkable
+class EncodeInput(Protocol):
+    """Anything that turns an image or a waveform into features, such as an `Encoder`."""
+
+    def __call__(self, given: Any, rate: int | None = None) -> Float[Tensor, "pos d_model"]:
+        """Features of one image, or of a waveform with its sampling rate in Hz."""
+        ...
 
 
 def feature_token(config: Any) -> tuple[str, int]:

@@ -1,39 +1,56 @@
-"""Multimodal checkpoints: the language model as any other, and what makes soft tokens for it.
+"""Load a multimodal checkpoint: its language model, and an encoder that makes soft tokens for it.
 
-A checkpoint such as LLaVA or Qwen2-Audio is an encoder, a projector and a language model. The last
-becomes a ``HookedTransformer`` (or a ``TransformerBridge``) of its own, the others an `Encoder`
-that turns an image or a waveform into features for a `Prompt`.
+A checkpoint such as LLaVA or Qwen2-Audio is an encoder, a projector and a language model. The
+language model becomes a ``HookedTransformer`` or a ``TransformerBridge``; the rest becomes an
+`Encoder` that turns an image or a waveform into features for a `Prompt`.
 """
 
+import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 
 from semantic_hub.activations.features import feeding
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import (
-    hooked_transformer_class,
+    Backend,
+    LoadOptions,
+    file_errors,
     load_bridge,
-    not_fetched,
     unreadable,
 )
 from semantic_hub.models.conversion import convert_network, same_logits
-from semantic_hub.models.loading import Backend, check_backend, load_model
+from semantic_hub.models.loading import load_model
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.multimodal.encoder import Encoder, Preparation, feature_span
+from semantic_hub.models.registry import Registry
+from semantic_hub.multimodal.encoder import EncodeInput, Encoder, Preparation, feature_span
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
-from semantic_hub.zoo import hub_mini_path
-from semantic_hub.zoo.senses import Senses, has_senses
 
 _AFTER = " 1 2 3"
-"""Text behind the probe: what the language model makes of the features must be seen there too."""
+"""Text after the probe's features: the language model's use of them shows in its logits too."""
+
+
+class EncoderSource(NamedTuple):
+    """Where `load_multimodal` finds the encoder of models of one kind.
+
+    Args:
+        matches: Whether a name or folder is of this kind.
+        load: Loads the encoder of a name or folder.
+    """
+
+    matches: Callable[[str], bool]
+    load: Callable[[str], EncodeInput]
+
+
+ENCODERS: Registry[EncoderSource] = Registry("encoder")
+"""Encoders beside those that are read from a multimodal checkpoint of transformers."""
 
 
 def load_multimodal(
@@ -43,8 +60,8 @@ def load_multimodal(
     dtype: torch.dtype = torch.float32,
     backend: Backend = "auto",
     trust_remote_code: bool = False,
-) -> tuple[HookedModel, Encoder | Senses]:
-    """The language model of a multimodal checkpoint, unprocessed, and the encoder that feeds it.
+) -> tuple[HookedModel, EncodeInput]:
+    """Load the language model of a multimodal checkpoint, and the encoder that feeds it.
 
     Both are checked together: on a probe (an image or a sound of noise, and text), the logits must
     be those of the checkpoint's own network. So architectures are refused whose language models
@@ -52,8 +69,8 @@ def load_multimodal(
     features added to deeper layers).
 
     Args:
-        name_or_path: ``"hub-mini"``, a local Hugging Face folder with the checkpoint's processor,
-            or a name.
+        name_or_path: ``"hub-mini"`` or another name with an encoder that `register_encoder` added,
+            a local Hugging Face folder with the checkpoint's processor, or a name.
         device: Where both go; None leaves the choice to TransformerLens.
         dtype: Of the weights.
         backend: As for `semantic_hub.load_model`. ``"auto"`` is a ``HookedTransformer`` where
@@ -61,7 +78,8 @@ def load_multimodal(
         trust_remote_code: Whether code that comes with the model may run.
 
     Returns:
-        The model, and ``encode(image)`` or ``encode(waveform, rate)``.
+        The model with unprocessed weights, and ``encode(image)`` or ``encode(waveform, rate)``:
+        an `Encoder`, unless another was registered.
 
     Raises:
         SemanticHubError: No such files; not a multimodal checkpoint; a language model that
@@ -75,20 +93,68 @@ def load_multimodal(
         >>> sh.residual_stream(model, [prompt], SoftPositions()).shape
         torch.Size([1, 9, 96])
     """
-    check_backend(backend)
-    place, name = None if device is None else str(device), str(name_or_path)
-    if name == "hub-mini" or has_senses(Path(name)):
-        model = load_model(name, device=device, dtype=dtype, backend=backend)
-        return model, Senses.load(hub_mini_path() if name == "hub-mini" else Path(name))
-    parts = _read(name, dtype, trust_remote_code)
+    options = LoadOptions(
+        None if device is None else str(device), dtype, backend, trust_remote_code
+    )
+    name = str(name_or_path)
+    for source in ENCODERS.values():
+        if source.matches(name):
+            model = load_model(
+                name,
+                device=device,
+                dtype=dtype,
+                backend=backend,
+                trust_remote_code=trust_remote_code,
+            )
+            return model, source.load(name)
+    return _load_checkpoint(name, options)
+
+
+def register_encoder(
+    name: str,
+    *,
+    matches: Callable[[str], bool],
+    load: Callable[[str], EncodeInput],
+    replace: bool = False,
+) -> None:
+    """Make `load_multimodal` load models of a kind together with an encoder of your own.
+
+    Args:
+        name: Name of the encoder.
+        matches: Whether the encoder belongs to a name or folder that `load_multimodal` is given.
+            `semantic_hub.load_model` must know that name or folder as well.
+        load: From that name or folder to ``encode(image)`` or ``encode(waveform, rate)``, which
+            returns features ``[pos, d_model]``.
+        replace: Whether an encoder that has the name already is replaced.
+
+    Raises:
+        SemanticHubError: The name is empty or in use.
+
+    Example:
+        >>> def brightness(image, rate=None):
+        ...     return torch.full((1, 96), float(np.asarray(image).mean()))
+        >>> register_encoder(
+        ...     "brightness", matches="planted-hub".__eq__, load=lambda name: brightness
+        ... )
+        >>> model, encode = sh.load_multimodal("planted-hub")
+        >>> encode(np.ones((8, 8, 3))).shape
+        torch.Size([1, 96])
+        >>> ENCODERS.unregister("brightness")
+    """
+    ENCODERS.register(name, EncoderSource(matches, load), replace=replace)
+
+
+def _load_checkpoint(name: str, options: LoadOptions) -> tuple[HookedModel, Encoder]:
+    """Load a multimodal checkpoint of transformers, and check both parts on a probe."""
+    parts = _read(name, options)
     prepare = Preparation(parts.processor, parts.network.config)
     probe = prepare(*_noise(prepare), after=_AFTER)
     with torch.inference_mode():
-        expected = parts.network(**probe.to(dtype)).logits[0]
+        expected = parts.network(**probe.to(options.dtype)).logits[0]
     source = _language_network(parts.network)
     encode = Encoder(parts.network.base_model, prepare)
-    model = _host(source, parts.processor.tokenizer, name, place, dtype, backend)
-    if not same_logits(_logits(model, encode, probe), expected, dtype):
+    model = _host(source, parts.processor.tokenizer, name, options)
+    if not same_logits(_logits(model, encode, probe), expected, options.dtype):
         raise SemanticHubError(
             "load_multimodal",
             got=f"{name!r}, whose language model reads features otherwise than tokens",
@@ -103,21 +169,20 @@ class _Parts(NamedTuple):
     processor: Any
 
 
-def _read(name: str, dtype: torch.dtype, trust_remote_code: bool) -> _Parts:
+def _read(name: str, options: LoadOptions) -> _Parts:
     """The whole network, in evaluation mode on the CPU, and its processor."""
     import transformers
 
-    options = {"trust_remote_code": trust_remote_code}
-    try:
-        config = transformers.AutoConfig.from_pretrained(name, **options)
+    trust = {"trust_remote_code": options.trust_remote_code}
+    with file_errors(name):
+        config = transformers.AutoConfig.from_pretrained(name, **trust)
         architecture = getattr(transformers, (config.architectures or ["none"])[0], None)
         if architecture is None or not hasattr(config, "text_config"):
             raise _not_multimodal(name)
-        network = architecture.from_pretrained(name, dtype=dtype, attn_implementation="eager")
-        processor = transformers.AutoProcessor.from_pretrained(name, **options)
-    except (OSError, SafetensorError) as error:
-        local = Path(name).is_dir()
-        raise (unreadable if local else not_fetched)(name) from error
+        network = architecture.from_pretrained(
+            name, dtype=options.dtype, attn_implementation="eager"
+        )
+        processor = transformers.AutoProcessor.from_pretrained(name, **trust)
     if not hasattr(processor, "tokenizer"):
         raise unreadable(name)
     return _Parts(network.eval(), processor)
@@ -142,27 +207,20 @@ def _language_network(network: Any) -> Any:
     return decoder.eval()
 
 
-def _host(
-    source: Any,
-    tokenizer: Any,
-    name: str,
-    device: str | None,
-    dtype: torch.dtype,
-    backend: Backend,
-) -> Any:
+def _host(source: Any, tokenizer: Any, name: str, options: LoadOptions) -> HookedModel:
     """The language model in a class of TransformerLens."""
-    if backend != "bridge" and hooked_transformer_class() is not None:
-        model = convert_network(source, tokenizer, Path(name).name, device, dtype)
+    if options.may_be_hooked:
+        model = convert_network(source, tokenizer, Path(name).name, options)
         if model is not None:
             return model
-    if backend == "hooked":
+    if options.backend == "hooked":
         raise _no_conversion(type(source).__name__)
-    read = {"hf_model": source, "tokenizer": tokenizer}
-    return load_bridge(name, device, dtype, trust_remote_code=False, **read).eval()
+    untrusted = dataclasses.replace(options, trust_remote_code=False)  # the code has run already
+    return load_bridge(name, untrusted, hf_model=source, tokenizer=tokenizer)
 
 
 def _noise(prepare: Preparation) -> tuple[Any, int | None]:
-    """A probe: an image of noise, or a second of it."""
+    """Input of the probe: an image of noise, or one second of noise and its rate."""
     generator = np.random.default_rng(0)
     if prepare.rate is not None:
         return generator.normal(0, 0.1, prepare.rate), prepare.rate
@@ -173,7 +231,7 @@ def _noise(prepare: Preparation) -> tuple[Any, int | None]:
 
 @torch.inference_mode()
 def _logits(model: HookedModel, encode: Encoder, probe: Any) -> Float[Tensor, "pos d_vocab"]:
-    """Of the same probe, its features as soft tokens."""
+    """Logits of the model for the probe, whose features it reads as soft tokens."""
     tokens, span = probe["input_ids"][0].tolist(), feature_span(probe, encode.config)
     soft = SoftTokens(encode.of(probe))
     marked = (*tokens[: span.start], SOFT_TOKEN, *tokens[span.stop :])

@@ -1,13 +1,29 @@
-"""Models whose answer is known: planted by formula, or trained on a world of our own."""
+"""Which measures can be trusted? Models whose answers are known.
 
-from pathlib import Path
+``planted`` writes weights down by formula; ``world`` makes the text that ``hub_mini`` was trained
+on; ``training`` trains it; ``senses`` are its encoders of images and sounds; ``calibration`` asks
+how often intervals cover what they should. Importing this makes `load_model` and `load_multimodal`
+know the bundled models.
 
+The seed of a trained model's world is in its tokenizer's ``init_kwargs`` (``world_seed``), and its
+projectors are beside its weights, in the folder that the tokenizer's ``name_or_path`` names.
+"""
 
-def hub_mini_path() -> Path:
-    """The folder of the bundled model, in Hugging Face layout.
+from semantic_hub.models.loading import register_model
+from semantic_hub.multimodal.loading import register_encoder
+from semantic_hub.zoo.bundled import (
+    HUB_MINI,
+    has_projectors,
+    hub_mini_path,
+    load_hub_mini,
+    load_planted_hub,
+    load_planted_separate,
+    load_projectors,
+)
 
-    Example:
-        >>> (hub_mini_path() / "config.json").is_file()
-        True
-    """
-    return Path(__file__).parent / "hub_mini"
+__all__ = ["hub_mini_path"]
+
+register_model(HUB_MINI, load_hub_mini)
+register_model("planted-hub", load_planted_hub)
+register_model("planted-separate", load_planted_separate)
+register_encoder(HUB_MINI, matches=has_projectors, load=load_projectors)

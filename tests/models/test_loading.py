@@ -1,7 +1,7 @@
 """The seam: parity of both classes with plain transformers, loading, twins, heads, errors."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from tiny import BACKENDS, DECODERS, HAS_HOOKED, SENTENCES, requires_hooked_tran
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.checkpoints import MODELS, LoadOptions
 from semantic_hub.models.conversion import convert_folder
 from semantic_hub.models.layers import check_layers, layer_hook
-from semantic_hub.models.loading import check_model, describe, load_model
+from semantic_hub.models.loading import check_model, describe, load_model, register_model
 from semantic_hub.models.output import (
     check_predicts_next_token,
     final_norm,
@@ -198,6 +199,45 @@ def test_unknown_name_lists_close_ones(backend: Any) -> None:
         load_model("gpt2-smal", backend=backend)
 
 
+@pytest.fixture
+def registered() -> Iterator[list[LoadOptions]]:
+    """Registers a model, and gives the options of each of its loads."""
+    loads: list[LoadOptions] = []
+
+    def load(options: LoadOptions) -> HookedModel:
+        loads.append(options)
+        return load_model("planted-hub", backend=options.backend)
+
+    register_model("my-own-model", load)
+    yield loads
+    MODELS.unregister("my-own-model")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_registered_model_is_loaded_by_its_name(registered, backend: Any) -> None:
+    model = load_model("my-own-model", backend=backend, device="cpu", dtype=torch.bfloat16)
+    assert isinstance(model, HookedModel)
+    assert registered == [LoadOptions("cpu", torch.bfloat16, backend)]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_unknown_name_lists_close_registered_ones(registered, backend: Any) -> None:
+    with pytest.raises(SemanticHubError, match=r"my-own-modl.*Close names: my-own-model"):
+        load_model("my-own-modl", backend=backend)
+    with pytest.raises(SemanticHubError, match=r"Close names: .*hub-mini"):
+        load_model("hub-mni", backend=backend)
+
+
+def test_a_name_is_registered_once(registered) -> None:
+    def other(options: LoadOptions) -> HookedModel:
+        return load_model("planted-separate", device="cpu")
+
+    with pytest.raises(SemanticHubError, match="'my-own-model', which is in use"):
+        register_model("my-own-model", other)
+    register_model("my-own-model", other, replace=True)
+    assert load_model("my-own-model").cfg.model_name == "planted-separate"
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_known_name_without_a_network(backend: Any) -> None:
     with pytest.raises(SemanticHubError, match="neither on disk nor reachable"):
@@ -231,7 +271,7 @@ def test_configuration_that_may_not_be_read(
 
     monkeypatch.setattr(Path, "read_text", refuse)
     with pytest.raises(SemanticHubError, match="without a readable list of architectures"):
-        convert_folder(llama_folder, "cpu", torch.float32, trust_remote_code=False)
+        convert_folder(llama_folder, LoadOptions(device="cpu"))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -21,8 +21,8 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import load_model
 from semantic_hub.models.twins import random_twin
-from semantic_hub.multimodal.encoder import feature_span, feature_token
-from semantic_hub.multimodal.loading import load_multimodal
+from semantic_hub.multimodal.encoder import EncodeInput, feature_span, feature_token
+from semantic_hub.multimodal.loading import ENCODERS, load_multimodal, register_encoder
 from semantic_hub.multimodal.native import native_prompt
 from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
@@ -283,6 +283,26 @@ def test_other_checkpoints(llama_folder, tmp_path, without_shape_checks) -> None
         load_multimodal(tmp_path / "nothing")
     with pytest.raises(SemanticHubError, match="got backend='other'"):
         load_multimodal(tmp_path, backend="other")  # type: ignore[arg-type]
+
+
+def test_a_registered_encoder_comes_with_its_model() -> None:
+    def encode(given: Any, rate: int | None = None) -> torch.Tensor:
+        return torch.zeros(2, 96)
+
+    loads: list[str] = []
+
+    def load(name: str) -> EncodeInput:
+        loads.append(name)
+        return encode
+
+    register_encoder("mine", matches=lambda name: name == "planted-hub", load=load)
+    try:
+        model, loaded = load_multimodal("planted-hub", device="cpu")
+        with pytest.raises(SemanticHubError, match="'mine', which is in use"):
+            register_encoder("mine", matches=lambda name: False, load=load)
+    finally:
+        ENCODERS.unregister("mine")
+    assert (loaded, loads, model.cfg.model_name) == (encode, ["planted-hub"], "planted-hub")
 
 
 def test_a_checkpoint_whose_files_are_missing(folders, tmp_path) -> None:

@@ -5,11 +5,12 @@ the same. The world gives their prompts, and the ``expected_*`` functions what e
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
 import torch
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.checkpoints import Backend
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.zoo.planted.expected import (
     expected_lens,
     expected_similarity,
@@ -95,10 +96,10 @@ def planted_hub(
     *,
     languages: Sequence[str] = LANGUAGES,
     n_concepts: int = N_CONCEPTS,
-    backend: Literal["auto", "hooked", "bridge"] = "auto",
+    backend: Backend = "auto",
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-) -> Any:
+) -> HookedModel:
     """A model whose languages share one code for each concept, read in the dominant language.
 
     Args:
@@ -123,8 +124,7 @@ def planted_hub(
         >>> expected_similarity(world, "en", "es").round(1).tolist()
         [0.0, 0.2, 0.8, 0.8, 0.4, 0.0]
     """
-    world = planted_world("planted-hub", seed, languages=languages, n_concepts=n_concepts)
-    return planted_model(world, backend=backend, device=device, dtype=dtype)
+    return _planted("planted-hub", seed, languages, n_concepts, backend, device, dtype)
 
 
 def planted_separate(
@@ -132,10 +132,10 @@ def planted_separate(
     *,
     languages: Sequence[str] = LANGUAGES,
     n_concepts: int = N_CONCEPTS,
-    backend: Literal["auto", "hooked", "bridge"] = "auto",
+    backend: Backend = "auto",
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-) -> Any:
+) -> HookedModel:
     """A model that answers like `planted_hub`, through codes of its own for each language.
 
     Args:
@@ -157,7 +157,20 @@ def planted_separate(
         >>> model.to_string(model("<fr> fr:dog")[0, -1].argmax())
         'fr:dog'
     """
-    world = planted_world("planted-separate", seed, languages=languages, n_concepts=n_concepts)
+    return _planted("planted-separate", seed, languages, n_concepts, backend, device, dtype)
+
+
+def _planted(
+    name: str,
+    seed: int,
+    languages: Sequence[str],
+    n_concepts: int,
+    backend: Backend,
+    device: str | torch.device | None,
+    dtype: torch.dtype,
+) -> HookedModel:
+    """The model of the world of a name."""
+    world = planted_world(name, seed, languages=languages, n_concepts=n_concepts)
     return planted_model(world, backend=backend, device=device, dtype=dtype)
 
 

@@ -7,7 +7,7 @@ uniform (queries and keys are 0), so that the last of three positions gets a thi
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +16,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from semantic_hub.models.checkpoints import (
+    Backend,
     bridge_class,
     build_hooked_transformer,
     hooked_transformer_class,
 )
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.zoo.planted.codes import (
     AMPLITUDES,
     COMPONENTS,
@@ -60,10 +62,10 @@ Weights = Mapping[str, Float[np.ndarray, "rows columns"]]
 def planted_model(
     world: PlantedWorld,
     *,
-    backend: Literal["auto", "hooked", "bridge"] = "auto",
+    backend: Backend = "auto",
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
-) -> Any:
+) -> HookedModel:
     """A world's model.
 
     Args:
