@@ -1,4 +1,4 @@
-"""Programs from disk: the standard library, a folder of Python files, a file like MBPP's."""
+"""Read programs from the standard library, a folder of Python files, or a file like MBPP's."""
 
 import re
 import sys
@@ -20,94 +20,98 @@ _NOT_SOURCE = {"test", "tests", "idle_test", "lib2to3", "site-packages", "dist-p
 def standard_library_functions(
     at_most: int | None = None, *, modules: Sequence[str] | None = None, longest: int = 1000
 ) -> tuple[Program, ...]:
-    """Functions with a docstring from the standard library's own source, in the modules' order.
+    """Functions with a docstring from the source of the standard library, in the modules' order.
 
-    Its tests and what was installed into it are left out. Which functions there are depends on the
-    version of Python that runs.
+    Tests and installed packages are left out. The set of functions depends on the version of
+    Python.
 
     Args:
-        at_most: How many, evenly spaced over all; None for all, some thousands.
+        at_most: Number of functions, evenly spaced over all; None for all, some thousands.
         modules: Modules and packages, such as ``("json", "textwrap")``; None for all.
-        longest: Characters of a program; longer ones are left out.
+        longest: Longest program in characters; longer ones are left out.
 
     Raises:
-        SemanticHubError: No source at hand, or no such modules in it.
+        SemanticHubError: The source is not installed, or has no such modules.
 
     Example:
-        >>> found = standard_library_functions(modules=("textwrap",))
-        >>> found[-1].name, found[-1].text.partition(" ")[0]
+        >>> programs = standard_library_functions(modules=("textwrap",))
+        >>> programs[-1].name, programs[-1].text.partition(" ")[0]
         ('textwrap.indent', 'Adds')
     """
-    found = [
+    programs = [
         program
         for name, file in _modules(modules)
         for program in functions(_read(file, "standard_library_functions"), name)
         if program.text and len(program.code) <= longest
     ]
-    if not found:
+    if not programs:
         raise SemanticHubError(
             "standard_library_functions",
             got=f"no functions in {sysconfig.get_path('stdlib')} of {modules or 'all modules'}",
             expected="the source of the standard library",
             fix="Name other modules, or take programs_from_folder.",
         )
-    return evenly_spaced(found, len(found) if at_most is None else at_most)
+    return evenly_spaced(programs, len(programs) if at_most is None else at_most)
 
 
 def programs_from_folder(path: str | Path, *, longest: int = 1000) -> tuple[Program, ...]:
-    """The functions in the ``.py`` files of a folder and its subfolders, in the order of the paths.
+    """Functions in the ``.py`` files of a folder and its subfolders, in the order of the paths.
 
-    A function's text is its docstring's first line, and the docstring is taken out of its code; see
-    `semantic_hub.spokes.code.functions.functions`. A file without functions is a program itself.
+    A function's text is the first line of its docstring, which is removed from its code; see
+    `semantic_hub.spokes.code.functions.functions`. A file without functions is one program.
 
     Args:
         path: The folder.
-        longest: Characters of a program; longer ones are left out.
+        longest: Longest program in characters; longer ones are left out.
 
     Raises:
-        SemanticHubError: No such folder, no program in it, a file that is no Python or not in the
-            encoding that it declares (names the file and the line).
+        SemanticHubError: No such folder, no program in it, or a file that is not valid Python or
+            not in its declared encoding; the error names the file and the line.
     """
     folder = Path(path)
     files = _python_files(folder)
-    found = [program for file in files for program in _programs_of(file, folder)]
-    return _not_empty(
-        [program for program in found if len(program.code) <= longest],
+    programs = [program for file in files for program in _programs_in_file(file, folder)]
+    return _check_not_empty(
+        [program for program in programs if len(program.code) <= longest],
         f"{path}, with {len(files)} .py files" if folder.is_dir() else f"{path}: no such folder",
         "programs_from_folder",
     )
 
 
 def programs_from_jsonl(path: str | Path) -> tuple[Program, ...]:
-    """Programs with descriptions from JSON Lines in the layout of MBPP.
+    """Read programs with descriptions from JSON Lines in the layout of MBPP.
 
-    Each line is an object with ``code``, and ``text`` (in the sanitised files ``prompt``); others,
-    such as ``test_list``, are not read. Lines of code end in ``\\n``, whatever the file has.
+    Each line is an object with ``code`` and ``text`` (``prompt`` in MBPP's sanitized files); other
+    fields, such as ``test_list``, are ignored. Line ends in the code become ``\\n``.
 
     Args:
         path: A UTF-8 file.
 
     Raises:
-        SemanticHubError: A line that is no JSON object, lacks one of the two or has an empty one,
-            or whose code is no Python (names the file and the line).
+        SemanticHubError: A line that is not a JSON object, that lacks one of the two fields or has
+            an empty one, or whose code is not valid Python; the error names the file and line.
 
     Source:
         Austin et al. 2021, Program Synthesis with Large Language Models, arXiv 2108.07732.
     """
-    found = [_record(*record, str(path)) for record in read_records(path, "programs_from_jsonl")]
-    return _not_empty(found, str(path), "programs_from_jsonl")
+    records = read_records(path, "programs_from_jsonl")
+    programs = [_program_from_record(*record, str(path)) for record in records]
+    return _check_not_empty(programs, str(path), "programs_from_jsonl")
 
 
 def _python_files(folder: Path) -> list[Path]:
+    """Python files of a folder and its subfolders, in the order of their relative paths."""
     return sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix())
 
 
 def _module_name(file: Path, folder: Path) -> str:
+    """Dotted name of a file's module, with the folder as the root."""
     name = file.relative_to(folder).with_suffix("").as_posix().replace("/", ".")
     return name.removesuffix(".__init__")
 
 
-def _programs_of(file: Path, folder: Path) -> list[Program]:
+def _programs_in_file(file: Path, folder: Path) -> list[Program]:
+    """Functions of a file, or the whole file if it has none."""
     source = _read(file, "programs_from_folder")
     check_syntax(source, str(file), "programs_from_folder")
     name = _module_name(file, folder)
@@ -115,18 +119,18 @@ def _programs_of(file: Path, folder: Path) -> list[Program]:
     return functions(source, name, source_name=str(file)) or whole
 
 
-def _modules(wanted: Sequence[str] | None) -> Iterator[tuple[str, Path]]:
-    """Name and file of each module, ordered by path."""
+def _modules(names: Sequence[str] | None) -> Iterator[tuple[str, Path]]:
+    """Name and file of each module of the standard library, ordered by path."""
     folder = Path(sysconfig.get_path("stdlib"))
     for file in _python_files(folder):
         name, parts = _module_name(file, folder), set(file.relative_to(folder).parts)
-        inner = wanted is None or any(f"{name}.".startswith(f"{module}.") for module in wanted)
-        if inner and name.split(".")[0] in sys.stdlib_module_names and not parts & _NOT_SOURCE:
+        requested = names is None or any(f"{name}.".startswith(f"{n}.") for n in names)
+        if requested and name.split(".")[0] in sys.stdlib_module_names and not parts & _NOT_SOURCE:
             yield name, file
 
 
 def _read(path: Path, operation: str) -> str:
-    """A Python file's text, in the encoding that it declares, with lines that end in ``\\n``."""
+    """Text of a Python file in its declared encoding, with ``\\n`` as line ends."""
     try:
         with tokenize.open(path) as file:
             return file.read()
@@ -139,27 +143,31 @@ def _read(path: Path, operation: str) -> str:
         ) from None
 
 
-def _record(place: str, record: Mapping[str, Any], file: str) -> Program:
+def _program_from_record(location: str, record: Mapping[str, Any], file: str) -> Program:
+    """Program from one JSON object."""
     cells = {"code": record.get("code"), "text": record.get("text", record.get("prompt"))}
     for name, cell in cells.items():
         if not isinstance(cell, str) or not cell.strip():
             raise SemanticHubError(
                 "programs_from_jsonl",
-                got=f"{place}: no text in {name!r}; its columns are {', '.join(record)}",
+                got=f"{location}: no text in {name!r}; its columns are {', '.join(record)}",
                 expected="columns 'text' (or 'prompt') and 'code', both with text",
                 fix="Rename the columns, or drop the line.",
             )
     code = re.sub(r"\r\n?", "\n", cells["code"].removeprefix("\ufeff"))
-    check_syntax(code, f"{place}, line of the code", "programs_from_jsonl")
-    return Program(code, cells["text"].strip(), name=str(record.get("task_id", place)), source=file)
+    check_syntax(code, f"{location}, line of the code", "programs_from_jsonl")
+    return Program(
+        code, cells["text"].strip(), name=str(record.get("task_id", location)), source=file
+    )
 
 
-def _not_empty(found: list[Program], got: str, operation: str) -> tuple[Program, ...]:
-    if not found:
+def _check_not_empty(programs: list[Program], got: str, operation: str) -> tuple[Program, ...]:
+    """The programs as a tuple, or an error if there are none."""
+    if not programs:
         raise SemanticHubError(
             operation,
             got=f"no program in {got}",
             expected="at least one, no longer than allowed",
             fix="Check the path, or allow longer programs.",
         )
-    return tuple(found)
+    return tuple(programs)

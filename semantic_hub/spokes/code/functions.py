@@ -1,4 +1,4 @@
-"""The functions of a source file as programs, without their docstrings."""
+"""Extract the functions of a source file as programs without their docstrings."""
 
 import ast
 import inspect
@@ -15,21 +15,21 @@ _LONG_STRING = re.compile(r"\"\"\"|'''|\\(?:\r\n|\r|\n)")
 
 
 def functions(source: str, module: str = "", *, source_name: str = "") -> list[Program]:
-    """Functions and methods of a file that are not inside another function, in their order.
+    """Extract functions and methods that are not inside another function, in their order.
 
-    Each has its docstring's first line as text, and the docstring's own characters taken out of its
-    code, which begins at the margin. One that is a docstring alone is no program.
+    The text of each program is the docstring's first line. Its code is dedented, with the
+    docstring's characters removed. Functions that consist of a docstring only are left out.
 
     Args:
-        source: The file's text.
-        module: What comes before the functions' names.
-        source_name: The file, as programs and errors name it; the module if empty.
+        source: Text of the file.
+        module: Prefix of the functions' names.
+        source_name: Name of the file in programs and errors; the module if empty.
 
     Returns:
-        Programs; `Program.around` says what the file calls what.
+        Programs; `Program.around` holds the names that the rest of the file defines.
 
     Raises:
-        SyntaxError: The text is no Python.
+        SyntaxError: The text is not valid Python.
 
     Example:
         >>> [program] = functions('def say(x):\\n    "Say it."\\n    print(x)', "talk")
@@ -37,14 +37,14 @@ def functions(source: str, module: str = "", *, source_name: str = "") -> list[P
         ('talk.say', 'Say it.', 'def say(x):\\n    print(x)')
     """
     tree, spans = parse(source), Spans(source)
-    names, own = bindings(tree), cache(methods)
+    names, methods_of = bindings(tree), cache(methods)
     return [
         Program(
-            _code(function, spans),
+            _code_without_docstring(function, spans),
             _first_line(function),
             f"{module}.{path}{function.name}".lstrip("."),
             source_name or module,
-            around(names, function, own(owner)) if owner else names,
+            around(names, function, methods_of(owner)) if owner else names,
         )
         for function, owner, path in _definitions(tree.body)
         if len(function.body) > 1 or not _has_docstring(function)
@@ -54,7 +54,7 @@ def functions(source: str, module: str = "", *, source_name: str = "") -> list[P
 def _definitions(
     body: Sequence[ast.stmt], owner: ast.ClassDef | None = None, path: str = ""
 ) -> Iterator[tuple[Function, ast.ClassDef | None, str]]:
-    """Functions with their class and its path, through classes and conditions."""
+    """Function definitions with their class and its path, also in classes and conditions."""
     for statement in body:
         if isinstance(statement, Function):
             yield statement, owner, path
@@ -65,35 +65,37 @@ def _definitions(
 
 
 def _inner(statement: ast.stmt) -> list[ast.stmt]:
-    """Statements inside a condition, a loop, a ``with`` or a ``try``, its handlers included."""
+    """Statements inside a condition, a loop, a ``with`` or a ``try`` with its handlers."""
     parts = list(ast.iter_child_nodes(statement))
     handlers = [node.body for node in parts if isinstance(node, ast.ExceptHandler | ast.match_case)]
     return [node for node in parts if isinstance(node, ast.stmt)] + [s for h in handlers for s in h]
 
 
 def _first_line(function: Function) -> str:
+    """First line of a function's docstring, empty if it has none."""
     docstring = ast.get_docstring(function, clean=False)
     lines = inspect.cleandoc(docstring or "").splitlines()
     return lines[0].strip() if lines else ""
 
 
 def _has_docstring(function: Function) -> bool:
+    """Whether a function has a docstring."""
     return ast.get_docstring(function, clean=False) is not None
 
 
-def _code(function: Function, spans: Spans) -> str:
-    """A function's text at the margin, without its docstring: some characters left out."""
+def _code_without_docstring(function: Function, spans: Spans) -> str:
+    """Dedented text of a function without its docstring."""
     first = min([function.lineno, *(node.lineno for node in function.decorator_list)])
-    left_out = sorted([*_docstring(function, spans), *_margins(function, first, spans)])
-    kept, place = [], spans.line_start(first)
-    for start, end in left_out:
-        kept.append(spans.source[place : max(place, start)])
-        place = max(place, end)
-    return "".join(kept) + spans.source[place : spans.end(function)]
+    removed = sorted([*_docstring_spans(function, spans), *_margins(function, first, spans)])
+    kept, position = [], spans.line_start(first)
+    for start, end in removed:
+        kept.append(spans.source[position : max(position, start)])
+        position = max(position, end)
+    return "".join(kept) + spans.source[position : spans.end(function)]
 
 
-def _docstring(function: Function, spans: Spans) -> list[tuple[int, int]]:
-    """The docstring's characters, and those of its lines where nothing else is on them."""
+def _docstring_spans(function: Function, spans: Spans) -> list[tuple[int, int]]:
+    """Characters of the docstring, with its whole lines if nothing else is on them."""
     if not _has_docstring(function):
         return []
     start, end = spans.start(function.body[0]), spans.end(function.body[0])
@@ -104,7 +106,7 @@ def _docstring(function: Function, spans: Spans) -> list[tuple[int, int]]:
 
 
 def _margins(function: Function, first: int, spans: Spans) -> Iterator[tuple[int, int]]:
-    """What stands before each line on account of the function's own indentation."""
+    """Characters of the function's indentation at the start of each line."""
     margin = spans.source[spans.line_start(function.lineno) : spans.start(function)]
     inside = _lines_in_strings(function, spans)
     for line in range(first, (function.end_lineno or function.lineno) + 1):
@@ -114,7 +116,7 @@ def _margins(function: Function, first: int, spans: Spans) -> Iterator[tuple[int
 
 
 def _lines_in_strings(function: Function, spans: Spans) -> set[int]:
-    """Lines that begin inside a string, where each space counts."""
+    """Lines that begin inside a string, whose spaces must be kept."""
     strings = [
         node
         for node in ast.walk(function)

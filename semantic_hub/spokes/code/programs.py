@@ -1,4 +1,4 @@
-"""Programs with what they are for."""
+"""A program: a piece of Python with its description."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,23 +7,23 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.spokes.code.spans import parse
 
 Parameters = tuple[str, ...]
-"""Names of the parameters that a call can fill by position, ``self`` left out."""
+"""Names of the parameters that a call can fill by position, without ``self``."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """A piece of Python, and what it does in words.
+    """Piece of Python with a description of what it does.
 
     Args:
-        code: The program's text, without its docstring.
-        text: What it does, in a sentence; empty if nothing says so.
-        name: What it is called in figures and errors.
-        source: The file or module that it comes from: programs of one source are near each other.
-        around: What the rest of its file calls what: names with the parameters of functions, and
-            None for what is no function, or one that cannot be told.
+        code: Text of the program, without its docstring.
+        text: Description in a sentence; empty if there is none.
+        name: Name in figures and errors.
+        source: File or module that it comes from; hard negatives are taken from the same source.
+        around: Names that the rest of its file defines, with the parameters of functions; None for
+            a name that is not a function, or not a known one.
 
     Raises:
-        SemanticHubError: Code that is empty or no Python (names the source and the line).
+        SemanticHubError: Code that is empty or not valid Python; names the source and the line.
 
     Example:
         >>> Program('print("hello")', text="Say hello.").text
@@ -37,21 +37,21 @@ class Program:
     around: Mapping[str, Parameters | None] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        place = ": ".join(filter(None, (self.source, self.name))) or "the code"
+        label = ": ".join(filter(None, (self.source, self.name))) or "the code"
         if not self.code.strip():
             raise SemanticHubError(
-                "Program", got=f"{place}: no code", expected="a program", fix="Leave it out."
+                "Program", got=f"{label}: no code", expected="a program", fix="Leave it out."
             )
-        check_syntax(self.code, place, "Program")
+        check_syntax(self.code, label, "Program")
 
 
 def check_syntax(code: str, source: str, operation: str) -> None:
-    """Refuse what is no Python.
+    """Raise unless a text is valid Python.
 
     Args:
-        code: A program's text.
-        source: Where it is from, such as a file's name; the line is added.
-        operation: The call that the error names.
+        code: Text of a program.
+        source: Where it comes from, such as a file's name; the line is added.
+        operation: Name of the call in the error.
 
     Raises:
         SemanticHubError: A syntax error; names the source and the line.
@@ -71,5 +71,5 @@ def check_syntax(code: str, source: str, operation: str) -> None:
     else:
         return
     raise SemanticHubError(
-        operation, got=got, expected="Python that this version can parse", fix="Mend or drop it."
+        operation, got=got, expected="Python that this version can parse", fix="Correct or drop it."
     )

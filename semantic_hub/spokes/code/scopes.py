@@ -1,8 +1,8 @@
-"""What a program calls what: the names that a scope binds, and the parameters behind them.
+"""Names that a scope of a program binds, with the parameters of functions and classes.
 
-A name counts as a function only where its one definition can be told from the text: once it is also
-a parameter, a variable, an import, or decorated by something that may change its parameters, it is
-None, unknown.
+A name counts as a function only if the text has exactly one definition of it. If it is also a
+parameter, a variable or an import, or has a decorator that may change its parameters, it is
+unknown (None).
 """
 
 import ast
@@ -17,19 +17,20 @@ from semantic_hub.spokes.code.programs import Parameters
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Scope = ast.Module | ast.ClassDef | Function | ast.Lambda
 Names = Mapping[str, Parameters | None]
+"""Mapping from a name to the parameters of its function or class, None if not known."""
 
 ANYTHING = "*"
-"""Bound where a star import may have bound any name."""
+"""Name bound by a star import, which may bind any name."""
 
 
 def bindings(scope: Scope) -> dict[str, Parameters | None]:
-    """Every name that a scope binds itself, not in the functions and classes inside it.
+    """Names that a scope binds itself, without those of functions and classes inside it.
 
     Args:
         scope: A module, class, function or lambda.
 
     Returns:
-        Name to the parameters of the function or class that it is, or None.
+        Mapping from name to the parameters of its function or class, or None.
 
     Example:
         >>> bindings(ast.parse("def f(a, *, b): c = 1\\nclass A:\\n def __init__(self, d): pass"))
@@ -37,14 +38,14 @@ def bindings(scope: Scope) -> dict[str, Parameters | None]:
         >>> bindings(ast.parse("def f(a): pass\\nf = 1"))
         {'f': None}
     """
-    found: dict[str, set[Parameters | None]] = {}
+    bound: dict[str, set[Parameters | None]] = {}
     for name, parameters in (*_own_parameters(scope), *_bound(scope)):
-        found.setdefault(name, set()).add(parameters)
-    return {name: values.pop() if len(values) == 1 else None for name, values in found.items()}
+        bound.setdefault(name, set()).add(parameters)
+    return {name: values.pop() if len(values) == 1 else None for name, values in bound.items()}
 
 
 def methods(owner: ast.ClassDef) -> dict[str, Parameters | None]:
-    """Parameters of a class' own methods, as calls on its object fill them.
+    """Parameters of a class's methods, as filled by calls on its object.
 
     Example:
         >>> [owner] = ast.parse("class A:\\n def say(self, word): pass").body
@@ -60,12 +61,12 @@ def methods(owner: ast.ClassDef) -> dict[str, Parameters | None]:
 
 
 def around(names: Names, function: Function, own: Names) -> Names:
-    """Names that hold around a method: those outside its class, and its object's methods.
+    """Names in scope around a method: those outside its class, and its object's methods.
 
     Args:
-        names: What holds around the class.
+        names: Names in scope around the class.
         function: The method.
-        own: The class' `methods`.
+        own: The `methods` of its class.
     """
     called_on = _receiver(function)
     if not called_on:
@@ -75,22 +76,24 @@ def around(names: Names, function: Function, own: Names) -> Names:
 
 
 def inside(names: Names, function: Function | ast.Lambda, *, method: bool) -> Names:
-    """Names that hold in a function: its own hide those around it, but a method's own object.
+    """Names in scope in a function: its own shadow those around it, except a method's object.
 
     Args:
-        names: What holds `around` it.
+        names: Names in scope `around` it.
         function: The function.
-        method: Whether it stands in a class' body.
+        method: Whether it is in the body of a class.
     """
     own = bindings(function)
-    hidden = own.keys() - ({_receiver(function)} if method else set())
-    seen = {name: value for name, value in names.items() if name.partition(".")[0] not in hidden}
-    return {**seen, **own}
+    shadowed = own.keys() - ({_receiver(function)} if method else set())
+    visible = {
+        name: value for name, value in names.items() if name.partition(".")[0] not in shadowed
+    }
+    return {**visible, **own}
 
 
 @cache
 def builtin_parameters(name: str) -> Parameters | None:
-    """Parameters of a builtin by its signature; None where there is none to inspect.
+    """Parameters of a builtin from its signature; None if it has none to inspect.
 
     Example:
         >>> builtin_parameters("isinstance"), builtin_parameters("min")
@@ -108,6 +111,7 @@ def builtin_parameters(name: str) -> Parameters | None:
 
 
 def _own_parameters(scope: Scope) -> Iterator[tuple[str, None]]:
+    """Parameters of a function, which are unknown names in it."""
     if isinstance(scope, Function | ast.Lambda):
         arguments = scope.args
         for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
@@ -117,6 +121,7 @@ def _own_parameters(scope: Scope) -> Iterator[tuple[str, None]]:
 
 
 def _bound(scope: Scope) -> Iterator[tuple[str, Parameters | None]]:
+    """Each binding of a name in a scope, with its parameters."""
     for node in _own_nodes(scope.body if isinstance(scope.body, list) else [scope.body]):
         if isinstance(node, Function):
             yield node.name, None if node.decorator_list else _positional(node)
@@ -128,7 +133,7 @@ def _bound(scope: Scope) -> Iterator[tuple[str, Parameters | None]]:
 
 
 def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All nodes, except those inside functions, lambdas and classes."""
+    """The nodes and their descendants, except those inside functions, lambdas and classes."""
     for node in nodes:
         yield node
         if not isinstance(node, Function | ast.Lambda | ast.ClassDef):
@@ -136,7 +141,7 @@ def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _names(node: ast.AST) -> list[str]:
-    """The names that a node itself binds."""
+    """Names that a node itself binds."""
     match node:
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
             return [name]
@@ -150,7 +155,7 @@ def _names(node: ast.AST) -> list[str]:
 
 
 def _bound_from_inside(scope: Scope) -> Iterator[str]:
-    """Names of this scope that functions inside it may bind anew."""
+    """Names of this scope that functions inside it may rebind."""
     kind = ast.Global if isinstance(scope, ast.Module) else ast.Nonlocal
     for node in ast.walk(scope) if isinstance(scope, ast.Module | Function) else ():
         if isinstance(node, kind):
@@ -158,7 +163,7 @@ def _bound_from_inside(scope: Scope) -> Iterator[str]:
 
 
 def _receiver(function: Function | ast.Lambda) -> str:
-    """What a method calls its object, usually ``self``; empty where nothing is it throughout."""
+    """Name of a method's object, usually ``self``; empty if there is none or it is rebound."""
     if isinstance(function, ast.Lambda) or {"staticmethod", "classmethod"} & _decorators(function):
         return ""
     names = _positional(function)[:1]
@@ -166,20 +171,24 @@ def _receiver(function: Function | ast.Lambda) -> str:
 
 
 def _positional(function: Function) -> Parameters:
+    """Positional parameters of a function."""
     return tuple(a.arg for a in (*function.args.posonlyargs, *function.args.args))
 
 
 def _method_parameters(function: Function) -> Parameters | None:
+    """Parameters of a method without its object; None if a decorator may change them."""
     if not function.decorator_list or _decorators(function) == {"classmethod"}:
         return _positional(function)[1:]
     return _positional(function) if _decorators(function) == {"staticmethod"} else None
 
 
 def _constructor(owner: ast.ClassDef) -> Parameters | None:
+    """Parameters of a class's ``__init__``; None if they are not known."""
     own = methods(owner)
     decorated = owner.decorator_list or owner.keywords or "__new__" in own
     return None if decorated else own.get("__init__")
 
 
 def _decorators(function: Function) -> set[str]:
+    """Decorators of a function as text."""
     return {ast.unparse(decorator) for decorator in function.decorator_list}

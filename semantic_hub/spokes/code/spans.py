@@ -1,4 +1,4 @@
-"""Where the parts of a program stand in its text, in characters."""
+"""Character positions of the nodes of a program's syntax tree in its text."""
 
 import ast
 import re
@@ -6,16 +6,15 @@ import warnings
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
-
 Placed = ast.stmt | ast.expr | ast.keyword | ast.arg | ast.alias | ast.excepthandler | ast.pattern
-"""A node of the syntax tree that has a place."""
+"""Node of the syntax tree that has a position."""
 
 
 class Spans:
-    """From the nodes of a program's syntax tree to slices of its text.
+    """Convert the nodes of a program's syntax tree to slices of its text.
 
     A node's column counts the *UTF-8 bytes* before it in its line, and lines end where Python ends
-    them: at ``\\n``, ``\\r\\n`` and ``\\r``, never at a form feed or a separator of Unicode.
+    them, at ``\\n``, ``\\r\\n`` and ``\\r``, never at a form feed or a separator of Unicode.
 
     Args:
         source: The text that was parsed.
@@ -29,52 +28,53 @@ class Spans:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        ends = [end.end() for end in _LINE_END.finditer(source)]
-        self._lines = [0, *ends, len(source)]
+        line_ends = [match.end() for match in _LINE_END.finditer(source)]
+        self._lines = [0, *line_ends, len(source)]
 
     def span(self, node: Placed) -> slice:
-        """The characters of a node: ``source[span]`` is its text."""
+        """Characters of a node: ``source[span]`` is its text."""
         return slice(self.start(node), self.end(node))
 
     def start(self, node: Placed) -> int:
         """Index of a node's first character."""
-        return self._place(node.lineno, node.col_offset)
+        return self._index(node.lineno, node.col_offset)
 
     def end(self, node: Placed) -> int:
-        """Index behind a node's last character."""
-        return self._place(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
+        """Index after a node's last character."""
+        return self._index(node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
 
     def line_start(self, line: int) -> int:
-        """Index of the first character of a line, the first of which is 1."""
+        """Index of the first character of a line, counted from 1."""
         return self._lines[line - 1]
 
     def after(self, mark: str, start: int) -> int:
-        """Index behind the first such mark from `start` on that is not in a comment.
+        """Index after the first such mark from `start` on that is not in a comment.
 
-        Only for stretches without strings, such as between two arguments.
+        Only for text without strings, such as between two arguments.
 
         Example:
             >>> Spans("f(a  # one, two\\n, b)").after(",", 3)
             17
         """
-        found = re.compile(
+        match = re.compile(
             rf"(?:[^{re.escape(mark)}#]|#[^\r\n]*(?=[\r\n]|\Z))*{re.escape(mark)}"
         ).match(self.source, start)
-        if found is None:
+        if match is None:
             raise ValueError(f"no {mark!r} from character {start} on")
-        return found.end()
+        return match.end()
 
-    def _place(self, line: int, column: int) -> int:
+    def _index(self, line: int, column: int) -> int:
+        """Index of the character at a line and a column in bytes."""
         start, end = self._lines[line - 1 : line + 1]
         text = self.source[start:end]
         return start + (column if text.isascii() else len(text.encode()[:column].decode()))
 
 
 def parse(source: str) -> ast.Module:
-    """The syntax tree of a program, without the warnings that its own text may give rise to.
+    """Parse a program into its syntax tree, without the warnings that its text may cause.
 
     Raises:
-        SyntaxError: It is none.
+        SyntaxError: The text is not valid Python.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

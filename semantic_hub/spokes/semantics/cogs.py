@@ -1,4 +1,4 @@
-"""Sentences with their logical forms, read from COGS' files or made from a grammar's events.
+"""Sentences with their logical forms, from COGS' files or from a grammar's events.
 
 Source: Kim and Linzen 2020, COGS: A Compositional Generalization Challenge Based on Semantic
 Interpretation, EMNLP, arXiv 2010.05465.
@@ -18,20 +18,20 @@ from semantic_hub.spokes.semantics.grammar import Event
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm, Primitive, parse_form
 
 PRIMITIVE = "primitive"
-"""The type of COGS' rows that hold a single word, and why they are skipped."""
+"""Type of COGS' rows that hold a single word, and the reason why they are skipped."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A sentence and its logical form.
+    """Sentence with its logical form.
 
     Args:
         sentence: The sentence.
-        form: Its form; all proper names in it stand in the sentence.
-        kind: COGS' type, such as ``"in_distribution"``; free.
+        form: Its logical form; all proper names in it occur in the sentence.
+        kind: COGS' type, such as ``"in_distribution"``; any text.
 
     Raises:
-        SemanticHubError: A name of the form that the sentence lacks.
+        SemanticHubError: The sentence lacks a name of the form.
 
     Example:
         >>> example = Example(
@@ -53,12 +53,12 @@ class Example:
                 "Example",
                 got=f"the name {missing[0]!r} in the form of {self.sentence!r}",
                 expected="names that the sentence has too",
-                fix="Mend the sentence or the form.",
+                fix="Correct the sentence or the form.",
             )
 
     @classmethod
     def from_event(cls, event: Event) -> "Example":
-        """The sentence and the form of a grammar's event.
+        """Make an example from a grammar's event.
 
         Example:
             >>> from semantic_hub.spokes.semantics.grammar import VERBS, Party
@@ -70,7 +70,7 @@ class Example:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The proper names, each once, in the order of the sentence."""
+        """Distinct proper names, in the order of the sentence."""
         return tuple(sorted(self.form.names, key=lambda name: self.places(name)[0]))
 
     @property
@@ -79,32 +79,32 @@ class Example:
         return any(len(self.places(name)) > 1 for name in self.names)
 
     def places(self, name: str) -> tuple[int, ...]:
-        """Where a name begins in the sentence, in characters, each time that it occurs."""
-        return tuple(found.start() for found in _word(name).finditer(self.sentence))
+        """Index of each occurrence of a name in the sentence, in characters."""
+        return tuple(match.start() for match in _word(name).finditer(self.sentence))
 
     def roles(self, name: str) -> tuple[str, ...]:
-        """The roles of a name, each once."""
+        """Distinct roles of a name."""
         return self.form.roles(name)
 
     def renamed(self, names: Mapping[str, str]) -> "Example":
-        """The same sentence and form with other names, all replaced at once.
+        """Replace names in the sentence and the form, all at once.
 
         Args:
-            names: Old name to new name; others stay.
+            names: Mapping from old name to new name; other names stay.
         """
         if not names:
             return self
-        sentence = _word(*names).sub(lambda found: names[found[0]], self.sentence)
+        sentence = _word(*names).sub(lambda match: names[match[0]], self.sentence)
         return replace(self, sentence=sentence, form=self.form.renamed(names))
 
 
 @dataclass(frozen=True)
 class Examples(Sequence[Example]):
-    """A list of examples, and how many there would be more.
+    """Sequence of examples, with the number of skipped ones by reason.
 
     Args:
         items: The examples.
-        skipped: How many were left out, by reason.
+        skipped: Number of examples that were left out, by reason.
 
     Example:
         >>> examples = Examples((), {"primitive": 143})
@@ -130,18 +130,18 @@ class Examples(Sequence[Example]):
 
 
 def read_cogs(path: str | Path) -> Examples:
-    """The sentences of a COGS file: sentence, logical form and type, tab-separated, no header.
+    """Read the sentences of a COGS file: sentence, logical form and type, tab-separated, no header.
 
-    Rows of single words (type ``"primitive"``, whose forms are lambda terms or names) are counted
-    and left out.
+    Rows of single words (type ``"primitive"``, whose forms are lambda terms or names) are skipped
+    and counted.
 
     Args:
         path: The file, such as COGS' ``train.tsv``, UTF-8.
 
     Raises:
         SemanticHubError: A file that is missing, empty or not UTF-8, a row without three columns,
-            a form with unbalanced parentheses or another fault, a name of the form that the
-            sentence lacks, or no sentence at all; names the file and the row.
+            an invalid form, a sentence that lacks a name of its form, or no sentence at all;
+            names the file and the row.
 
     Example:
         >>> path = Path("cogs.tsv")
@@ -150,22 +150,22 @@ def read_cogs(path: str | Path) -> Examples:
         [('Anna ran .', ('Anna',))]
     """
     lines = read_lines(path, "read_cogs")
-    rows = [_example(line, f"{path}:{n}") for n, line in enumerate(lines, 1) if line.strip()]
-    found = tuple(row for row in rows if row is not None)
-    if not found:
+    rows = [_read_row(line, f"{path}:{n}") for n, line in enumerate(lines, 1) if line.strip()]
+    examples = tuple(row for row in rows if row is not None)
+    if not examples:
         raise SemanticHubError(
             "read_cogs", got=f"{path}: no sentences", expected="at least one", fix="Add some."
         )
-    return Examples(found, {PRIMITIVE: len(rows) - len(found)})
+    return Examples(examples, {PRIMITIVE: len(rows) - len(examples)})
 
 
 def distinct_names(examples: Iterable[Example]) -> tuple[str, ...]:
-    """All proper names of the examples, sorted."""
+    """Sorted distinct proper names of the examples."""
     return tuple(sorted({name for example in examples for name in example.names}))
 
 
 def distinct_roles(examples: Iterable[Example]) -> tuple[str, ...]:
-    """All roles that proper names have in the examples, the most frequent first.
+    """Distinct roles of proper names in the examples, the most frequent first.
 
     Example:
         >>> form = LogicalForm.parse("run . agent ( x _ 1 , Anna )")
@@ -177,17 +177,17 @@ def distinct_roles(examples: Iterable[Example]) -> tuple[str, ...]:
 
 
 def _word(*words: str) -> re.Pattern[str]:
-    """One of these words, as a whole one; compiled patterns are kept by `re` itself."""
+    """Pattern of one of the words as a whole word; `re` caches compiled patterns."""
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)")
 
 
-def _example(line: str, place: str) -> Example | None:
-    """One row; None for a primitive."""
+def _read_row(line: str, location: str) -> Example | None:
+    """Example of one row; None for a primitive."""
     cells = [cell.strip() for cell in line.split("\t")]
     if len(cells) != 3 or not all(cells):
         raise SemanticHubError(
             "read_cogs",
-            got=f"{place}: {len(cells)} columns, {sum(map(bool, cells))} of them filled",
+            got=f"{location}: {len(cells)} columns, {sum(map(bool, cells))} of them filled",
             expected="three: sentence, logical form and type",
             fix="Separate them with tabs.",
         )
@@ -198,13 +198,13 @@ def _example(line: str, place: str) -> Example | None:
             return Example(sentence, parsed, kind)
     except SemanticHubError as error:
         raise SemanticHubError(
-            "read_cogs", got=f"{place}: {error.got}", expected=error.expected, fix=error.fix
+            "read_cogs", got=f"{location}: {error.got}", expected=error.expected, fix=error.fix
         ) from None
     if kind != PRIMITIVE:
         raise SemanticHubError(
             "read_cogs",
-            got=f"{place}: {form!r} of type {kind!r}",
+            got=f"{location}: {form!r} of type {kind!r}",
             expected=f"the form of a sentence, or the type {PRIMITIVE!r}",
-            fix="Mend the row, and leave out a header.",
+            fix="Correct the row, and leave out a header.",
         )
     return None

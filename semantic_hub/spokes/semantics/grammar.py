@@ -1,9 +1,10 @@
-"""Who did what to whom: a small grammar of English sentences and their logical forms.
+"""A small grammar of English sentences about who did what to whom, with their logical forms.
 
-Sentence and form are written as in COGS: words apart, past tense, a variable for every noun and
-verb that bears the number of its word. Definite nouns come first, then all conjuncts in the order
-of the sentence; a verb has one for each of its roles. Source: Kim and Linzen 2020, COGS, EMNLP,
-arXiv 2010.05465, appendix C (logical forms). The words and constructions are our own selection.
+Sentence and form are written as in COGS: words separated by spaces, past tense, and for every noun
+and verb a variable with the index of its word. Definite nouns come first, then all conjuncts in the
+order of the sentence; a verb has one for each of its roles. Source: Kim and Linzen 2020, COGS,
+EMNLP, arXiv 2010.05465, appendix C (logical forms). The words and constructions are our own
+selection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,12 +17,12 @@ from semantic_hub.errors import SemanticHubError
 
 Role = Literal["agent", "theme", "recipient"]
 ROLES: tuple[Role, ...] = ("agent", "theme", "recipient")
-"""The roles of this grammar, which are all that names have in COGS."""
+"""Roles of this grammar: all roles that names have in COGS."""
 
 
 @dataclass(frozen=True)
 class Verb:
-    """``give, gave, given``; one that takes a recipient has the four constructions of giving."""
+    """A verb's forms, such as ``give, gave, given``, and whether it takes a recipient."""
 
     lemma: str
     past: str
@@ -30,13 +31,13 @@ class Verb:
 
     @property
     def constructions(self) -> tuple[str, ...]:
-        """Names of the `CONSTRUCTIONS` that it occurs in."""
+        """Names of its `CONSTRUCTIONS`: four for verbs of giving, two for others."""
         return _GIVING if self.gives else _ACTING
 
 
 @dataclass(frozen=True)
 class Party:
-    """One who takes part: a proper name, or a noun with an article."""
+    """Participant of an event: a proper name, or a noun with an article."""
 
     word: str
     article: Literal["", "a", "the"] = ""
@@ -60,7 +61,7 @@ CONSTRUCTIONS: Mapping[str, str] = {
     "theme passive": "theme was participle to recipient by agent",
     "recipient passive": "recipient was participle theme by agent",
 }
-"""Construction to its words: roles, forms of the verb, and words that stay as they are."""
+"""Mapping from construction to its words: roles, forms of the verb, and fixed words."""
 
 _ACTING = ("active", "passive")
 _GIVING = ("to-dative", "double object", "theme passive", "recipient passive")
@@ -91,26 +92,26 @@ NAMES: tuple[str, ...] = (
     "Anna", "Maria", "Lucy", "Julia", "Emma", "Sophia", "Laura", "Clara", "Peter", "Paul", "John",
     "Thomas", "Martin", "Michael", "Daniel", "Simon",
 )  # fmt: skip
-"""Names to draw from where no others are given."""
+"""Default names to draw from."""
 
 NOUNS: tuple[str, ...] = (
     "dog", "cat", "horse", "girl", "boy", "teacher", "friend", "child", "book", "box", "cake",
     "rose", "apple", "hat", "letter", "ball",
 )  # fmt: skip
-"""Nouns to draw from where no others are given; the first eight can act."""
+"""Default nouns to draw from; the first eight can act."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened, in one construction.
+    """Event in one construction: a verb and its participants.
 
     Args:
-        verb: What happened.
+        verb: The verb.
         construction: One of ``verb.constructions``.
-        parties: Who takes part, by role: agent and theme, and the recipient of a giving.
+        parties: Participants by role: agent and theme, and recipient for verbs of giving.
 
     Raises:
-        SemanticHubError: A construction that the verb does not have, or other roles than it needs.
+        SemanticHubError: A construction that the verb does not have, or the wrong roles.
 
     Example:
         >>> event = Event(
@@ -141,36 +142,37 @@ class Event:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """The roles in the order in which the sentence names them."""
-        return tuple(sorted(_roles_of(self.construction), key=self._slots.index))
+        """Roles in the order of the sentence."""
+        slots = self._slots
+        return tuple(sorted((role for role in ROLES if role in slots), key=slots.index))
 
     @property
     def names(self) -> dict[Role, str]:
-        """Role to name, of those that are proper names, in the order of the sentence."""
+        """Mapping from role to proper name, in the order of the sentence; nouns are left out."""
         return {role: self.parties[role].word for role in self.roles if self.parties[role].is_name}
 
     @property
     def sentence(self) -> str:
-        """The English sentence, its words and its full stop apart."""
+        """English sentence, with spaces between words and before the full stop."""
         words = [word for slot in self._slots for word in self._words(slot)]
         return " ".join([words[0][0].upper() + words[0][1:], *words[1:], "."])
 
     @property
     def logical_form(self) -> str:
-        """The form of the sentence."""
-        at = self._positions
+        """Logical form of the sentence, as COGS writes it."""
+        indices = self._word_indices
         definite = [role for role in self.roles if self.parties[role].article == "the"]
-        prefix = "".join(f"* {self._noun(role, at)} ; " for role in definite)
-        conjuncts = [(at["verb"], self._verb(at))]
+        prefix = "".join(f"* {self._noun(role, indices)} ; " for role in definite)
+        conjuncts = [(indices["verb"], self._verb(indices))]
         conjuncts += [
-            (at[role], self._noun(role, at))
+            (indices[role], self._noun(role, indices))
             for role in self.roles
             if self.parties[role].article == "a"
         ]
         return prefix + " AND ".join(text for _, text in sorted(conjuncts))
 
     def question(self, role: Role) -> str:
-        """A question that the party of one role answers, asked after the sentence.
+        """Question after the sentence that the participant of one role answers.
 
         Example:
             >>> random_event(np.random.default_rng(0)).question("agent")
@@ -182,7 +184,7 @@ class Event:
         return f"{'What' if self.verb.gives and role == 'theme' else 'Who'} {asked} ?"
 
     def annotated(self) -> str:
-        """The sentence with its role before each party: ``agent Anna helped theme Peter .``"""
+        """Sentence with the role before each participant: ``agent Anna helped theme Peter .``"""
         words = [
             word
             for slot in self._slots
@@ -192,38 +194,40 @@ class Event:
 
     @property
     def _slots(self) -> list[str]:
+        """Roles, verb forms and fixed words of the construction, in order."""
         return CONSTRUCTIONS[self.construction].split()
 
     @property
-    def _positions(self) -> dict[str, int]:
-        """The place of each role's noun or name, and of the verb, among the words."""
-        places, end = {}, 0
+    def _word_indices(self) -> dict[str, int]:
+        """Index of each role's noun or name, and of the verb, among the words."""
+        indices, end = {}, 0
         for slot in self._slots:
             end += len(self._words(slot))
-            places["verb" if slot in ("past", "participle") else slot] = end - 1
-        return places
+            indices["verb" if slot in ("past", "participle") else slot] = end - 1
+        return indices
 
     def _words(self, slot: str) -> list[str]:
+        """Words of a role, of a verb form, or the fixed word."""
         if slot in ROLES:
             return self.parties[slot].words()
         return [getattr(self.verb, slot)] if slot in ("past", "participle") else [slot]
 
-    def _noun(self, role: str, at: Mapping[str, int]) -> str:
-        return f"{self.parties[role].word} ( x _ {at[role]} )"
+    def _noun(self, role: str, indices: Mapping[str, int]) -> str:
+        """Conjunct of a noun."""
+        return f"{self.parties[role].word} ( x _ {indices[role]} )"
 
-    def _verb(self, at: Mapping[str, int]) -> str:
+    def _verb(self, indices: Mapping[str, int]) -> str:
+        """Conjuncts of the verb, one for each role."""
+        variable = f"x _ {indices['verb']}"
         return " AND ".join(
-            f"{self.verb.lemma} . {role} ( x _ {at['verb']} , {self._argument(role, at)} )"
+            f"{self.verb.lemma} . {role} ( {variable} , {self._argument(role, indices)} )"
             for role in self.roles
         )
 
-    def _argument(self, role: str, at: Mapping[str, int]) -> str:
+    def _argument(self, role: str, indices: Mapping[str, int]) -> str:
+        """Second argument of a role's conjunct: a name or a variable."""
         party = self.parties[role]
-        return party.word if party.is_name else f"x _ {at[role]}"
-
-
-def _roles_of(construction: str) -> list[Role]:
-    return [role for role in ROLES if role in CONSTRUCTIONS[construction].split()]
+        return party.word if party.is_name else f"x _ {indices[role]}"
 
 
 def random_event(
@@ -233,13 +237,13 @@ def random_event(
     actors: Sequence[str] = NOUNS[:8],
     things: Sequence[str] = NOUNS[8:],
 ) -> Event:
-    """An event with a verb, a construction and parties at random; no word takes part twice.
+    """Draw an event with a random verb, construction and participants; no word occurs twice.
 
     Args:
-        rng: Where the draws come from.
+        rng: Random generator.
         names: Proper names.
-        actors: Nouns that may act and receive.
-        things: Nouns that things happen to.
+        actors: Nouns that may be agent and recipient.
+        things: Nouns that may be the theme.
 
     Example:
         >>> random_event(np.random.default_rng(0)).sentence

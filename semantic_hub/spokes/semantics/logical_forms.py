@@ -1,4 +1,4 @@
-"""Logical forms as COGS writes them, as values: read exactly, changed, and written again.
+"""Logical forms of COGS as values that can be parsed, changed and written again.
 
     form      = { "*" noun ";" } conjunct { "AND" conjunct }
     noun      = word "(" variable ")"
@@ -6,8 +6,8 @@
     argument  = variable | name
     variable  = "x" "_" number
 
-Definite nouns come first. ``see . agent ( x _ 1 , Anna )`` says that Anna is the agent of the
-seeing ``x _ 1``; the number is the place of the noun or verb in the sentence, from 0. Source: Kim
+Definite nouns come first. ``see . agent ( x _ 1 , Anna )`` means that Anna is the agent of the
+seeing ``x _ 1``; the number is the index of the noun or verb in the sentence, from 0. Source: Kim
 and Linzen 2020, COGS, EMNLP, arXiv 2010.05465, section 3 and appendix C.
 """
 
@@ -20,19 +20,25 @@ import numpy as np
 
 from semantic_hub.errors import SemanticHubError
 
+_WORD = r"[^\s().,;*]+"
+_VARIABLE = r"x _ (\d+)"
+_CONJUNCT = re.compile(
+    rf"({_WORD}(?: \. {_WORD})*) \( {_VARIABLE}(?: , (?:{_VARIABLE}|((?!x ){_WORD})))? \)"
+)
+
 Argument = int | str
-"""The number of a variable, or a proper name."""
+"""Index of a variable, or a proper name."""
 
 
 @dataclass(frozen=True)
 class Conjunct:
-    """One thing that a form says.
+    """Conjunct of a logical form.
 
     Args:
         predicate: The words between dots: ``("dog",)``, ``("see", "agent")``,
             ``("cake", "nmod", "on")``.
-        variable: The number of the noun or verb that it is said of.
-        argument: The second argument of a relation; None for a noun.
+        variable: Index of the noun or verb that it is about.
+        argument: Second argument of a relation; None for a noun.
 
     Example:
         >>> str(Conjunct(("see", "agent"), 1, "Anna"))
@@ -49,18 +55,18 @@ class Conjunct:
 
     @property
     def name(self) -> str | None:
-        """The proper name that it is about, if any."""
+        """Proper name in the second argument, if any."""
         return self.argument if isinstance(self.argument, str) else None
 
     @property
     def role(self) -> str:
-        """The last word of a relation, such as ``"agent"``; empty for a noun."""
+        """Last word of a relation, such as ``"agent"``; empty for a noun."""
         return "" if self.argument is None else self.predicate[-1]
 
 
 @dataclass(frozen=True)
 class Primitive:
-    """A word by itself, with the form of it that COGS gives: a lambda term, or a name.
+    """Form of a single word in COGS: a lambda term or a name.
 
     Example:
         >>> str(parse_form("LAMBDA a . cockroach ( a )"))
@@ -75,11 +81,11 @@ class Primitive:
 
 @dataclass(frozen=True)
 class LogicalForm:
-    """What a sentence says, as a conjunction.
+    """Logical form of a sentence: a conjunction.
 
     Args:
-        definites: The nouns that are definite, without their star.
-        conjuncts: All else, in the order of the sentence in COGS' own forms.
+        definites: Definite nouns, without their star.
+        conjuncts: All other conjuncts; in the order of the sentence in COGS' files.
 
     Example:
         >>> form = LogicalForm.parse("* dog ( x _ 1 ) ; see . agent ( x _ 2 , x _ 1 )")
@@ -96,10 +102,10 @@ class LogicalForm:
 
     @classmethod
     def parse(cls, text: str) -> "LogicalForm":
-        """The form of a sentence.
+        """Parse the form of a sentence.
 
         Raises:
-            SemanticHubError: As `parse_form`, or a primitive.
+            SemanticHubError: As for `parse_form`, or a primitive.
         """
         form = parse_form(text)
         if isinstance(form, cls):
@@ -108,11 +114,11 @@ class LogicalForm:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The proper names, each once, in the order of the conjuncts."""
+        """Distinct proper names, in the order of the conjuncts."""
         return tuple(dict.fromkeys(c.name for c in self.conjuncts if c.name is not None))
 
     def roles(self, name: str) -> tuple[str, ...]:
-        """The roles of a proper name, each once, in the order of the conjuncts.
+        """Distinct roles of a proper name, in the order of the conjuncts.
 
         Example:
             >>> LogicalForm.parse("want . agent ( x _ 1 , Anna ) AND want . xcomp ( x _ 1 , x _ 3 )"
@@ -122,10 +128,10 @@ class LogicalForm:
         return tuple(dict.fromkeys(c.role for c in self.conjuncts if c.name == name))
 
     def renamed(self, names: Mapping[str, str]) -> "LogicalForm":
-        """The same with other names; all are replaced at once, so that two may change places.
+        """Replace names, all at once, so that two names can be exchanged.
 
         Args:
-            names: Old name to new name; others stay.
+            names: Mapping from old name to new name; other names stay.
 
         Example:
             >>> form = LogicalForm.parse("see . agent ( x _ 1 , A ) AND see . theme ( x _ 1 , B )")
@@ -141,18 +147,19 @@ class LogicalForm:
         )
 
     def reordered(self, rng: np.random.Generator) -> "LogicalForm":
-        """The same conjunction in a random order; definite nouns stay in front, shuffled too."""
+        """Shuffle the conjuncts; definite nouns stay in front and are shuffled too."""
         definites, conjuncts = (
-            tuple(part[place] for place in rng.permutation(len(part)))
+            tuple(part[index] for index in rng.permutation(len(part)))
             for part in (self.definites, self.conjuncts)
         )
         return LogicalForm(definites, conjuncts)
 
     @property
     def meaning(self) -> str:
-        """The conjuncts without the numbers, sorted: the same for an active and its passive.
+        """Sorted conjuncts without variable indices: the same for an active and its passive.
 
-        Each variable is written as its noun or verb, so that two of one word are not told apart.
+        Each variable is written as its noun or verb, so that two of the same word are not
+        distinguished.
 
         Example:
             >>> active = "like . agent ( x _ 1 , Anna ) AND like . theme ( x _ 1 , Bo )"
@@ -161,19 +168,19 @@ class LogicalForm:
             True
         """
         words = {c.variable: c.predicate[0] for c in (*self.definites, *self.conjuncts)}
-        said = [f"* {noun.predicate[0]}" for noun in self.definites]
-        said += [_without_numbers(conjunct, words) for conjunct in self.conjuncts]
-        return " AND ".join(sorted(said))
+        texts = [f"* {noun.predicate[0]}" for noun in self.definites]
+        texts += [_without_numbers(conjunct, words) for conjunct in self.conjuncts]
+        return " AND ".join(sorted(texts))
 
 
 def parse_form(text: str) -> LogicalForm | Primitive:
-    """Read a form; what it gives is written as the same text, single spaces between its parts.
+    """Parse a logical form; ``str`` of the result is the text with single spaces.
 
     Args:
-        text: The form. A lambda term, and a single word, is a primitive and is kept as it is.
+        text: The form. Lambda terms and single words become a `Primitive`.
 
     Raises:
-        SemanticHubError: Parentheses that do not close, or a part that is no conjunct.
+        SemanticHubError: Unbalanced parentheses, or a part that is not a conjunct.
 
     Example:
         >>> form = parse_form("* cake ( x _ 3 ) ; eat . agent ( x _ 1 , Anna )")
@@ -192,18 +199,13 @@ def parse_form(text: str) -> LogicalForm | Primitive:
     )
 
 
-_WORD = r"[^\s().,;*]+"
-_VARIABLE = r"x _ (\d+)"
-_CONJUNCT = re.compile(
-    rf"({_WORD}(?: \. {_WORD})*) \( {_VARIABLE}(?: , (?:{_VARIABLE}|((?!x ){_WORD})))? \)"
-)
-
-
 def _written(argument: Argument) -> str:
+    """Text of a variable or name."""
     return argument if isinstance(argument, str) else f"x _ {argument}"
 
 
 def _without_numbers(conjunct: Conjunct, words: Mapping[int, str]) -> str:
+    """Text of a conjunct with words in place of variables."""
     if conjunct.argument is None:
         return conjunct.predicate[0]
     second = conjunct.name or words.get(int(conjunct.argument), "?")
@@ -211,17 +213,19 @@ def _without_numbers(conjunct: Conjunct, words: Mapping[int, str]) -> str:
 
 
 def _definite(text: str) -> Conjunct:
-    found = _conjunct(text.removeprefix("* "))
-    if not text.startswith("* ") or found.argument is not None:
+    """Parse a definite noun with its star."""
+    noun = _conjunct(text.removeprefix("* "))
+    if not text.startswith("* ") or noun.argument is not None:
         raise _error(text, "a definite noun before the semicolon, such as '* dog ( x _ 1 )'")
-    return found
+    return noun
 
 
 def _conjunct(text: str) -> Conjunct:
-    found = _CONJUNCT.fullmatch(text)
-    if not found:
+    """Parse a conjunct."""
+    match = _CONJUNCT.fullmatch(text)
+    if not match:
         raise _error(text, "a conjunct such as 'dog ( x _ 1 )' or 'see . agent ( x _ 2 , Anna )'")
-    predicate, variable, number, name = found.groups()
+    predicate, variable, number, name = match.groups()
     argument = name if number is None else int(number)
     words = tuple(predicate.split(" . "))
     if (argument is None) != (len(words) == 1):
@@ -230,6 +234,7 @@ def _conjunct(text: str) -> Conjunct:
 
 
 def _check_balanced(text: str) -> None:
+    """Raise unless parentheses are balanced and not nested."""
     depths = [0, *accumulate(1 if mark == "(" else -1 for mark in re.findall(r"[()]", text))]
     if depths[-1] or not set(depths) <= {0, 1}:
         raise _error(text, "as many closing parentheses as opening ones, one pair at a time")
@@ -237,5 +242,8 @@ def _check_balanced(text: str) -> None:
 
 def _error(got: str, expected: str) -> SemanticHubError:
     return SemanticHubError(
-        "parse_form", got=repr(got), expected=expected, fix="Mend the form, or leave the row out."
+        "parse_form",
+        got=repr(got),
+        expected=expected,
+        fix="Correct the form, or leave the row out.",
     )

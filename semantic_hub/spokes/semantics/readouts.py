@@ -1,8 +1,8 @@
-"""Read-outs before proper names: does the model think *agent* where a name will be the agent?
+"""Read-outs before proper names: is *agent* likely where the name will be the agent?
 
-A read-out stands at the token before a name, with the sentence up to there as its prompt and no
-space behind it. The first name of a sentence that begins with it has none. The role is the name's
-own in the logical form. Source: Wu et al. 2025, arXiv 2411.04986, section 4 (formal semantics).
+A read-out is at the token before a name; its prompt is the sentence up to there, without a trailing
+space. A name at the start of a sentence has none. The role is that of the name in the logical form.
+ Source: Wu et al. 2025, arXiv 2411.04986, section 4 (formal semantics).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,16 +17,16 @@ AT_START = "name at the start"
 REPEATED = "name occurs twice"
 SEVERAL_ROLES = "name with several roles"
 NAME_REASONS = (AT_START, REPEATED, SEVERAL_ROLES)
-"""Why a name has no read-out, whatever the tokenizer; what that drops, the lens counts."""
+"""Reasons why a name has no read-out; the lens counts those that the tokenizer drops."""
 
 
 @dataclass(frozen=True)
 class BeforeName:
-    """A place before a proper name.
+    """Position before a proper name.
 
     Args:
-        before: The sentence up to the name, without the space.
-        after: The rest, which begins with a space and the name.
+        before: Sentence up to the name, without the space.
+        after: Rest of the sentence, which begins with a space and the name.
         name: The name.
         role: Its role.
     """
@@ -37,17 +37,17 @@ class BeforeName:
     role: str
 
     def readout(self, candidates: Mapping[str, tuple[str, ...]]) -> Readout:
-        """A read-out here, dropped by the lens unless the name is one token."""
+        """Make a read-out at this position; the lens drops it unless the name is one token."""
         return Readout(Prompt(self.before), candidates, self.after, f" {self.name}")
 
 
 @dataclass(frozen=True)
 class NameReadouts:
-    """Read-outs before names, and what each name is.
+    """Read-outs before names, with the role of each name.
 
     Args:
         readouts: For `semantic_hub.logit_lens`.
-        roles: The role of the name that each read-out stands before.
+        roles: Role of the name after each read-out.
         dropped: Number of names without a read-out, for each of `NAME_REASONS`.
     """
 
@@ -59,7 +59,7 @@ class NameReadouts:
         return len(self.readouts)
 
     def evenly_spaced(self, at_most: int) -> "NameReadouts":
-        """As many as wanted, or all if they are fewer, spread over the whole.
+        """At most so many read-outs, spread evenly over all.
 
         Raises:
             SemanticHubError: `at_most` below 1.
@@ -70,16 +70,16 @@ class NameReadouts:
 
 
 def readouts(examples: Sequence[Example]) -> NameReadouts:
-    """Read-outs whose groups are those of all spokes.
+    """Make read-outs with the groups ``surface``, ``hub``, ``control`` and ``unrelated``.
 
-    ``surface`` is the name itself, the token that really follows; ``hub`` the name of its role;
-    ``control`` that of the next role in a circle of all roles, and ``unrelated`` that of the role
-    after it where there are three (``unrelated 2`` and so on where there are more). All role names
-    are scored at every name, so a taste for one of them alone does not count as meaning.
+    ``surface`` is the name itself, the actual next token; ``hub`` the word for its role;
+    ``control`` the word for the next of all roles, cyclically; and ``unrelated`` the one after it
+    if there are three roles (``unrelated 2`` and so on if there are more). All role words are
+    scored at every name, so a general preference for one of them does not count as meaning.
 
     Args:
-        examples: Where the names are, with names shuffled (`shuffled_names`) unless they cannot
-            give a role away.
+        examples: Sentences with names; shuffle the names (`shuffled_names`) unless they cannot
+            reveal a role.
 
     Raises:
         SemanticHubError: Names with fewer than two roles in all.
@@ -92,14 +92,14 @@ def readouts(examples: Sequence[Example]) -> NameReadouts:
         ('Anna saw', ' Bo .', ('theme',))
     """
     roles = _several_roles(examples)
-    return _made(examples, lambda place: _against_surface(place.role, roles))
+    return _name_readouts(examples, lambda position: _candidates(position.role, roles))
 
 
 def role_readouts(examples: Sequence[Example]) -> NameReadouts:
-    """Read-outs with one group for each role, whose word is its name: for `role_matrix`.
+    """Make read-outs with one group for each role, which holds the role's word.
 
     Args:
-        examples: Where the names are.
+        examples: Sentences with names.
 
     Raises:
         SemanticHubError: Names with fewer than two roles in all.
@@ -112,24 +112,25 @@ def role_readouts(examples: Sequence[Example]) -> NameReadouts:
         (('theme',), {'agent': ('agent',), 'theme': ('theme',)}, 1)
     """
     candidates = {role: (role,) for role in _several_roles(examples)}
-    return _made(examples, lambda place: candidates)
+    return _name_readouts(examples, lambda position: candidates)
 
 
-def _made(
+def _name_readouts(
     examples: Sequence[Example],
     candidates: Callable[[BeforeName], Mapping[str, tuple[str, ...]]],
 ) -> NameReadouts:
-    found = [place for example in examples for place in _places(example)]
-    kept = [place for place in found if isinstance(place, BeforeName)]
+    """Read-outs before all names that have one, with given candidates."""
+    positions = [position for example in examples for position in _positions(example)]
+    kept = [position for position in positions if isinstance(position, BeforeName)]
     return NameReadouts(
-        tuple(place.readout(candidates(place)) for place in kept),
-        tuple(place.role for place in kept),
-        {reason: found.count(reason) for reason in NAME_REASONS},
+        tuple(position.readout(candidates(position)) for position in kept),
+        tuple(position.role for position in kept),
+        {reason: positions.count(reason) for reason in NAME_REASONS},
     )
 
 
-def _places(example: Example) -> Iterator[BeforeName | str]:
-    """For each name the place before it, or why it has none."""
+def _positions(example: Example) -> Iterator[BeforeName | str]:
+    """Position before each name, or the reason why it has none."""
     for name in example.names:
         places, roles = example.places(name), example.roles(name)
         before = example.sentence[: places[0]].rstrip()
@@ -143,7 +144,8 @@ def _places(example: Example) -> Iterator[BeforeName | str]:
             yield BeforeName(before, example.sentence[len(before) :], name, roles[0])
 
 
-def _against_surface(role: str, roles: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+def _candidates(role: str, roles: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """Candidates at a name of a role: the next token, and the words of all roles."""
     start = roles.index(role)
     more = (f"unrelated {number}" for number in range(2, len(roles)))
     groups = ("hub", "control", "unrelated", *more)
@@ -153,12 +155,13 @@ def _against_surface(role: str, roles: Sequence[str]) -> Mapping[str, tuple[str,
 
 
 def _several_roles(examples: Sequence[Example]) -> tuple[str, ...]:
+    """Roles of the names, or an error if there are fewer than two."""
     roles = distinct_roles(examples)
     if len(roles) < 2:
         raise SemanticHubError(
             "semantics.readouts",
             got=f"names with {len(roles)} roles ({', '.join(roles)})",
-            expected="at least two, to tell them apart",
+            expected="at least two, to distinguish them",
             fix="Give sentences in which names have other roles too.",
         )
     return roles

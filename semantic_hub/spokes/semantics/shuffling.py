@@ -1,7 +1,7 @@
-"""Other names in the same sentences, so that a name cannot give its role away.
+"""Shuffle the names of sentences, so that a name does not reveal its role.
 
-Where *Emma* is mostly an agent, a model may read the role off the name. Here every role gets every
-name about equally often.
+If *Emma* is mostly an agent, a model may infer the role from the name. After shuffling, every role
+has every name about equally often.
 """
 
 from collections.abc import Iterator, Sequence, Set
@@ -11,26 +11,26 @@ import numpy as np
 from semantic_hub.spokes.semantics.cogs import Example, Examples, distinct_names
 
 NO_NAME_LEFT = "no name left"
-"""Why an example is left out: every choice of names gives a sentence that exists."""
+"""Reason to leave an example out: every choice of names gives an existing sentence."""
 
 
 def shuffled_names(
     examples: Sequence[Example], *, names: Sequence[str] | None = None, seed: int = 0
 ) -> Examples:
-    """Every name of every example replaced, one to one within a sentence, by one of all names.
+    """Replace every name, one to one within a sentence, so that no role prefers a name.
 
-    Each role has a deck of all names, shuffled, from which its names are dealt, and then another
-    one. So within a role all names are about equally frequent, and a name says nothing of its
-    role. Cards are passed over until the names of a sentence differ and the sentence is neither
-    one of the examples nor one already made.
+    Each role has a shuffled deck of all names, from which its names are dealt; an empty deck is
+    followed by a new one. So all names are about equally frequent in each role. Cards are skipped
+    until the names of a sentence differ and the sentence is new.
 
     Args:
-        examples: The examples; those without names stay as they are.
-        names: The names to deal; None for all that the examples have.
-        seed: Of the decks.
+        examples: The examples; those without names are unchanged.
+        names: Names to deal; None for all names of the examples.
+        seed: Seed of the decks.
 
     Returns:
-        The examples in their order, without those for which no name was left, which are counted.
+        The renamed examples in their order; those for which no name was left are skipped and
+        counted.
 
     Example:
         >>> from semantic_hub.spokes.semantics.logical_forms import LogicalForm
@@ -43,27 +43,27 @@ def shuffled_names(
     rng = np.random.default_rng(seed)
     decks: dict[tuple[str, ...], _Deck] = {}
     taken = {example.sentence for example in examples}
-    found = []
+    shuffled = []
     for example in examples:
         for name in example.names:
             if example.roles(name) not in decks:
                 decks[example.roles(name)] = _Deck(pool, rng)
         renamed = _renamed(example, [decks[example.roles(name)] for name in example.names], taken)
         if renamed is not None:
-            found.append(renamed)
+            shuffled.append(renamed)
             taken.add(renamed.sentence)
-    return Examples(tuple(found), {NO_NAME_LEFT: len(examples) - len(found)})
+    return Examples(tuple(shuffled), {NO_NAME_LEFT: len(examples) - len(shuffled)})
 
 
 class _Deck:
-    """All names in a random order, always with all of them in another random order behind it."""
+    """Deck of all names in random order, refilled with all names in another random order."""
 
     def __init__(self, names: Sequence[str], rng: np.random.Generator) -> None:
         self.names, self.rng, self.cards = names, rng, list[str]()
         self._fill()
 
     def take(self, card: str) -> None:
-        """The first such card leaves the deck."""
+        """Remove the first such card from the deck."""
         self.cards.remove(card)
         self._fill()
 
@@ -73,7 +73,7 @@ class _Deck:
 
 
 def _renamed(example: Example, decks: Sequence[_Deck], taken: Set[str]) -> Example | None:
-    """The example with the first names that make a new sentence, which leave their decks."""
+    """The example with the first names that make a new sentence; they leave their decks."""
     if not example.names:
         return example
     for new in _new_names(example.names, decks):
@@ -86,7 +86,7 @@ def _renamed(example: Example, decks: Sequence[_Deck], taken: Set[str]) -> Examp
 
 
 def _new_names(names: Sequence[str], decks: Sequence[_Deck]) -> Iterator[dict[str, str]]:
-    """All ways to deal each name another from its deck, the topmost cards first."""
+    """All ways to deal distinct new names from the decks, the topmost cards first."""
     if not names:
         yield {}
         return

@@ -1,7 +1,7 @@
-"""Are the tests and intervals what they say? ``python -m semantic_hub.zoo.calibration --out PAGE``.
+"""Calibrate the tests and intervals: ``python -m semantic_hub.zoo.calibration --out PAGE``.
 
-Writes a page of Markdown with the false-positive rate and coverage of every measure in worlds whose
-null is true, its power in worlds with a hub, and the verdicts on both; and beside it the chart of
+Writes a page of Markdown with the false-positive rate and coverage of every measure in worlds in
+which the null is true, its power in worlds with a hub, and the verdicts on both, and a chart of the
 power.
 """
 
@@ -16,7 +16,7 @@ from semantic_hub.zoo.calibration.nulls import (
     HARMFUL,
     NullOutcome,
     false_positives,
-    judgement,
+    judgment,
 )
 from semantic_hub.zoo.calibration.page import FRESH, POWER_SHARE, Nulls, page_text
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES, power
@@ -25,11 +25,11 @@ from semantic_hub.zoo.calibration.worlds import NULL_WORLDS
 
 
 def calibrate(page: Path, n_worlds: int) -> None:
-    """Measure everything, and write the page and, beside it, the chart.
+    """Measure everything, and write the page and its chart.
 
     Args:
-        page: A file of Markdown; the chart has the same name with the suffix ``.svg``.
-        n_worlds: Worlds of each kind; their seeds are 0, 1, ….
+        page: Markdown file; the chart has the same name with the suffix ``.svg``.
+        n_worlds: Number of worlds of each kind; their seeds are 0, 1, ….
 
     Raises:
         SemanticHubError: Fewer than `POWER_SHARE` worlds.
@@ -42,21 +42,22 @@ def calibrate(page: Path, n_worlds: int) -> None:
             fix="Ask for more; with 200, a rate of 0.05 is measured within 0.03.",
         )
     nulls = {name: false_positives(make, range(n_worlds)) for name, make in NULL_WORLDS.items()}
-    again = _measured_again(nulls, n_worlds)
+    again = _measure_again(nulls, n_worlds)
     seeds = range(n_worlds // POWER_SHARE)
     hub, hub_folded = power(seeds), power(seeds, fold=True)
     chart = page.with_suffix(".svg")
-    told = all_verdict_shares(range(n_worlds))
+    verdicts = all_verdict_shares(range(n_worlds))
     page.write_text(
-        page_text(nulls, again, hub, hub_folded, told, n_worlds, chart.name), encoding="utf-8"
+        page_text(nulls, again, hub, hub_folded, verdicts, n_worlds, chart.name), encoding="utf-8"
     )
-    panels = {**hub, **{f"{name}, folded": found for name, found in hub_folded.items()}}
+    panels = {**hub, **{f"{name}, folded": values for name, values in hub_folded.items()}}
     chart.write_text(power_chart(panels, NOISES, N_PAIRS, ALPHA), encoding="utf-8")
 
 
-def _measured_again(nulls: Nulls, n_worlds: int) -> Nulls:
+def _measure_again(nulls: Nulls, n_worlds: int) -> Nulls:
+    """Outcomes of the suspect measures in fresh worlds."""
     seeds = range(n_worlds, (1 + FRESH) * n_worlds)
-    suspects = {world: _suspects(found, n_worlds) for world, found in nulls.items()}
+    suspects = {world: _suspects(outcomes, n_worlds) for world, outcomes in nulls.items()}
     return {
         world: false_positives(NULL_WORLDS[world], seeds, names)
         for world, names in suspects.items()
@@ -65,21 +66,21 @@ def _measured_again(nulls: Nulls, n_worlds: int) -> Nulls:
 
 
 def _suspects(outcomes: Mapping[str, NullOutcome], n_worlds: int) -> list[str]:
-    """Measures with anything outside on the harmful side."""
+    """Measures with a rate outside its interval on the harmful side."""
     return [
         name
-        for name, found in outcomes.items()
-        if any(what.endswith(HARMFUL) for what in judgement(found, n_worlds))
+        for name, outcome in outcomes.items()
+        if any(failure.endswith(HARMFUL) for failure in judgment(outcome, n_worlds))
     ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: where to, and how many worlds."""
+    """Run the calibration from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="the page, a file of Markdown")
+    parser.add_argument("--out", type=Path, required=True, help="the page, a Markdown file")
     parser.add_argument("--seeds", type=int, default=200, help="worlds of each kind")
-    given = parser.parse_args(arguments)
-    calibrate(given.out, given.seeds)
+    options = parser.parse_args(arguments)
+    calibrate(options.out, options.seeds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The chart of power as SVG text: small panels of lines, readable on a light and a dark page."""
+"""Chart of power as SVG text: small panels of lines for light and dark pages."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from semantic_hub.plotting.style import INK, PALETTE, cycle
 
 Panels = Mapping[str, Float[np.ndarray, "noise number"]]
-"""Title to power."""
+"""Mapping from title to power."""
 
 _WIDTH, _HEIGHT = 150, 96
 _PITCH_X, _PITCH_Y = 208, 152
@@ -20,13 +20,13 @@ _COLUMNS = 4
 def power_chart(
     panels: Panels, noises: Sequence[float], numbers: Sequence[int], alpha: float = 0.05
 ) -> str:
-    """Power against noise, one panel for each title and one line for each number of pairs.
+    """Draw power against noise, one panel for each title and one line for each number of pairs.
 
     Args:
         panels: Power in [0, 1] at each noise and number; a number that is NaN has no line.
         noises: The horizontal axis, evenly spaced.
         numbers: Numbers of pairs.
-        alpha: Level of the test, a dashed line.
+        alpha: Level of the test, drawn as a dashed line.
 
     Returns:
         A whole SVG document.
@@ -52,16 +52,18 @@ def power_chart(
 
 
 def _legend(numbers: Sequence[int]) -> list[str]:
+    """Legend of the lines and axes."""
     x = _LEFT + len(numbers) * 90
     parts = [f'<text x="{x}" y="22">across: noise / stream; up: power; dashed: α</text>']
     for index, number in enumerate(numbers):
-        x, colour = _LEFT + index * 90, cycle(PALETTE, index)
-        parts.append(f'<path d="M{x} 18h20" stroke="{colour}" stroke-width="2"/>')
+        x, color = _LEFT + index * 90, cycle(PALETTE, index)
+        parts.append(f'<path d="M{x} 18h20" stroke="{color}" stroke-width="2"/>')
         parts.append(f'<text x="{x + 25}" y="22">{number} pairs</text>')
     return parts
 
 
 def _axes(title: str, noises: Sequence[float], alpha: float) -> list[str]:
+    """Title, grid and labels of one panel."""
     grid = f'stroke="{INK}" stroke-opacity="0.35"'
     parts = [f'<text y="-10" font-size="12">{escape(title)}</text>']
     for level in (0.0, 0.5, 1.0):
@@ -75,19 +77,22 @@ def _axes(title: str, noises: Sequence[float], alpha: float) -> list[str]:
 
 
 def _lines(power: Float[np.ndarray, "noise number"]) -> list[str]:
+    """Lines of one panel."""
     parts = []
     for index, line in enumerate(power.T):
         if not np.isnan(line).any():
             points = [f"{_x(i, len(line)):.1f},{_y(value):.1f}" for i, value in enumerate(line)]
-            colour = cycle(PALETTE, index)
-            shape = f'fill="none" stroke="{colour}" stroke-width="2"'
+            color = cycle(PALETTE, index)
+            shape = f'fill="none" stroke="{color}" stroke-width="2"'
             parts.append(f'<polyline points="{" ".join(points)}" {shape}/>')
     return parts
 
 
 def _x(index: int, number: int) -> float:
+    """Horizontal position of a noise in a panel."""
     return _WIDTH * index / max(1, number - 1)
 
 
 def _y(level: float) -> float:
+    """Vertical position of a power in a panel."""
     return _HEIGHT * (1 - level)

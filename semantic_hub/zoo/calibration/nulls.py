@@ -1,8 +1,8 @@
-"""How often each measure's test rejects a true null, and its interval holds the chance level.
+"""False-positive rate and coverage of each measure in worlds in which the null is true.
 
 A test with p ≤ α rejects a true null with probability α if its statistic is continuous. A statistic
-that counts has ties, which count against it: the probability that its test can reach, the *level*,
-is then below α, and known from its values under all pairings that were tried.
+that counts has ties, which make the test conservative: the probability that it can reach, the
+*level*, is then below α, and is computed from the statistic under all pairings that were tried.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +29,10 @@ PERMUTATIONS = 199
 RESAMPLES = 400
 
 LAYER = 3
-"""The layer whose rates are judged, chosen before anything was measured."""
+"""Layer whose rates are judged, chosen before anything was measured."""
 
 HARMFUL = ("too often", "too narrow")
-"""What a `judgement` that is a failure ends in; the others err on the safe side."""
+"""Ends of a `judgment` that is a failure; the others err on the safe side."""
 
 _COUNTS: Mapping[str, UnderPairings] = MappingProxyType(
     {
@@ -46,14 +46,14 @@ _COUNTS: Mapping[str, UnderPairings] = MappingProxyType(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NullOutcome:
-    """What a measure says of one world, or on average of many, in which the null is true.
+    """Outcome of a measure in a world in which the null is true, or the mean over worlds.
 
     Args:
-        rejected: Whether p ≤ α, at each layer; on average the false-positive rate.
+        rejected: Whether p ≤ α at each layer; its mean is the false-positive rate.
         rejected_any: Whether the corrected p ≤ α at any layer.
-        covered: Whether the interval holds the measure's chance level, at each layer.
-        level: The rate that the test at each layer can reach.
-        level_any: The same for the corrected test.
+        covered: Whether the interval contains the measure's chance level, at each layer.
+        level: Rate that the test at each layer can reach.
+        level_any: Rate that the corrected test can reach.
     """
 
     rejected: Float[np.ndarray, " layer"]
@@ -66,29 +66,29 @@ class NullOutcome:
 def false_positives(
     states_of: StatesOf, seeds: Iterable[int], measures: Iterable[str] = tuple(MEASURES)
 ) -> dict[str, NullOutcome]:
-    """Each measure's `NullOutcome`, on average over worlds in which the null is true.
+    """Mean `NullOutcome` of each measure over worlds in which the null is true.
 
     Args:
-        states_of: From a seed to a world's states.
-        seeds: Of the worlds; a world's pairings and resamples have the same seed.
-        measures: Their names.
+        states_of: From a seed to the states of a world.
+        seeds: Seeds of the worlds, also of their pairings and resamples.
+        measures: Names of the measures.
     """
     outcomes: dict[str, list[NullOutcome]] = {name: [] for name in measures}
     for seed in seeds:
         x, y = states_of(seed)
-        for name, found in outcomes.items():
-            found.append(null_outcome(name, x, y, seed))
-    return {name: _mean(found) for name, found in outcomes.items()}
+        for name, of_measure in outcomes.items():
+            of_measure.append(null_outcome(name, x, y, seed))
+    return {name: _mean(of_measure) for name, of_measure in outcomes.items()}
 
 
 def null_outcome(name: str, x: States, y: States, seed: int) -> NullOutcome:
-    """What one measure says of one world in which the null is true.
+    """Outcome of one measure in one world in which the null is true.
 
     Args:
-        name: Of the measure, as in `MEASURES`.
+        name: Name of the measure in `MEASURES`.
         x: States of one side.
-        y: States of the other side; nothing ties ``y[i]`` to ``x[i]``.
-        seed: Of pairings and resamples.
+        y: States of the other side; ``y[i]`` is unrelated to ``x[i]``.
+        seed: Seed of pairings and resamples.
 
     Example:
         >>> from semantic_hub.zoo.calibration.worlds import planted_states
@@ -113,18 +113,18 @@ def null_outcome(name: str, x: States, y: States, seed: int) -> NullOutcome:
 def attainable_levels(
     statistics: Float[Tensor, "pairing layer"], alpha: float = ALPHA
 ) -> tuple[Float[np.ndarray, " layer"], float]:
-    """The probability with which the tests of `permutation_p_values` can reject a true null.
+    """Probability with which the tests of `permutation_p_values` can reject a true null.
 
-    If the null is true, each row could as well have been the true pairing: the share of rows whose
-    p-value would be ≤ α is the probability of a rejection, given the values. At most α; less, where
-    many pairings tie.
+    If the null is true, each row is equally likely to be the true pairing, so the probability of a
+    rejection is the share of rows whose p-value would be ≤ α. It is at most α, and less if many
+    pairings tie.
 
     Args:
-        statistics: T of each pairing and layer, mean 0 over pairings.
-        alpha: The level that is aimed at.
+        statistics: Statistic of each pairing and layer, with mean 0 over pairings.
+        alpha: Nominal level.
 
     Returns:
-        Of the test at each layer, and of the test corrected over layers at any layer.
+        Level of the test at each layer, and of the test corrected over layers at any layer.
 
     Example:
         >>> counts = torch.tensor([[1.0], [1.0], [0.0], [-1.0], [-1.0]])
@@ -138,15 +138,15 @@ def attainable_levels(
 
 
 def accepted(n: int, probability: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """The rates that n draws of this probability stay within, the binomial acceptance interval.
+    """Binomial acceptance interval of the rate of n draws with a probability.
 
     From the smallest k with ``P(X ≤ k) ≥ (1 − confidence) / 2`` to the smallest with ``P(X ≤ k) ≥
     (1 + confidence) / 2``, over n.
 
     Args:
         n: Number of draws.
-        probability: Of each.
-        confidence: At least this share of such rates is within.
+        probability: Probability of each.
+        confidence: Least share of such rates inside the interval.
 
     Example:
         >>> accepted(200, 0.05)
@@ -160,20 +160,20 @@ def accepted(n: int, probability: float, confidence: float = CONFIDENCE) -> tupl
     return low, high
 
 
-def judgement(found: NullOutcome, n_worlds: int) -> list[str]:
-    """What of a measure lies outside its binomial interval in one kind of world.
+def judgment(outcome: NullOutcome, n_worlds: int) -> list[str]:
+    """Rates of a measure outside their binomial intervals in one kind of world.
 
     Args:
-        found: The measure's rates.
-        n_worlds: Over how many worlds.
+        outcome: Mean outcome of the measure.
+        n_worlds: Number of worlds that it is the mean of.
 
     Returns:
-        Nothing, if all is within; else such as ``"corrected p too often"``.
+        Descriptions such as ``"corrected p too often"``; empty if all rates are inside.
     """
     checks = (
-        ("p", found.rejected[LAYER], found.level[LAYER], ("too seldom", "too often")),
-        ("corrected p", found.rejected_any, found.level_any, ("too seldom", "too often")),
-        ("interval", found.covered[LAYER], CONFIDENCE, ("too narrow", "too wide")),
+        ("p", outcome.rejected[LAYER], outcome.level[LAYER], ("too seldom", "too often")),
+        ("corrected p", outcome.rejected_any, outcome.level_any, ("too seldom", "too often")),
+        ("interval", outcome.covered[LAYER], CONFIDENCE, ("too narrow", "too wide")),
     )
     outside = []
     for name, rate, expected, (below, above) in checks:
@@ -184,15 +184,20 @@ def judgement(found: NullOutcome, n_worlds: int) -> list[str]:
 
 
 def _mean(outcomes: Sequence[NullOutcome]) -> NullOutcome:
+    """Mean outcome."""
     names = [field.name for field in fields(NullOutcome)]
     return NullOutcome(
-        **{name: np.mean([getattr(found, name) for found in outcomes], axis=0) for name in names}
+        **{
+            name: np.mean([getattr(outcome, name) for outcome in outcomes], axis=0)
+            for name in names
+        }
     )
 
 
 def _levels(
     name: str, x: States, y: States, seed: int
 ) -> tuple[Float[np.ndarray, " layer"], float]:
+    """Levels that a measure's tests can reach."""
     if name not in _COUNTS:
         return np.full(x.shape[1], ALPHA), ALPHA
     blocks = pairings(len(x), PERMUTATIONS, seed=seed)
@@ -200,5 +205,6 @@ def _levels(
 
 
 def _level(values: Float[Tensor, " pairing"], alpha: float) -> float:
+    """Share of the values with a p-value of at most alpha."""
     at_least: Bool[Tensor, "pairing other"] = values[None] >= values[:, None] - RESOLUTION
     return (at_least.double().mean(dim=1) <= alpha).double().mean().item()

@@ -1,6 +1,6 @@
-"""The page of Markdown that says what `semantic_hub.zoo.calibration.__main__` measured."""
+"""Markdown page with the results of `semantic_hub.zoo.calibration.__main__`."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -15,23 +15,24 @@ from semantic_hub.zoo.calibration.nulls import (
     RESAMPLES,
     NullOutcome,
     accepted,
-    judgement,
+    judgment,
 )
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES
 from semantic_hub.zoo.calibration.verdict import VerdictWorld
+from semantic_hub.zoo.markdown import markdown_table
 from semantic_hub.zoo.planted.models import N_CONCEPTS
 
 FRESH = 2
-"""What is outside on the harmful side is measured again on this many times as many fresh worlds."""
+"""Factor of fresh worlds on which rates outside on the harmful side are measured again."""
 
 POWER_SHARE = 5
-"""Power is measured on a fifth of the worlds."""
+"""Divisor of the number of worlds on which power is measured: a fifth of them."""
 
 Nulls = Mapping[str, Mapping[str, NullOutcome]]
-"""World to measure to outcome."""
+"""Mapping from world to a mapping from measure to outcome."""
 
 Power = Mapping[str, Float[np.ndarray, "noise number"]]
-"""Measure to power."""
+"""Mapping from measure to power."""
 
 
 def page_text(
@@ -43,19 +44,19 @@ def page_text(
     n_worlds: int,
     chart: str,
 ) -> str:
-    """The page as Markdown.
+    """Write the page as Markdown.
 
     Args:
         nulls: False positives and coverage of each world and measure.
-        again: The same on `FRESH` times as many fresh worlds, for what was outside.
+        again: The same on `FRESH` times as many fresh worlds, for measures that were outside.
         hub: Power on ``planted-hub``.
-        hub_folded: The same, `folded`.
-        verdicts: Share of worlds that get each verdict.
-        n_worlds: Worlds of each kind.
+        hub_folded: Power on ``planted-hub``, `folded`.
+        verdicts: Share of worlds with each verdict.
+        n_worlds: Number of worlds of each kind.
         chart: Address of the chart.
     """
     sections = [_introduction(n_worlds)]
-    sections += [_null_section(name, found, n_worlds) for name, found in nulls.items()]
+    sections += [_null_section(world, outcomes, n_worlds) for world, outcomes in nulls.items()]
     sections += [_outside(nulls, again, n_worlds), _power_section(n_worlds, chart)]
     sections += ["### planted-hub\n\n" + _power_table(hub)]
     sections += ["### planted-hub, folded\n\n" + _power_table(hub_folded)]
@@ -135,6 +136,7 @@ long as the stream.
 
 
 def _introduction(n_worlds: int) -> str:
+    """Section on the worlds and the rule."""
     return _RULE.format(
         n_worlds=n_worlds,
         n_pairs=N_CONCEPTS,
@@ -149,32 +151,34 @@ def _introduction(n_worlds: int) -> str:
 
 
 def _null_section(world: str, outcomes: Mapping[str, NullOutcome], n_worlds: int) -> str:
+    """Section on one kind of world in which the null is true."""
     header = (
         "measure", f"p, layer {LAYER}", "over layers", "may be", "corrected p", "may be",
-        f"interval covers, layer {LAYER}", "over layers", "judgement",
+        f"interval covers, layer {LAYER}", "over layers", "judgment",
     )  # fmt: skip
-    rows = ((name, *_null_row(found, n_worlds)) for name, found in outcomes.items())
-    return f"## False positives and coverage: {world}\n\n" + _table(header, rows)
+    rows = ((name, *_null_row(outcome, n_worlds)) for name, outcome in outcomes.items())
+    return f"## False positives and coverage: {world}\n\n" + markdown_table(header, rows)
 
 
-def _null_row(found: NullOutcome, n_worlds: int) -> Iterator[str]:
-    yield f"{found.rejected[LAYER]:.3f}"
-    yield _range((found.rejected.min(), found.rejected.max()))
-    yield _range(accepted(n_worlds, float(found.level[LAYER])))
-    yield f"{found.rejected_any:.3f}"
-    yield _range(accepted(n_worlds, found.level_any))
-    yield f"{found.covered[LAYER]:.3f}"
-    yield _range((found.covered.min(), found.covered.max()))
-    yield ", ".join(judgement(found, n_worlds)) or "within"
+def _null_row(outcome: NullOutcome, n_worlds: int) -> Iterator[str]:
+    """Cells of one measure."""
+    yield f"{outcome.rejected[LAYER]:.3f}"
+    yield _range((outcome.rejected.min(), outcome.rejected.max()))
+    yield _range(accepted(n_worlds, float(outcome.level[LAYER])))
+    yield f"{outcome.rejected_any:.3f}"
+    yield _range(accepted(n_worlds, outcome.level_any))
+    yield f"{outcome.covered[LAYER]:.3f}"
+    yield _range((outcome.covered.min(), outcome.covered.max()))
+    yield ", ".join(judgment(outcome, n_worlds)) or "within"
 
 
 def _outside(nulls: Nulls, again: Nulls, n_worlds: int) -> str:
-    """All that lies outside, in one list."""
+    """Section that lists all rates outside their intervals."""
     lines = [
-        f"- {name} in {world}: {what}{_repeated(what, again.get(world, {}).get(name), n_worlds)}"
+        f"- {name} in {world}: {rate}{_repeated(rate, again.get(world, {}).get(name), n_worlds)}"
         for world, outcomes in nulls.items()
-        for name, found in outcomes.items()
-        for what in judgement(found, n_worlds)
+        for name, outcome in outcomes.items()
+        for rate in judgment(outcome, n_worlds)
     ]
     number, failures = 3 * sum(map(len, nulls.values())), sum("FAILS" in line for line in lines)
     head = (
@@ -184,30 +188,36 @@ def _outside(nulls: Nulls, again: Nulls, n_worlds: int) -> str:
     return "\n".join(["## All that is outside\n", head, *lines, ""])
 
 
-def _repeated(what: str, found: NullOutcome | None, n_worlds: int) -> str:
-    """What fresh worlds say of a harmful finding."""
-    if found is None or not what.endswith(HARMFUL):
+def _repeated(failure: str, fresh: NullOutcome | None, n_worlds: int) -> str:
+    """Rate of a harmful failure on fresh worlds, and whether it fails again."""
+    if fresh is None or not failure.endswith(HARMFUL):
         return ""
     n_fresh = FRESH * n_worlds
-    verdict = "**FAILS**" if what in judgement(found, n_fresh) else "does not fail"
+    verdict = "**FAILS**" if failure in judgment(fresh, n_fresh) else "does not fail"
     rates = {
-        "p": found.rejected[LAYER],
-        "corrected p": found.rejected_any,
-        "interval": found.covered[LAYER],
+        "p": fresh.rejected[LAYER],
+        "corrected p": fresh.rejected_any,
+        "interval": fresh.covered[LAYER],
     }
-    rate = rates[what.removesuffix(HARMFUL[0]).removesuffix(HARMFUL[1]).strip()]
+    rate = rates[failure.removesuffix(HARMFUL[0]).removesuffix(HARMFUL[1]).strip()]
     return f"; on {n_fresh} other worlds {rate:.3f}: {verdict}"
 
 
 def _power_section(n_worlds: int, chart: str) -> str:
+    """Section on power, with the chart."""
     number = n_worlds // POWER_SHARE
     error = 1.96 * (0.25 / number) ** 0.5
     return _POWER.format(n_worlds=number, alpha=ALPHA, most=max(N_PAIRS), error=error, chart=chart)
 
 
 def _verdict_section(verdicts: Mapping[VerdictWorld, Mapping[str, float]], n_worlds: int) -> str:
+    """Section on the verdicts."""
     _, bound = accepted(n_worlds, ALPHA)
-    wrong = [world for world in verdicts if _too_often(world, verdicts[world], bound)]
+    wrong = [
+        world
+        for world, shares in verdicts.items()
+        if world[0] == "planted-separate" and shares.get(SUPPORTED, 0) > bound
+    ]
     text = _VERDICT.format(
         n_worlds=n_worlds,
         alpha=ALPHA,
@@ -217,30 +227,23 @@ def _verdict_section(verdicts: Mapping[VerdictWorld, Mapping[str, float]], n_wor
     )
     names = (SUPPORTED, NOT_SUPPORTED, CANNOT_TELL)
     rows = (
-        (name, f"{noise:g}", f"{n_pairs}", *(f"{told.get(one, 0):.3f}" for one in names))
-        for (name, noise, n_pairs), told in verdicts.items()
+        (name, f"{noise:g}", f"{n_pairs}", *(f"{shares.get(verdict, 0):.3f}" for verdict in names))
+        for (name, noise, n_pairs), shares in verdicts.items()
     )
-    return text + "\n" + _table(("world", "noise", "pairs", *names), rows)
+    return text + "\n" + markdown_table(("world", "noise", "pairs", *names), rows)
 
 
-def _too_often(world: VerdictWorld, told: Mapping[str, float], bound: float) -> bool:
-    return world[0] == "planted-separate" and told.get(SUPPORTED, 0) > bound
-
-
-def _power_table(found: Power) -> str:
+def _power_table(power: Power) -> str:
+    """Table of the power of each measure at each noise."""
     header = ("measure", "noise", *(f"{number} pairs" for number in N_PAIRS))
     rows = (
         (name, f"{noise:g}", *("–" if np.isnan(share) else f"{share:.2f}" for share in shares))
-        for name, values in found.items()
+        for name, values in power.items()
         for noise, shares in zip(NOISES, values, strict=True)
     )
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
-def _range(ends: Sequence[float]) -> str:
-    return "–".join(f"{end:.3f}" for end in ends)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines) + "\n"
+def _range(limits: Sequence[float]) -> str:
+    """Text of a range of rates."""
+    return "–".join(f"{limit:.3f}" for limit in limits)

@@ -1,4 +1,4 @@
-"""How often each measure's test finds a hub: power against noise and number of pairs."""
+"""Power of each measure's test in worlds with a hub, by noise and number of pairs."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ NOISES = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Length of the noise over that of the stream."""
 
 N_PAIRS = (8, 16, 32, 48, 96)
+"""Numbers of pairs."""
 
 
 def power(
@@ -24,19 +25,19 @@ def power(
     All numbers of pairs are the first concepts of one world, so that d_model stays the same.
 
     Args:
-        seeds: Of the worlds.
-        fold: Whether the states are `folded` into few dimensions.
+        seeds: Seeds of the worlds.
+        fold: Whether to fold the states into few dimensions (`folded`).
         noises: Length of the noise over that of the stream.
 
     Returns:
-        For each measure the power at each noise and each of `N_PAIRS`; NaN for too few pairs.
+        Power of each measure at each noise and each of `N_PAIRS`; NaN for too few pairs.
     """
-    found = np.array([[_detections(seed, noise, fold) for noise in noises] for seed in seeds])
-    return dict(zip(MEASURES, np.moveaxis(found.mean(axis=0), 1, 0), strict=True))
+    detections = np.array([[_detections(seed, noise, fold) for noise in noises] for seed in seeds])
+    return dict(zip(MEASURES, np.moveaxis(detections.mean(axis=0), 1, 0), strict=True))
 
 
 def _detections(seed: int, noise: float, fold: bool) -> list[list[float]]:
-    """1, 0 or NaN for each measure and number of pairs."""
+    """Whether each measure detects the hub with each number of pairs: 1, 0 or NaN."""
     x, y = planted_states("planted-hub", seed, noise=noise, n_concepts=max(N_PAIRS))
     x, y = folded(x, y, seed=seed) if fold else (x, y)
     return [
@@ -45,6 +46,7 @@ def _detections(seed: int, noise: float, fold: bool) -> list[list[float]]:
 
 
 def _detected(measure: Measure, x: States, y: States, seed: int) -> float:
+    """Whether a measure detects the hub; NaN for too few pairs."""
     if len(x) < measure.least_pairs:
         return np.nan
     p = measure.p_values(x, y, permutations=PERMUTATIONS, seed=seed)

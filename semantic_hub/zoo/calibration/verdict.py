@@ -1,4 +1,4 @@
-"""How often the verdict on similarity says what is true: in worlds without a hub, and with one."""
+"""Rates of the verdicts on similarity in worlds without and with a hub."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -25,39 +25,43 @@ VERDICT_WORLDS: Sequence[tuple[str, float]] = (
 """Worlds, and the length of the noise over that of the stream."""
 
 VERDICT_PAIRS = (8, 48)
+"""Numbers of pairs."""
 
 VerdictWorld = tuple[str, float, int]
 """A world's name, its noise, and the number of pairs."""
 
 SMALLEST = 0.1
-"""The smallest effect of interest, as in `semantic_hub.experiment.verdict.judging.verdicts`."""
+"""Smallest effect of interest, as in `semantic_hub.experiment.verdict.judging.verdicts`."""
 
 
 def verdict_shares(name: str, noise: float, n_pairs: int, seeds: Iterable[int]) -> dict[str, float]:
-    """The share of worlds that get each verdict on the similarity of their one set of pairs.
+    """Share of worlds with each verdict on the similarity of their set of pairs.
 
     Args:
         name: ``"planted-hub"`` or ``"planted-separate"``.
         noise: Length of the noise over that of the stream.
         n_pairs: Number of pairs.
-        seeds: Of the worlds.
+        seeds: Seeds of the worlds.
 
     Returns:
-        Verdict to share; a verdict that none gets is left out.
+        Mapping from verdict to share; verdicts of no world are left out.
 
     Example:
         >>> verdict_shares("planted-hub", 0.5, 48, range(3))
         {'supported': 1.0}
     """
-    told = Counter(_verdict(name, noise, n_pairs, seed) for seed in seeds)
-    return {verdict: number / told.total() for verdict, number in sorted(told.items())}
+    counts = Counter(
+        similarity_verdict(*planted_states(name, seed, noise=noise, n_concepts=n_pairs), seed)
+        for seed in seeds
+    )
+    return {verdict: number / counts.total() for verdict, number in sorted(counts.items())}
 
 
 def all_verdict_shares(seeds: Sequence[int]) -> dict[VerdictWorld, dict[str, float]]:
-    """`verdict_shares` of every world, noise and number of pairs.
+    """Shares of the verdicts for every world, noise and number of pairs.
 
     Args:
-        seeds: Of the worlds.
+        seeds: Seeds of the worlds.
     """
     return {
         (name, noise, n_pairs): verdict_shares(name, noise, n_pairs, seeds)
@@ -67,23 +71,19 @@ def all_verdict_shares(seeds: Sequence[int]) -> dict[VerdictWorld, dict[str, flo
 
 
 def similarity_verdict(x: States, y: States, seed: int) -> str:
-    """The verdict on the similarity of one set of pairs, from their states.
+    """Verdict on the similarity of one set of pairs, from their states.
 
-    The null controls are made of states: each x with the y of the pair before it ("mismatched
-    pairs"), and Gaussian states of the same shape ("random states").
+    The null controls are each x with the y of the pair before it ("mismatched pairs"), and Gaussian
+    states of the same shape ("random states").
 
     Args:
         x: States of one side, at all layers of a model.
         y: States of the other side.
-        seed: Of resamples, pairings and random states.
+        seed: Seed of resamples, pairings and random states.
     """
     found = _cell_margins(x, y, seed)
     (adjusted,) = adjusted_p_values([found])
     return judge(found, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
-
-
-def _verdict(name: str, noise: float, n_pairs: int, seed: int) -> str:
-    return similarity_verdict(*planted_states(name, seed, noise=noise, n_concepts=n_pairs), seed)
 
 
 def _cell_margins(x: States, y: States, seed: int) -> CellMargins:
@@ -110,6 +110,7 @@ def _cell_margins(x: States, y: States, seed: int) -> CellMargins:
 
 
 def _resampled(x: States, y: States, seed: int) -> Resampled:
+    """Similarity with its bootstrap replicates."""
     states = paired_states(x, y, "similarity_verdict")
     drawn = resample_weights(len(x), RESAMPLES, seed=seed, min_distinct=2)
     replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])

@@ -1,15 +1,15 @@
-"""States of two languages whose truth is known: what `semantic_hub.zoo.calibration.__main__` measures."""
+"""States of two languages for which the null is known to be true or false: the data of `semantic_hub.zoo.calibration.__main__`."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.states import States
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.twins import random_twin
 from semantic_hub.zoo.planted.codes import SQUARED_LENGTHS
 from semantic_hub.zoo.planted.models import (
@@ -20,24 +20,24 @@ from semantic_hub.zoo.planted.models import (
 )
 
 LANGUAGES = ("en", "es")
-"""The two sides."""
+"""The two sides of the pairs."""
 
 StatesOf = Callable[[int], tuple[States, States]]
-"""From a seed to both sides of states."""
+"""From a seed to the states of both sides."""
 
 
 def planted_states(
     name: str, seed: int, *, noise: float = 0.0, n_concepts: int = N_CONCEPTS
 ) -> tuple[Float[np.ndarray, "pair layer d_model"], Float[np.ndarray, "pair layer d_model"]]:
-    """The closed-form streams of a planted world's two languages, with noise of their own.
+    """Closed-form streams of a planted world's two languages, with independent noise.
 
-    ``h_k + s |h_k| g / √d_model`` with g standard normal, drawn anew for each state and layer: the
-    noise is as long as s times the stream, and is the same for no two layers, so that a correction
-    over layers has several different layers to correct for.
+    ``h_k + s |h_k| g / √d_model`` with g standard normal, drawn for each state and layer: the noise
+    is s times as long as the stream and independent between layers, so that a correction over
+    layers has different layers to correct for.
 
     Args:
         name: ``"planted-hub"`` or ``"planted-separate"``.
-        seed: Of the codes and of the noise.
+        seed: Seed of the codes and of the noise.
         noise: s, at least 0.
         n_concepts: Number of pairs.
 
@@ -45,7 +45,7 @@ def planted_states(
         English and Spanish, ``[pair, layer, d_model]``, float32.
 
     Raises:
-        SemanticHubError: As `planted_world`.
+        SemanticHubError: As for `planted_world`.
 
     Example:
         >>> x, y = planted_states("planted-hub", seed=0, n_concepts=5)
@@ -67,17 +67,17 @@ def folded(
     Float[np.ndarray, "pair layer dimension"],
     Float[np.ndarray, "pair layer dimension"],
 ]:
-    """Both sides through one random projection to a few dimensions.
+    """Project both sides to a few dimensions by the same random matrix.
 
     A planted world's concept codes are orthonormal: no two concepts are more alike than any two
-    others. Folded into few dimensions some come near each other, on both sides alike if the codes
-    are shared. So measures that compare the geometry of either side have something to find.
+    others. In few dimensions some come close to each other, on both sides alike if the codes are
+    shared. So measures that compare the geometry of each side have something to detect.
 
     Args:
         x: States of one side.
         y: States of the other side.
-        dimensions: How many are left.
-        seed: Of the projection.
+        dimensions: Number of dimensions.
+        seed: Seed of the projection.
 
     Example:
         >>> folded(*planted_states("planted-hub", seed=0, n_concepts=5))[0].shape
@@ -89,15 +89,14 @@ def folded(
 
 
 def twin_states(seed: int) -> tuple[States, States]:
-    """The two languages of ``planted-separate`` in a random twin of its model.
+    """States of the two languages of ``planted-separate`` in a random twin of its model.
 
-    The prompts ``<en> en:dog`` and ``<es> es:dog`` share their first token and their positions, and
-    no other token. The embedding's rows are drawn independently, so the Spanish words could be
-    listed in any other order: what all prompts have in common is the same under every pairing, and
-    no pairing is special. The null is true, and the permutation test must be exact.
+    The prompts ``<en> en:dog`` and ``<es> es:dog`` share their first token and their positions, but
+    no other token. The rows of the embedding are drawn independently, so no pairing of English and
+    Spanish words is special. The null is true, and the permutation test must be exact.
 
     Args:
-        seed: Of the twin's weights.
+        seed: Seed of the twin's weights.
 
     Returns:
         English and Spanish, ``[pair, layer, d_model]``, float32.
@@ -115,18 +114,19 @@ NULL_WORLDS: Mapping[str, StatesOf] = MappingProxyType(
         "random twin": twin_states,
     }
 )
-"""Worlds by name in which no state says which pair it belongs to."""
+"""Worlds by name in which the pairing of the states is arbitrary."""
 
 
 def _noisy(
     stream: Float[np.ndarray, "pair layer d_model"], noise: float, rng: np.random.Generator
 ) -> Float[np.ndarray, "pair layer d_model"]:
+    """Stream with noise of a relative length."""
     deviation = noise * np.sqrt(SQUARED_LENGTHS / stream.shape[-1])
     drawn = rng.standard_normal(stream.shape) * deviation[:, None]
     return (stream + drawn).astype(np.float32)
 
 
 @cache
-def _separate_model() -> Any:
-    """As a bridge, the class whose fresh weights are the same on all TransformerLens lines."""
+def _separate_model() -> HookedModel:
+    """Model of ``planted-separate`` as a bridge, whose twins agree on all TransformerLens lines."""
     return planted_separate(languages=LANGUAGES, backend="bridge", device="cpu")

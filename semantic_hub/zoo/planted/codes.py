@@ -1,12 +1,12 @@
-"""The directions that a planted world is made of, and how much of each the stream holds at a layer.
+"""Directions of a planted world, and their amplitudes in the stream at each layer.
 
-All directions but the idiosyncratic ones are orthonormal. So at the last position of a prompt that
-says concept c in language l, the residual stream after block k is, exactly,
+All directions except the idiosyncratic ones are orthonormal. So at the last position of a prompt
+with concept c in language l, the residual stream after block k is exactly
 
     h_k(l, c) = Σ_j a_jk v_j(l, c)
 
-with the amplitudes a of `AMPLITUDES` and five directions of length 1: the token that was read, the
-concept, the language to answer in, the surface word to answer with, and a part of its own.
+with the amplitudes a of `AMPLITUDES` and five directions v of length 1: the input token, the
+concept, the language to answer in, the surface word of the answer, and an idiosyncratic part.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 COMPONENTS = ("token", "concept", "language", "surface", "own")
+"""Names of the directions; ``"own"`` is the idiosyncratic part."""
 
 AMPLITUDES: Float[np.ndarray, "component layer"] = np.array(
     [
@@ -25,35 +26,37 @@ AMPLITUDES: Float[np.ndarray, "component layer"] = np.array(
         [1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
     ]
 )
-"""How much of each component the stream holds at layers 0..5. Blocks 1 and 2 read the word, block 3
-does nothing, block 4 brings the language from the marker, block 5 says the answer."""
+"""Amplitude of each component at layers 0 to 5. Blocks 1 and 2 read the word, block 3 does nothing,
+block 4 copies the language from the marker, block 5 writes the answer."""
 
 SQUARED_LENGTHS: Float[np.ndarray, " layer"] = np.square(AMPLITUDES).sum(axis=0)
-"""Of the stream at layers 0..5, the same for all prompts."""
+"""Squared length of the stream at layers 0 to 5, the same for all prompts."""
 
 N_LAYERS = AMPLITUDES.shape[1] - 1
+"""Number of blocks."""
+
 LANGUAGE_LAYER = 4
-"""The first layer at which the last position knows the language to answer in."""
+"""First layer at which the last position has the language to answer in."""
 
 OWN_DIMENSIONS = 32
-"""Dimension of the subspace that holds all idiosyncratic parts, of states and of read-outs."""
+"""Dimension of the subspace of all idiosyncratic parts, of states and of unembeddings."""
 
 EPS = 1e-6
-"""Of the RMS norms."""
+"""ε of the RMS norms."""
 
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """The directions of one world, each of length 1.
+    """Directions of one world, each of length 1.
 
     Args:
-        token: What the embedding of a word is recognised by.
+        token: Identity of the input word in its embedding.
         concept: Its meaning; in a world with a hub the same in every language.
-        language: The language to answer in, the same for all concepts.
+        language: Language to answer in, the same for all concepts.
         surface: The word as an output.
-        own: The word's idiosyncratic part, random in a subspace that all words have in common.
-        readout: The same for its unembedding.
-        start: The embedding of special tokens.
+        own: Idiosyncratic part of the word, random in a subspace shared by all words.
+        readout: Idiosyncratic part of its unembedding, in the same subspace.
+        start: Embedding of special tokens.
     """
 
     token: Float[np.ndarray, "language concept d_model"]
@@ -66,24 +69,24 @@ class Codes:
 
     @property
     def d_model(self) -> int:
-        """Width of the stream: as many dimensions as there are directions, and no more."""
+        """Width of the stream: the number of orthonormal directions."""
         return len(self.start)
 
     @property
     def components(self) -> Float[np.ndarray, "component language concept d_model"]:
-        """The directions in the order of `COMPONENTS`."""
+        """Directions in the order of `COMPONENTS`."""
         return np.stack([getattr(self, name) for name in COMPONENTS])
 
 
 def draw_codes(seed: int, n_languages: int, n_concepts: int, shared: bool) -> Codes:
-    """The codes of a world, in a random basis.
+    """Draw the codes of a world in a random basis.
 
     Args:
-        seed: Of the basis and of the idiosyncratic parts.
+        seed: Seed of the basis and of the idiosyncratic parts.
         n_languages: Number of languages.
         n_concepts: Number of concepts.
-        shared: Whether all languages have the first one's concept codes, or each its own, which
-            are orthogonal to all others. Nothing else depends on it.
+        shared: Whether all languages have the concept codes of the first, or each has its own,
+            orthogonal to all others. Nothing else depends on it.
     """
     rng = np.random.default_rng(seed)
     words = (n_languages, n_concepts)
@@ -106,12 +109,13 @@ def draw_codes(seed: int, n_languages: int, n_concepts: int, shared: bool) -> Co
 def root_mean_square(
     squared_lengths: Float[np.ndarray, "*state"], d_model: int
 ) -> Float[np.ndarray, "*state"]:
-    """What an RMS norm divides states of these squared lengths by: ``√(‖h‖² / d_model + ε)``."""
+    """Divisor of an RMS norm for states of these squared lengths: ``√(‖h‖² / d_model + ε)``."""
     return np.sqrt(squared_lengths / d_model + EPS)
 
 
 def _random_directions(
     rng: np.random.Generator, words: tuple[int, int], subspace: Float[np.ndarray, "basis d_model"]
 ) -> Float[np.ndarray, "language concept d_model"]:
+    """Random directions of length 1 in a subspace."""
     drawn = rng.standard_normal((*words, len(subspace)))
     return drawn / np.linalg.norm(drawn, axis=-1, keepdims=True) @ subspace

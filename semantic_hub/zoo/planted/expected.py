@@ -1,13 +1,13 @@
-"""What similarity and lens read on a planted model, from the codes alone: no model is run.
+"""Closed-form similarity and lens of a planted model, from its codes without running it.
 
-All prompts have the same amplitudes at a layer (`planted_codes.AMPLITUDES`), so every norm divides
-by one known number, and the curves follow from inner products of the codes.
+All prompts have the same amplitudes at a layer (`semantic_hub.zoo.planted.codes.AMPLITUDES`), so
+every norm divides by one known number, and the curves follow from inner products of the codes.
 """
 
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from semantic_hub.zoo.planted.codes import (
     AMPLITUDES,
@@ -22,16 +22,16 @@ from semantic_hub.zoo.planted.world import PlantedWorld
 def expected_stream(
     world: PlantedWorld, language: str
 ) -> Float[np.ndarray, "concept layer d_model"]:
-    """The residual stream at the last position of ``world.prompts(language)``.
+    """Residual stream at the last position of ``world.prompts(language)``.
 
-    ``h_k(l, c) = Σ_j a_jk v_j(l, c)``; see `planted_codes`.
+    ``h_k(l, c) = Σ_j a_jk v_j(l, c)``; see `semantic_hub.zoo.planted.codes`.
 
     Args:
         world: The world.
-        language: Of marker and words.
+        language: Language of marker and words.
 
     Returns:
-        As `semantic_hub.residual_stream` reads it.
+        The stream as `semantic_hub.residual_stream` returns it.
     """
     codes = world.codes.components[:, world.index(language)]
     return np.einsum("jk,jcd->ckd", AMPLITUDES, codes)
@@ -51,13 +51,15 @@ def expected_similarity(world: PlantedWorld, x: str, y: str) -> Float[np.ndarray
         x: A language.
         y: Another, or the same.
     """
-    own = world.codes.own
+    idiosyncratic = world.codes.own
     overlap = {
         "token": float(x == y),
         "concept": float(world.shared or x == y),
         "language": 0.0,
         "surface": float(x == y),
-        "own": _matched_minus_mismatched(own[world.index(x)], own[world.index(y)]),
+        "own": _matched_minus_mismatched(
+            idiosyncratic[world.index(x)], idiosyncratic[world.index(y)]
+        ),
     }
     return (
         np.array([overlap[name] for name in COMPONENTS]) @ np.square(AMPLITUDES) / SQUARED_LENGTHS
@@ -67,7 +69,7 @@ def expected_similarity(world: PlantedWorld, x: str, y: str) -> Float[np.ndarray
 def expected_lens(
     world: PlantedWorld, language: str, lens: Literal["logit", "raw"] = "logit"
 ) -> Float[np.ndarray, "readout layer group"]:
-    """Log-probability of the candidates of ``world.readouts(language)``.
+    """Log-probability of each candidate of ``world.readouts(language)``.
 
     ``log p = z_v − log Σ_w exp z_w`` with ``z_v = u_v · h_k / r_k``, where ``r_k² = Σ_j a_jk² /
     d_model + ε`` for ``lens="logit"``, and r = 1 for ``"raw"``.
@@ -78,7 +80,7 @@ def expected_lens(
         lens: As in `semantic_hub.logit_lens`.
 
     Returns:
-        In nats, groups in the order of `planted_world.GROUPS`.
+        Log-probabilities in nats, groups in the order of `semantic_hub.zoo.planted.world.GROUPS`.
     """
     logits = expected_stream(world, language) @ unembedding(world).T
     if lens == "logit":
@@ -89,15 +91,16 @@ def expected_lens(
     return np.stack([log_prob[rows, :, ids] for ids in targets], axis=-1)
 
 
-def _matched_minus_mismatched(
-    x: Float[np.ndarray, "concept d_model"], y: Float[np.ndarray, "concept d_model"]
-) -> float:
-    products = x @ y.T
-    mismatched = ~np.eye(len(products), dtype=bool)
-    return float(np.diag(products).mean() - products[mismatched].mean())
-
-
-def word_ids(world: PlantedWorld, language: str) -> np.ndarray:
+def word_ids(world: PlantedWorld, language: str) -> Int[np.ndarray, " concept"]:
     """Token ids of a language's words, in the order of the concepts."""
     n_concepts = len(world.concepts)
     return world.first_word + world.index(language) * n_concepts + np.arange(n_concepts)
+
+
+def _matched_minus_mismatched(
+    x: Float[np.ndarray, "concept d_model"], y: Float[np.ndarray, "concept d_model"]
+) -> float:
+    """Mean product of matched rows minus mean product of mismatched rows."""
+    products = x @ y.T
+    mismatched = ~np.eye(len(products), dtype=bool)
+    return float(np.diag(products).mean() - products[mismatched].mean())

@@ -1,9 +1,9 @@
-"""The weights of a planted model, written down from its world's codes, and the models they go into.
+"""Build planted models: their weights from the codes of a world, and their tokenizer.
 
 A neuron of a gated MLP computes ``silu(g · n) (u · n)`` of the normed stream n. With g and u along
-codes, scaled so that each product is 1 where the code is present, it is silu(1) where both codes
-are present, and exactly 0 where one is absent: a look-up, or a conjunction. All attention is
-uniform (queries and keys are 0), so that the last of three positions gets a third of each value.
+codes, scaled so that each product is 1 if the code is present, it is silu(1) if both codes are
+present, and exactly 0 if one is absent: a look-up, or a conjunction. All attention is uniform
+(queries and keys are 0), so that the last of three positions gets a third of each value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,13 +35,13 @@ from semantic_hub.zoo.planted.codes import (
 from semantic_hub.zoo.planted.world import PADDING, SPECIAL, START, STOP, UNKNOWN, PlantedWorld
 
 GAIN = 8.0
-"""Logit of a word whose unembedding is the whole direction of the stream."""
+"""Logit of a word whose unembedding has the direction of the stream."""
 
 HUB_READOUT = 1.0
-"""Part of the dominant language's unembeddings along their concept, in units of their surface."""
+"""Part of the dominant language's unembeddings along their concept, relative to the surface part."""
 
 OWN_READOUT = 1.0
-"""Idiosyncratic part of every unembedding, in units of its surface part."""
+"""Idiosyncratic part of every unembedding, relative to its surface part."""
 
 _PROMPT_LENGTH = 3
 _N_CTX = 8
@@ -57,6 +57,7 @@ _BRIDGE_NAMES = {
 }
 
 Weights = Mapping[str, Float[np.ndarray, "rows columns"]]
+"""Matrices by the name that `HookedTransformer` gives them, as ``[in, out]``."""
 
 
 def planted_model(
@@ -66,10 +67,10 @@ def planted_model(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> HookedModel:
-    """A world's model.
+    """Build the model of a world.
 
     Args:
-        world: Its words and codes.
+        world: Words and codes of the model.
         backend: ``"hooked"`` for a ``HookedTransformer``, ``"bridge"`` for a native
             ``TransformerBridge``, ``"auto"`` for the first of them that is there.
         device: Where it goes; ``None`` leaves the choice to TransformerLens.
@@ -85,11 +86,7 @@ def planted_model(
 
 
 def planted_weights(world: PlantedWorld) -> Weights:
-    """All weights that are not 0, but for the norms' gains, which are 1.
-
-    Returns:
-        Matrices by the name that `HookedTransformer` gives them, as ``[in, out]``.
-    """
+    """Weights that are not 0, except the norms' gains, which are 1."""
     codes = world.codes
     return {
         "embed.W_E": _embedding(world),
@@ -102,10 +99,10 @@ def planted_weights(world: PlantedWorld) -> Weights:
 
 
 def unembedding(world: PlantedWorld) -> Float[np.ndarray, "d_vocab d_model"]:
-    """One row for each token; 0 for special tokens and markers.
+    """Unembedding with one row for each token; 0 for special tokens and markers.
 
     ``u(l, c) = GAIN / √d_model · (surface + OWN_READOUT · readout [+ HUB_READOUT · concept])``,
-    the last term for the dominant language alone.
+    the last term for the dominant language only.
     """
     codes = world.codes
     words = codes.surface + OWN_READOUT * codes.readout
@@ -115,7 +112,7 @@ def unembedding(world: PlantedWorld) -> Float[np.ndarray, "d_vocab d_model"]:
 
 
 def planted_tokenizer(world: PlantedWorld) -> PreTrainedTokenizerFast:
-    """One token for each word of a text between spaces, after a start token."""
+    """Tokenizer with one token for each word between spaces, after a start token."""
     ids = {token: index for index, token in enumerate(world.vocabulary)}
     tokenizer = Tokenizer(models.WordLevel(ids, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -134,6 +131,7 @@ def planted_tokenizer(world: PlantedWorld) -> PreTrainedTokenizerFast:
 
 
 def _embedding(world: PlantedWorld) -> Float[np.ndarray, "d_vocab d_model"]:
+    """Embedding with one row for each token."""
     codes = world.codes
     words = np.einsum("k,klcd->lcd", AMPLITUDES[:, 0], codes.components)
     special = np.tile(codes.start, (len(SPECIAL), 1))
@@ -141,13 +139,13 @@ def _embedding(world: PlantedWorld) -> Float[np.ndarray, "d_vocab d_model"]:
 
 
 def _read_words(codes: Codes, block: int) -> Weights:
-    """A neuron for each word; it reads the word's token code, which no other word has."""
+    """Neurons of a block that reads words, one for each word's token code."""
     token = codes.token * _reading_scale(codes, "token", block)
     return _neurons(codes, block, gate=token, up=token)
 
 
 def _say_answer(codes: Codes) -> Weights:
-    """A neuron for each word: the language to answer in is its, and the concept has its code."""
+    """Neurons that write the answer, one for each conjunction of language and concept."""
     block = N_LAYERS - 1
     language = codes.language * _reading_scale(codes, "language", block)
     concept = codes.concept * _reading_scale(codes, "concept", block)
@@ -155,7 +153,7 @@ def _say_answer(codes: Codes) -> Weights:
 
 
 def _bring_language(codes: Codes) -> Weights:
-    """From the marker's position to all later ones, a third of the value to the last of three."""
+    """Attention that copies the language from the marker, a third of the value per position."""
     block, language = LANGUAGE_LAYER - 1, codes.language[:, 0]
     value = language * root_mean_square(np.ones(1), codes.d_model)
     brought = AMPLITUDES[COMPONENTS.index("language"), LANGUAGE_LAYER]
@@ -166,13 +164,13 @@ def _bring_language(codes: Codes) -> Weights:
 
 
 def _reading_scale(codes: Codes, component: str, layer: int) -> float:
-    """What a code is multiplied with so that its product with the normed stream is 1."""
+    """Factor of a code that makes its product with the normed stream 1."""
     divisor = root_mean_square(SQUARED_LENGTHS, codes.d_model)[layer]
     return float(divisor / AMPLITUDES[COMPONENTS.index(component), layer])
 
 
 def _neurons(codes: Codes, block: int, gate: np.ndarray, up: np.ndarray) -> Weights:
-    """One neuron for each word, which writes all that changes in this block."""
+    """One neuron for each word, which writes the word's change in this block."""
     change = np.einsum("k,klcd->lcd", np.diff(AMPLITUDES)[:, block], codes.components)
     rows = {"W_gate": gate, "W_in": up}
     return {
@@ -183,19 +181,21 @@ def _neurons(codes: Codes, block: int, gate: np.ndarray, up: np.ndarray) -> Weig
 
 def _hooked_transformer(
     world: PlantedWorld, weights: Weights, device: str | None, dtype: torch.dtype
-) -> Any:
+) -> HookedModel:
+    """Model as a ``HookedTransformer``."""
     from transformer_lens import HookedTransformerConfig
 
     config = HookedTransformerConfig(
         **_architecture(world), model_name=world.name, device=device, dtype=dtype
     )
     model = build_hooked_transformer(config, planted_tokenizer(world))
-    return _with_weights(model, weights)
+    return _set_weights(model, weights)
 
 
 def _native_bridge(
     world: PlantedWorld, weights: Weights, device: str | None, dtype: torch.dtype
-) -> Any:
+) -> HookedModel:
+    """Model as a native ``TransformerBridge``."""
     from transformer_lens.config import TransformerBridgeConfig
 
     model = bridge_class().boot_native(
@@ -205,10 +205,11 @@ def _native_bridge(
         dtype=dtype,
         model_name=world.name,
     )
-    return _with_weights(model, dict(_as_linear_layers(weights)))
+    return _set_weights(model, dict(_as_linear_layers(weights)))
 
 
 def _architecture(world: PlantedWorld) -> dict[str, Any]:
+    """Options of the model's configuration."""
     n_languages = len(world.languages)
     return {
         "n_layers": N_LAYERS,
@@ -229,16 +230,16 @@ def _architecture(world: PlantedWorld) -> dict[str, Any]:
 
 
 def _as_linear_layers(weights: Weights) -> Iterator[tuple[str, np.ndarray]]:
-    """The same weights as the native bridge names and stores them: ``[out, in]``."""
+    """Weights under the names of the native bridge, as ``[out, in]``."""
     for name, matrix in weights.items():
-        block, end = name.rsplit(".", 2)[0], ".".join(name.rsplit(".", 2)[-2:])
+        block, suffix = name.rsplit(".", 2)[0], ".".join(name.rsplit(".", 2)[-2:])
         prefix = f"{block}." if name.startswith("blocks.") else ""
-        yield prefix + _BRIDGE_NAMES[end], matrix if end == "embed.W_E" else matrix.T
+        yield prefix + _BRIDGE_NAMES[suffix], matrix if suffix == "embed.W_E" else matrix.T
 
 
 @torch.no_grad()
-def _with_weights(model: Any, weights: Weights) -> Any:
-    """Every parameter that is not given is 0, but for the norms' gains, which stay 1."""
+def _set_weights(model: Any, weights: Weights) -> Any:
+    """Set the given weights and all other parameters to 0, except the norms' gains."""
     for name, parameter in model.named_parameters():
         if ".ln" not in f".{name}":
             parameter.zero_()

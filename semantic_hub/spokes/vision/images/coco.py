@@ -1,14 +1,14 @@
-"""Pictures from COCO's own layouts: captions, and panoptic segments.
+"""Read pictures from COCO's layouts, with captions and panoptic segments.
 
 Captions: one JSON file with ``images`` (id, file_name) and ``annotations`` (image_id, caption).
 Panoptic: one JSON file with ``images``, ``categories`` (id, name) and ``annotations`` (image_id,
-file_name, segments_info), and a folder of PNG files in which a pixel's red + 256 green + 65536 blue
-is the id of its segment, 0 for none. Source: https://cocodataset.org/#format-data; Kirillov et al.
+file_name, segments_info), and a folder of PNG files in which the id of a pixel's segment is red
++ 256 green + 65536 blue, 0 for none. Source: https://cocodataset.org/#format-data; Kirillov et al.
 2019, Panoptic Segmentation, arXiv 1801.00868.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,14 @@ from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.files import MAX_PIXELS, read_image
 from semantic_hub.spokes.vision.images.picture import NOTHING, Picture, Region
 
-__all__ = ["SEGMENTS", "coco_captions", "coco_panoptic"]
+SEGMENTS = "segments"
+"""Kind of pictures with panoptic segments."""
+
+_OPERATION = "images_coco"
+_LAYOUT = "Give the JSON file as COCO has it."
+
+_Fields = Mapping[str, type]
+"""Mapping from the fields of a JSON object to their types."""
 
 
 def coco_captions(
@@ -30,16 +37,16 @@ def coco_captions(
     at_most: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Picture, ...]:
-    """COCO images with their first caption, in the order of the file.
+    """Read COCO images with their first caption, in the order of the file.
 
     Args:
-        annotations: Such as ``captions_val2017.json``.
-        folder: Where the images are, such as ``val2017``.
+        annotations: Captions file, such as ``captions_val2017.json``.
+        folder: Folder of the images, such as ``val2017``.
         at_most: Pictures to read, evenly spaced; None for all.
-        max_pixels: The largest image that is read.
+        max_pixels: Largest image that is read.
 
     Returns:
-        Pixels as they are stored: COCO's annotations know no EXIF orientation.
+        Pictures with pixels as stored, because COCO's annotations ignore the EXIF orientation.
 
     Raises:
         SemanticHubError: A file that is not in this layout, a caption of no image, an image without
@@ -51,9 +58,11 @@ def coco_captions(
     _check_same(annotations, files, captions)
     return tuple(
         Picture(
-            _stored(Path(folder) / files[image], max_pixels), captions[image], name=files[image]
+            _stored_pixels(Path(folder) / files[image], max_pixels),
+            captions[image],
+            name=files[image],
         )
-        for image in _chosen(files, at_most)
+        for image in _chosen_images(files, at_most)
     )
 
 
@@ -66,18 +75,18 @@ def coco_panoptic(
     at_most: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Picture, ...]:
-    """COCO images with what is where, and a caption.
+    """Read COCO images with panoptic regions and a caption.
 
-    A region is called by its category, up to the first hyphen: ``wall`` for ``wall-brick``.
+    The name of a region is its category up to the first hyphen: ``wall`` for ``wall-brick``.
 
     Args:
-        annotations: Such as ``panoptic_val2017.json``.
-        segments: The folder of its PNG files, such as ``panoptic_val2017``.
-        folder: Where the images are, such as ``val2017``.
-        captions: Such as ``captions_val2017.json``. None to let the names of the categories, each
-            once, be the caption.
+        annotations: Panoptic file, such as ``panoptic_val2017.json``.
+        segments: Folder of its PNG files, such as ``panoptic_val2017``.
+        folder: Folder of the images, such as ``val2017``.
+        captions: Captions file, such as ``captions_val2017.json``; None to use the distinct names
+            of the categories as the caption.
         at_most: Pictures to read, evenly spaced; None for all.
-        max_pixels: The largest image that is read.
+        max_pixels: Largest image that is read.
 
     Raises:
         SemanticHubError: A file that is not in this layout, a PNG file with an id that its
@@ -90,43 +99,37 @@ def coco_panoptic(
     names = {row["id"]: row["name"].partition("-")[0] for row in categories}
     maps = _maps(annotations, content)
     _check_same(annotations, files, maps)
-    said = None if captions is None else _captions(captions, _read(captions))
+    texts = None if captions is None else _captions(captions, _read(captions))
 
     def picture(image: int) -> Picture:
-        png, about = maps[image]
-        regions = {one: Region(name=name) for one, name in _named(png, about, names).items()}
-        found = _indices(Path(segments) / png, list(regions), max_pixels)
-        pixels = _stored(Path(folder) / files[image], max_pixels)
-        caption = _listed(regions.values()) if said is None else said.get(image, "")
-        return Picture(pixels, caption, found, tuple(regions.values()), SEGMENTS, files[image])
+        png, segments_info = maps[image]
+        segment_names = _segment_names(png, segments_info, names)
+        regions = tuple(Region(name=name) for name in segment_names.values())
+        indices = _region_indices(Path(segments) / png, list(segment_names), max_pixels)
+        pixels = _stored_pixels(Path(folder) / files[image], max_pixels)
+        listed = ", ".join(dict.fromkeys(segment_names.values())) + "."
+        caption = listed if texts is None else texts.get(image, "")
+        return Picture(pixels, caption, indices, regions, SEGMENTS, files[image])
 
-    return tuple(picture(image) for image in _chosen(files, at_most))
-
-
-SEGMENTS = "segments"
-"""The kind of pictures with panoptic segments."""
-
-_OPERATION = "images_coco"
-_LAYOUT = "Give the JSON file as COCO has it."
-
-_Fields = Mapping[str, type]
+    return tuple(picture(image) for image in _chosen_images(files, at_most))
 
 
 def _read(path: str | Path) -> Mapping[str, Any]:
-    place = Path(path)
+    """Content of a JSON file, which must be an object."""
+    path = Path(path)
     try:
-        content = json.loads(place.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _error(f"{place}: {type(error).__name__}", "a JSON file", "Check the path.") from None
+        raise _error(f"{path}: {type(error).__name__}", "a JSON file", "Check the path.") from None
     if not isinstance(content, dict):
-        raise _error(f"{place}: a {type(content).__name__}", "a JSON object", _LAYOUT)
+        raise _error(f"{path}: a {type(content).__name__}", "a JSON object", _LAYOUT)
     return content
 
 
 def _rows(
     path: str | Path, content: Mapping[str, Any], name: str, fields: _Fields
 ) -> list[Mapping[str, Any]]:
-    """The objects of a list, each with the named fields."""
+    """Objects of a list in the content, checked for their fields."""
     rows = content.get(name)
     if not isinstance(rows, list):
         raise _error(f"{path}: {', '.join(content)}", f"a list {name!r}", _LAYOUT)
@@ -135,77 +138,81 @@ def _rows(
     return rows
 
 
-def _check_fields(place: str, row: Any, fields: _Fields) -> None:
+def _check_fields(location: str, row: Any, fields: _Fields) -> None:
+    """Raise unless a row is an object with these fields."""
     if not isinstance(row, dict) or not all(isinstance(row.get(f), k) for f, k in fields.items()):
         kinds = ", ".join(f"{field!r} ({kind.__name__})" for field, kind in fields.items())
-        raise _error(f"{place}, which lacks one of them", kinds, _LAYOUT)
+        raise _error(f"{location}, which lacks one of them", kinds, _LAYOUT)
 
 
 def _files(path: str | Path, content: Mapping[str, Any]) -> dict[int, str]:
-    """Image id to file name."""
+    """Mapping from image id to file name."""
     rows = _rows(path, content, "images", {"id": int, "file_name": str})
     return {row["id"]: row["file_name"] for row in rows}
 
 
 def _captions(path: str | Path, content: Mapping[str, Any]) -> dict[int, str]:
-    """Image id to its first caption."""
+    """Mapping from image id to its first caption."""
     rows = _rows(path, content, "annotations", {"image_id": int, "caption": str})
     return {row["image_id"]: row["caption"].strip() for row in reversed(rows)}
 
 
 def _maps(path: str | Path, content: Mapping[str, Any]) -> dict[int, tuple[str, list[Any]]]:
-    """Image id to its PNG file and what is in it."""
+    """Mapping from image id to its PNG file and its ``segments_info``."""
     fields = {"image_id": int, "file_name": str, "segments_info": list}
     rows = _rows(path, content, "annotations", fields)
     return {row["image_id"]: (row["file_name"], row["segments_info"]) for row in rows}
 
 
-def _named(png: str, about: Sequence[Any], names: Mapping[int, str]) -> dict[int, str]:
-    """Segment id to the name of its category."""
-    for number, row in enumerate(about):
+def _segment_names(
+    png: str, segments_info: Sequence[Any], names: Mapping[int, str]
+) -> dict[int, str]:
+    """Mapping from segment id to the name of its category."""
+    for number, row in enumerate(segments_info):
         _check_fields(f"{png}: segments_info[{number}]", row, {"id": int, "category_id": int})
         if row["category_id"] not in names:
             raise _error(f"{png}: category {row['category_id']}", "one of those listed", _LAYOUT)
-    return {row["id"]: names[row["category_id"]] for row in about}
+    return {row["id"]: names[row["category_id"]] for row in segments_info}
 
 
-def _indices(path: Path, ids: Sequence[int], max_pixels: int) -> Int[np.ndarray, "height width"]:
-    """For each pixel the place of its segment among the ids, `NOTHING` for id 0."""
-    coded = _stored(path, max_pixels).astype(np.int64) @ np.array([1, 256, 65536])
+def _region_indices(
+    path: Path, ids: Sequence[int], max_pixels: int
+) -> Int[np.ndarray, "height width"]:
+    """Index of each pixel's segment among the ids, `NOTHING` for id 0."""
+    coded = _stored_pixels(path, max_pixels).astype(np.int64) @ np.array([1, 256, 65536])
     known, inverse = np.unique(coded, return_inverse=True)
-    places = {0: NOTHING} | {one: place for place, one in enumerate(ids)}
-    unknown = [one for one in known.tolist() if one not in places]
+    indices = {0: NOTHING} | {segment: index for index, segment in enumerate(ids)}
+    unknown = [segment for segment in known.tolist() if segment not in indices]
     if unknown:
         raise _error(f"{path}: segment {unknown[0]}", "only those of its annotation", _LAYOUT)
-    table = np.array([places[one] for one in known.tolist()], np.int16)
+    table = np.array([indices[segment] for segment in known.tolist()], np.int16)
     return table[inverse].reshape(coded.shape)
 
 
-def _stored(path: Path, max_pixels: int) -> UInt8[np.ndarray, "height width 3"]:
+def _stored_pixels(path: Path, max_pixels: int) -> UInt8[np.ndarray, "height width 3"]:
+    """Pixels as stored, not turned by the EXIF orientation."""
     return read_image(path, max_pixels=max_pixels, upright=False)
 
 
 def _check_same(path: str | Path, files: Mapping[int, str], others: Mapping[int, Any]) -> None:
-    """Every image has its annotation, and the other way round."""
-    alone = sorted(set(files) ^ set(others))
-    if alone or not files:
-        kind = "an image without an annotation" if alone and alone[0] in files else "an annotation"
+    """Raise unless each image has an annotation, and each annotation an image."""
+    unmatched = sorted(set(files) ^ set(others))
+    if unmatched or not files:
+        is_image = bool(unmatched) and unmatched[0] in files
+        kind = "an image without an annotation" if is_image else "an annotation"
         raise _error(
-            f"{path}: {len(alone)} ids on one side alone"
-            + (f", such as {kind} of id {alone[0]}" if alone else ", no images"),
+            f"{path}: {len(unmatched)} ids on one side only"
+            + (f", such as {kind} of id {unmatched[0]}" if unmatched else ", no images"),
             "an annotation for each image, and an image for each annotation",
-            "Complete the file, or drop what is alone.",
+            "Complete the file, or drop what has no counterpart.",
         )
 
 
-def _chosen(files: Mapping[int, str], at_most: int | None) -> Sequence[int]:
+def _chosen_images(files: Mapping[int, str], at_most: int | None) -> Sequence[int]:
+    """Ids of the images to read."""
     return list(files) if at_most is None else evenly_spaced(list(files), at_most)
 
 
-def _listed(regions: Iterable[Region]) -> str:
-    """Each name once, in the order of the annotation."""
-    return ", ".join(dict.fromkeys(region.name for region in regions)) + "."
-
-
 def _error(got: str, expected: str, fix: str) -> SemanticHubError:
+    """Error of this module."""
     return SemanticHubError(_OPERATION, got=got, expected=expected, fix=fix)

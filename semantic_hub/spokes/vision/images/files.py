@@ -1,8 +1,8 @@
-"""Pictures from the user's own files, looked at before they are decoded.
+"""Read pictures from image files with a table of captions.
 
-An image's size and kind stand in its header, so one that is too large, or that holds several
-images, is refused before its pixels are. Greys, palettes, transparency (laid on white), CMYK and
-16-bit greys become 8-bit red, green and blue.
+The header of an image tells its size and kind, so an image that is too large, or a file with
+several images, is refused before it is decoded. Gray, palette, transparent (on white), CMYK and
+16-bit gray images become 8-bit red, green and blue.
 """
 
 import struct
@@ -24,10 +24,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_PIXELS = 50_000_000
-"""The largest image that is read, unless asked otherwise."""
+"""Default size of the largest image that is read."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-"""What in a folder of pictures counts as an image."""
+"""Suffixes of image files in a folder."""
+
+_OPERATION = "read_pictures"
+
+_DAMAGED = (
+    OSError, SyntaxError, EOFError, struct.error, zlib.error,
+    ArithmeticError, LookupError, TypeError, ValueError,
+)  # fmt: skip
+"""Errors that Pillow's readers raise for damaged files and for files that are not images."""
 
 
 def read_pictures(
@@ -39,19 +47,19 @@ def read_pictures(
     at_most: int | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Picture, ...]:
-    """A folder of images, with a file that says what is on each.
+    """Read a folder of images with a file of their captions.
 
     Args:
-        folder: Where the images are; names in the captions file count from here.
-        captions: A table with a header line, commas in ``.csv`` files, else tabs; or JSON objects,
-            one a line, in ``.jsonl`` files. UTF-8.
-        file: The column or field of the image's name.
-        caption: That of its caption.
+        folder: Folder of the images; names in the captions file are relative to it.
+        captions: UTF-8 file: a table with a header line, separated by commas in ``.csv`` files and
+            else by tabs; or JSON objects, one per line, in ``.jsonl`` files.
+        file: Column or field of the image's name.
+        caption: Column or field of the caption.
         at_most: Pictures to read, evenly spaced; None for all.
-        max_pixels: The largest image that is read.
+        max_pixels: Largest image that is read.
 
     Returns:
-        One picture for each row, named after its file.
+        One picture for each row, with its file as the name.
 
     Raises:
         SemanticHubError: A caption without an image, an image without a caption, an image that
@@ -70,25 +78,25 @@ def read_pictures(
     _check_folder(Path(folder), [name for name, _ in rows])
     chosen = rows if at_most is None else evenly_spaced(rows, at_most)
     return tuple(
-        Picture(read_image(Path(folder) / name, max_pixels=max_pixels), said, name=name)
-        for name, said in chosen
+        Picture(read_image(Path(folder) / name, max_pixels=max_pixels), text, name=name)
+        for name, text in chosen
     )
 
 
 def read_image(
     path: str | Path, *, max_pixels: int = MAX_PIXELS, upright: bool = True
 ) -> UInt8[np.ndarray, "height width 3"]:
-    """The pixels of one image file.
+    """Read the pixels of an image file.
 
     Args:
-        path: PNG, JPEG, WebP, or what else Pillow reads.
-        max_pixels: More than these, and the image is refused before it is decoded.
-        upright: Turn it as its EXIF orientation says. Annotations that were made of the pixels as
-            they are stored need them so.
+        path: PNG, JPEG, WebP, or another format that Pillow reads.
+        max_pixels: Images with more pixels are refused before they are decoded.
+        upright: Whether to turn the image by its EXIF orientation; False for annotations of the
+            stored pixels.
 
     Raises:
-        SemanticHubError: No such file, one that is no image or damaged, too many pixels, several
-            images in one (animations, pages), or numbers that have no fixed range (32-bit).
+        SemanticHubError: A file that is missing, damaged or not an image, too many pixels, several
+            images in one file (animations, pages), or pixels without a fixed range (32-bit).
 
     Example:
         >>> from semantic_hub.spokes.vision.images.drawn import one_color
@@ -98,53 +106,46 @@ def read_image(
     """
     from PIL import Image, ImageOps
 
-    place = Path(path)
+    path = Path(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what matters in a header is checked below
         try:
-            with Image.open(place) as image:
-                _check_header(place, image, max_pixels)
+            with Image.open(path) as image:
+                _check_header(path, image, max_pixels)
                 image.load()
                 turned = ImageOps.exif_transpose(image) if upright else image
                 return np.array(_as_rgb(turned))
         except SemanticHubError:
             raise
         except Image.DecompressionBombError:
-            raise _too_large(place, "an image", max_pixels) from None
+            raise _too_large(path, "an image", max_pixels) from None
         except FileNotFoundError:
-            raise _error(f"{place}: no such file", "an image", "Check the path.") from None
+            raise _error(f"{path}: no such file", "an image", "Check the path.") from None
         except _DAMAGED as error:
             raise _error(
-                f"{place}: {type(error).__name__}", "an image that can be read", "Replace the file."
+                f"{path}: {type(error).__name__}", "an image that can be read", "Replace the file."
             ) from None
 
 
-_DAMAGED = (
-    OSError, SyntaxError, EOFError, struct.error, zlib.error,
-    ArithmeticError, LookupError, TypeError, ValueError,
-)  # fmt: skip
-"""What Pillow's readers have been seen to raise for files that are no images, or damaged."""
-
-
 def _rows(captions: str | Path, file: str, caption: str) -> Iterator[tuple[str, str]]:
-    """The file and the caption of each row."""
+    """File and caption of each row."""
     if Path(captions).suffix.lower() != ".jsonl":
         for row in read_table(captions, [file, caption], _OPERATION):
             yield row[file], row[caption]
         return
-    for place, record in read_records(captions, _OPERATION):
-        name, said = record.get(file), record.get(caption)
-        if not isinstance(name, str) or not isinstance(said, str) or not said.strip():
+    for location, record in read_records(captions, _OPERATION):
+        name, text = record.get(file), record.get(caption)
+        if not isinstance(name, str) or not isinstance(text, str) or not text.strip():
             raise _error(
-                f"{place}: {record}",
+                f"{location}: {record}",
                 f"text under {file!r} and {caption!r}",
                 "Name the fields with file= and caption=, or fill them.",
             )
-        yield name, said.strip()
+        yield name, text.strip()
 
 
 def _check_folder(folder: Path, named: Sequence[str]) -> None:
-    """Every caption has its image, and every image its caption."""
+    """Raise unless each caption has an image, and each image a caption."""
     if not folder.is_dir():
         raise _error(f"{folder}: no such folder", "a folder of images", "Check the path.")
     missing = [name for name in dict.fromkeys(named) if not (folder / name).is_file()]
@@ -154,54 +155,54 @@ def _check_folder(folder: Path, named: Sequence[str]) -> None:
             "an image for each caption",
             "Add the images, or drop the rows.",
         )
-    there = {p.resolve() for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES}
-    silent = sorted(there - {(folder / name).resolve() for name in named})
-    if silent or not named:
+    images = {p.resolve() for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES}
+    without_caption = sorted(images - {(folder / name).resolve() for name in named})
+    if without_caption or not named:
         raise _error(
-            f"{len(silent)} images without a caption in {folder}"
-            + (f", such as {silent[0].name!r}" if silent else ", and no rows"),
+            f"{len(without_caption)} images without a caption in {folder}"
+            + (f", such as {without_caption[0].name!r}" if without_caption else ", and no rows"),
             "a caption for each image",
             "Add rows for them, or move them elsewhere.",
         )
 
 
-def _check_header(place: Path, image: "Image", max_pixels: int) -> None:
-    """What can be said before any pixel is decoded."""
+def _check_header(path: Path, image: "Image", max_pixels: int) -> None:
+    """Raise if an image's header shows that it cannot be read."""
     if image.width * image.height > max_pixels:
-        raise _too_large(place, f"{image.width} × {image.height} pixels", max_pixels)
+        raise _too_large(path, f"{image.width} × {image.height} pixels", max_pixels)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a camera's JPEG, with previews behind it
-        raise _error(f"{place}: {frames} images in one", "one image", "Save a frame of its own.")
+        raise _error(f"{path}: {frames} images in one", "one image", "Save one frame as a file.")
     if image.mode in ("I", "F"):
         raise _error(
-            f"{place}: 32-bit pixels (mode {image.mode})",
+            f"{path}: 32-bit pixels (mode {image.mode})",
             "8 or 16 bits, whose black and white are known",
             "Scale it to 8 bits.",
         )
 
 
 def _as_rgb(image: "Image") -> "Image":
+    """Image with 8-bit red, green and blue."""
     from PIL import Image
 
     if image.mode.startswith("I;16"):
-        grey = np.asarray(image).astype(np.uint32) * 255 // 65535
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+        gray = np.asarray(image).astype(np.uint32) * 255 // 65535
+        return Image.fromarray(gray.astype(np.uint8)).convert("RGB")
     if not image.has_transparency_data:
         return image.convert("RGB")
-    ground = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(ground, image.convert("RGBA")).convert("RGB")
+    background = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(background, image.convert("RGBA")).convert("RGB")
 
 
-_OPERATION = "read_pictures"
-
-
-def _too_large(place: Path, what: str, max_pixels: int) -> SemanticHubError:
+def _too_large(path: Path, what: str, max_pixels: int) -> SemanticHubError:
+    """Error for an image with too many pixels."""
     return _error(
-        f"{place}: {what}",
+        f"{path}: {what}",
         f"at most {max_pixels} pixels",
         "Make it smaller, or raise max_pixels.",
     )
 
 
 def _error(got: str, expected: str, fix: str) -> SemanticHubError:
+    """Error of this module."""
     return SemanticHubError(_OPERATION, got=got, expected=expected, fix=fix)

@@ -1,7 +1,8 @@
-"""Pictures as values: pixels, a caption, and which pixels belong to what.
+"""Pictures with a caption and, if known, a segmentation into regions.
 
-A picture that was drawn here (`semantic_hub.spokes.vision.images.drawn`) and one that was read from a file
-(`semantic_hub.spokes.vision.images.files`, `semantic_hub.spokes.vision.images.coco`) are the same kind of value.
+A drawn picture (`semantic_hub.spokes.vision.images.drawn`) and one that was read from a file
+(`semantic_hub.spokes.vision.images.files`, `semantic_hub.spokes.vision.images.coco`) are the same
+kind of value.
 """
 
 from dataclasses import dataclass, replace
@@ -28,23 +29,26 @@ COLORS = {
     "orange": (245, 130, 20),
     "purple": (125, 40, 165),
 }
-"""English colour words, and the red, green and blue that they are drawn with."""
+"""English color words with the red, green and blue that they are drawn with."""
 
 SIDES = ("left", "right")
+"""Names of the regions of halved pictures."""
+
 SHAPES = ("circle", "square", "triangle", "cross")
+"""Names of the shapes that can be drawn."""
 
 NOTHING = -1
-"""The segment of pixels that belong to no region: background, or void."""
+"""Segment of pixels that belong to no region: background, or void."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A part of a picture: a shape, a side, a thing, or all of it.
+    """Part of a picture: a shape, a side, a thing, or all of it.
 
     Args:
-        color: Its colour, one English word; empty where it is not known.
-        name: What it is called, such as ``"circle"``, ``"left"`` or ``"dog"``; empty for all of
-            the picture.
+        color: Its color, one English word; empty if not known.
+        name: Its name, such as ``"circle"``, ``"left"`` or ``"dog"``; empty for the whole
+            picture.
 
     Example:
         >>> Region("red", "left").described, Region("red", "circle").described
@@ -56,31 +60,30 @@ class Region:
 
     @property
     def described(self) -> str:
-        """As captions say it: the colour behind a side, before all else."""
+        """Description in captions: the color after a side, and before other names."""
         words = (self.name, self.color) if self.name in SIDES else (self.color, self.name)
         return " ".join(filter(None, words))
 
     @property
     def label(self) -> str:
-        """The word for what is seen there: the name of a thing or shape, else the colour."""
+        """Word for what is seen there: the name of a thing or shape, else the color."""
         return self.color if self.name in ("", *SIDES) else self.name
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """One image, what is said of it, and what is where.
+    """Image with a caption and, if known, its regions.
 
     Args:
         pixels: Red, green and blue, 0 to 255.
-        caption: What is said of it.
-        segments: For each pixel the index of its region, or `NOTHING`; None where that is not
-            known.
-        regions: What the segments are.
-        kind: Which set it belongs to, such as ``"halves"``.
+        caption: Text that describes it.
+        segments: Index of the region of each pixel, or `NOTHING`; None if not known.
+        regions: The regions that the segments refer to.
+        kind: Set that it belongs to, such as ``"halves"``.
         name: Where it comes from, such as a file name.
 
     Raises:
-        SemanticHubError: No pixels, no caption, segments of another size or of no region.
+        SemanticHubError: No pixels, no caption, or segments of another size or of unknown regions.
 
     Example:
         >>> picture = Picture(np.zeros((2, 2, 3), np.uint8), "black.")
@@ -111,13 +114,13 @@ class Picture:
 
     @property
     def image(self) -> "Image":
-        """As Pillow has it, mode RGB."""
+        """The picture as a Pillow image, mode RGB."""
         from PIL import Image
 
         return Image.fromarray(self.pixels)
 
     def square(self) -> "Picture":
-        """The middle of it, as wide as it is high: what encoders that crop images would see.
+        """Crop the picture to its central square, as encoders that crop images do.
 
         Example:
             >>> Picture(np.zeros((2, 6, 3), np.uint8), "black.").square().pixels.shape
@@ -132,18 +135,20 @@ class Picture:
         return replace(self, pixels=self.pixels[rows, columns], segments=segments)
 
     def _fits(self, segments: Int[np.ndarray, "rows columns"]) -> bool:
+        """Whether segments have the picture's size and refer to its regions."""
         inside = (
             NOTHING <= segments.min(initial=0) <= segments.max(initial=NOTHING) < len(self.regions)
         )
         return segments.shape == self.pixels.shape[:2] and bool(inside)
 
     def _error(self, got: str, expected: str, fix: str) -> SemanticHubError:
-        place = f"{self.name}: " if self.name else ""
-        return SemanticHubError("Picture", got=place + got, expected=expected, fix=fix)
+        """Error that names the picture."""
+        prefix = f"{self.name}: " if self.name else ""
+        return SemanticHubError("Picture", got=prefix + got, expected=expected, fix=fix)
 
 
 def caption_of(regions: tuple[Region, ...]) -> str:
-    """The fixed form: ``red.``, ``left red, right blue.`` or ``red circle, blue square.``
+    """Caption of drawn regions: ``red.``, ``left red, right blue.`` or ``red circle, blue square.``
 
     Example:
         >>> caption_of((Region("red", "circle"), Region("blue", "square")))
@@ -155,7 +160,7 @@ def caption_of(regions: tuple[Region, ...]) -> str:
 def patch_features(
     pixels: UInt8[np.ndarray, "height width 3"], patch: int = 8
 ) -> Float[np.ndarray, "patch feature"]:
-    """A picture cut into square patches, each as one row of numbers from 0 (black) to 1.
+    """Cut a picture into square patches, each as one row of numbers from 0 (black) to 1.
 
     Args:
         pixels: The picture.
@@ -165,7 +170,7 @@ def patch_features(
         Patches row by row, from the top left; in each the pixels row by row, red, green and blue.
 
     Raises:
-        SemanticHubError: A picture that is not a whole number of patches.
+        SemanticHubError: A side of the picture is not a multiple of the patch size.
 
     Example:
         >>> patch_features(np.full((32, 32, 3), 255, np.uint8)).shape
