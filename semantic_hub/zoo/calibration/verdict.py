@@ -87,7 +87,7 @@ def similarity_verdict(x: States, y: States, seed: int) -> str:
 
 
 def _cell_margins(x: States, y: States, seed: int) -> CellMargins:
-    """As `semantic_hub.experiment.verdict.evidence.cell_margins` of a similarity with these controls."""
+    """Margins by cell of a similarity with these controls, as a `SimilarityResult` has them."""
     drawn = np.random.default_rng((seed, 3)).standard_normal((2, *x.shape), dtype=np.float32)
     controls = {
         "mismatched pairs": _resampled(x, np.roll(np.asarray(y), 1, axis=0), seed),

@@ -1,4 +1,4 @@
-"""States of two languages for which the null is known to be true or false: the data of `semantic_hub.zoo.calibration.__main__`."""
+"""Worlds of two languages in which the null is known to be true or false."""
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial

@@ -38,7 +38,7 @@ GAIN = 8.0
 """Logit of a word whose unembedding has the direction of the stream."""
 
 HUB_READOUT = 1.0
-"""Part of the dominant language's unembeddings along their concept, relative to the surface part."""
+"""Concept part of the dominant language's unembeddings, relative to the surface part."""
 
 OWN_READOUT = 1.0
 """Idiosyncratic part of every unembedding, relative to its surface part."""

@@ -22,7 +22,7 @@ from semantic_hub.zoo.calibration.nulls import (
     accepted,
     attainable_levels,
     false_positives,
-    judgement,
+    judgment,
 )
 from semantic_hub.zoo.calibration.page import page_text
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES, power
@@ -124,7 +124,7 @@ def test_a_hub_is_no_null_world():
     assert list(found) == ["cosine"]
     assert found["cosine"].rejected[LAYER] == found["cosine"].rejected_any == 1
     assert found["cosine"].covered[LAYER] == 0
-    assert judgement(found["cosine"], 200) == [
+    assert judgment(found["cosine"], 200) == [
         "p too often",
         "corrected p too often",
         "interval too narrow",
@@ -154,7 +154,7 @@ def test_power_falls_with_noise_and_grows_with_pairs():
     ],
 )
 def test_judgement(change, expected):
-    assert judgement(replace(CALIBRATED, **change), 200) == expected
+    assert judgment(replace(CALIBRATED, **change), 200) == expected
 
 
 @pytest.mark.parametrize(
