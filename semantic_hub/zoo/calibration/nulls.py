@@ -185,13 +185,11 @@ def judgment(outcome: NullOutcome, n_worlds: int) -> list[str]:
 
 def _mean(outcomes: Sequence[NullOutcome]) -> NullOutcome:
     """Mean outcome."""
-    names = [field.name for field in fields(NullOutcome)]
-    return NullOutcome(
-        **{
-            name: np.mean([getattr(outcome, name) for outcome in outcomes], axis=0)
-            for name in names
-        }
-    )
+    values = {
+        field.name: [getattr(outcome, field.name) for outcome in outcomes]
+        for field in fields(NullOutcome)
+    }
+    return NullOutcome(**{name: np.mean(each, axis=0) for name, each in values.items()})
 
 
 def _levels(

@@ -1,4 +1,4 @@
-"""What hub-mini is made from: the recipe, its tokenizer, its untrained model, and its batches."""
+"""Recipe of hub-mini's training, with its tokenizer, its untrained model and its batches."""
 
 import math
 from collections.abc import Iterator
@@ -25,33 +25,33 @@ PAD_ID, BOS_ID, EOS_ID = 0, 1, 2
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights of hub-mini; written into its manifest.
+    """All settings that determine the weights of hub-mini; written into its manifest.
 
     Attributes:
-        seed: Of the initial weights and of the documents of each step.
-        world_seed: Of the facts and of what is held out.
-        d_model: Width of the residual stream; small against the vocabulary, so that languages
+        seed: Seed of the initial weights and of the documents of each step.
+        world_seed: Seed of the facts and of what is held out.
+        d_model: Width of the residual stream; small compared to the vocabulary, so that languages
             have to share it.
         d_mlp: Width of the MLPs.
-        n_layers: Blocks.
-        n_heads: Attention heads in each.
-        d_vocab: Tokens, the four special ones included.
-        tokenizer_documents: Documents that the tokenizer is trained on.
-        n_ctx: Longest input.
-        documents: Documents of one step.
-        groups: Into how many rows of like length they are sorted, to save padding.
-        english_steps: Steps of the first stage.
-        steps: Steps of both.
+        n_layers: Number of blocks.
+        n_heads: Attention heads in each block.
+        d_vocab: Size of the vocabulary, with the four special tokens.
+        tokenizer_documents: Number of documents that the tokenizer is trained on.
+        n_ctx: Longest input in tokens.
+        documents: Documents per step.
+        groups: Number of batches of similar length per step, to save padding.
+        english_steps: Steps of the first stage, in English only.
+        steps: Steps of both stages.
         learning_rate: Peak rate of AdamW (embeddings and norms).
         muon_rate: Peak rate of Muon (the matrices of the blocks).
-        warmup: Steps in which the rates rise.
-        weight_decay: Of the matrices of the blocks.
+        warmup: Steps of the linear warm-up.
+        weight_decay: Weight decay of the matrices of the blocks.
         clip: Largest norm of the gradient.
         dominant_share: Share of English documents in the second stage.
         digits_share: Share of documents in digits in the second stage.
         python_share: Share of programs in the second stage.
-        logic_share: Share of logical forms in the second stage; the other languages divide what
-            is left.
+        logic_share: Share of logical forms in the second stage; the other languages share the
+            rest.
         mixed: See `Mixture`.
         switch: See `Mixture`.
     """
@@ -82,7 +82,7 @@ class Recipe:
     switch: float = 0.8
 
     def mixture(self, step: int) -> Mixture:
-        """The languages of the text at one step: English first, then all."""
+        """Mixture of languages at a step: English in the first stage, then all."""
         if step < self.english_steps:
             return Mixture({DOMINANT: 1.0})
         formal = {DIGITS: self.digits_share, PYTHON: self.python_share, LOGIC: self.logic_share}
@@ -92,18 +92,18 @@ class Recipe:
         return Mixture(weights, self.mixed, self.switch)
 
     def schedule(self, step: int) -> float:
-        """The share of the peak learning rate: a linear warm-up, then half a cosine to 1/20."""
+        """Learning rate as a share of the peak: a linear warm-up, then half a cosine to 1/20."""
         if step < self.warmup:
             return (step + 1) / self.warmup
-        done = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * done))
+        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def build_model(recipe: Recipe) -> LlamaForCausalLM:
-    """A fresh Llama-layout decoder: RMS norms, rotary positions, tied embeddings.
+    """Build an untrained Llama decoder: RMS norms, rotary positions, tied embeddings.
 
-    Its attention is written out ("eager"): for rows this short and heads this narrow that trains
-    faster on a CPU than the fused kernel.
+    Its attention is "eager": for rows this short and heads this narrow it trains faster on a CPU
+    than the fused kernel.
     """
     config = LlamaConfig(
         vocab_size=recipe.d_vocab,
@@ -123,11 +123,11 @@ def build_model(recipe: Recipe) -> LlamaForCausalLM:
 
 
 def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of the world's own text; digits and punctuation marks stand alone, the
-    digits as in Llama, the marks so that every bracket and comma of a program is a token.
+    """Train a byte-level BPE tokenizer on the world's text.
 
-    Chinese is written without spaces. For training its words are set apart, so that no merge
-    crosses a word; the text the model reads is unspaced.
+    Digits and punctuation marks are single tokens: digits as in Llama, marks so that every bracket
+    and comma of a program is a token. Chinese is written without spaces; for training its words are
+    separated, so that no merge crosses a word, but the model's text is unspaced.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -162,9 +162,9 @@ def build_tokenizer(recipe: Recipe) -> PreTrainedTokenizerFast:
 def batches(
     recipe: Recipe, tokenizer: PreTrainedTokenizerFast, step: int
 ) -> list[Int[Tensor, "_document _pos"]]:
-    """The documents of one step as right-padded token rows, ``[document, pos]``, short ones first.
+    """Documents of one step as batches of right-padded tokens ``[document, pos]``, shortest first.
 
-    Every document is a row of its own, from BOS to EOS, so that none sees another.
+    Each row is one document from BOS to EOS, so that no document attends to another.
     """
     corpus = _corpus(recipe, step < recipe.english_steps)
     texts = list(islice(corpus.documents([recipe.seed, 3, step]), recipe.documents))
@@ -177,15 +177,17 @@ def batches(
 
 
 class _Segmented(Voice):
-    """Sets words of an unspaced language apart by line ends, which no merge crosses."""
+    """Voice that separates words of unspaced languages by line ends, which no merge crosses."""
 
     @property
     def grammar(self) -> Grammar:
-        own = super().grammar
-        return own if own.space else replace(own, space="\n")
+        """Grammar of the language, with line ends between words if it has no spaces."""
+        grammar = super().grammar
+        return grammar if grammar.space else replace(grammar, space="\n")
 
 
 def _tokenizer_text(recipe: Recipe) -> Iterator[str]:
+    """Documents that the tokenizer is trained on."""
     world = World(recipe.world_seed)
     corpus = Corpus(world, recipe.mixture(recipe.steps), voice=_Segmented)
     documents = corpus.documents([recipe.world_seed, 4])
@@ -195,4 +197,5 @@ def _tokenizer_text(recipe: Recipe) -> Iterator[str]:
 
 @lru_cache(maxsize=2)
 def _corpus(recipe: Recipe, english: bool) -> Corpus:
+    """Corpus of a stage."""
     return Corpus(World(recipe.world_seed), recipe.mixture(0 if english else recipe.steps))

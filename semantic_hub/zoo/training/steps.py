@@ -1,4 +1,4 @@
-"""What both trainings of the zoo share: text gradients, checkpoints, and one recipe to a folder."""
+"""Steps shared by both trainings of the zoo: text gradients, checkpoints and stored recipes."""
 
 import json
 import shutil
@@ -20,10 +20,11 @@ from semantic_hub.results import to_json, write_atomically
 from semantic_hub.zoo.training.recipe import PAD_ID
 
 CHECKPOINT = "checkpoint.safetensors"
+"""File of a run's checkpoint in its folder."""
 
 
 def set_rates(optimizers: Sequence[Optimizer], share: float) -> None:
-    """Every group's learning rate as a share of its ``peak``."""
+    """Set every group's learning rate to a share of its ``peak``."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * share
@@ -36,14 +37,14 @@ def add_text_gradient(
 
     Args:
         model: The language model.
-        rows: Groups of right-padded documents, one after the other; only their sum counts.
+        rows: Batches of right-padded documents; the loss is the mean over all their tokens.
     """
     count = sum(int((tokens[:, 1:] != PAD_ID).sum()) for tokens in rows)
     return sum(_add_share(model, tokens, count) for tokens in rows)
 
 
 def put_in_place(part: Path, folder: Path) -> Path:
-    """Move a finished folder to where it belongs; what is there is lost."""
+    """Move a finished folder to its destination, replacing a folder that is there."""
     if folder.exists():
         shutil.rmtree(folder)
     part.replace(folder)
@@ -51,8 +52,7 @@ def put_in_place(part: Path, folder: Path) -> Path:
 
 
 def checkpoint(model: nn.Module, optimizers: Sequence[Optimizer], step: int, path: Path) -> None:
-    """Write parameters, optimizers and the number of steps that are done, in place of what is
-    there."""
+    """Write parameters, optimizers and the number of completed steps, replacing the old file."""
     tensors: dict[str, Tensor] = {f"model.{n}": value for n, value in model.named_parameters()}
     for number, optimizer in enumerate(optimizers):
         for index, state in optimizer.state_dict()["state"].items():
@@ -65,7 +65,7 @@ def checkpoint(model: nn.Module, optimizers: Sequence[Optimizer], step: int, pat
 
 
 def restore(model: nn.Module, optimizers: Sequence[Optimizer], path: Path) -> int:
-    """Take up a checkpoint; returns the number of steps that are done, 0 where there is none."""
+    """Load a checkpoint if there is one, and return the number of completed steps, or 0."""
     if not path.is_file():
         return 0
     tensors = load_file(path)
@@ -83,7 +83,7 @@ def restore(model: nn.Module, optimizers: Sequence[Optimizer], path: Path) -> in
 
 
 def keep_recipe(recipe: Any, out: Path, operation: str) -> None:
-    """Write a recipe into a new folder of a run.
+    """Write a recipe into the folder of a run.
 
     Raises:
         SemanticHubError: The folder holds a run of another recipe.
@@ -101,7 +101,7 @@ def keep_recipe(recipe: Any, out: Path, operation: str) -> None:
 
 
 def _add_share(model: LlamaForCausalLM, tokens: Int[Tensor, "document pos"], count: int) -> float:
-    """One group's share of the loss per token, and of its gradient."""
+    """Add one batch's share of the gradient, and return its share of the loss per token."""
     inputs, targets = tokens[:, :-1], tokens[:, 1:]
     real = targets != PAD_ID
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -1,8 +1,8 @@
-"""Train hub-mini from nothing: ``python -m semantic_hub.zoo.training.train --out DIR``.
+"""Train hub-mini from scratch: ``python -m semantic_hub.zoo.training.train --out DIR``.
 
-Two stages of one next-token objective: English alone, then the mixture of all languages. Each step
-draws its batch from a generator seeded by (seed, step), and every checkpoint holds the optimizers,
-so a run that was stopped anywhere goes on where it was, to the same weights.
+Training has two stages with the same next-token objective: English only, then the mixture of all
+languages. Each step draws its batch from a generator seeded by (seed, step), and every checkpoint
+holds the optimizers, so a run that was interrupted resumes to the same weights.
 """
 
 import argparse
@@ -32,10 +32,10 @@ from semantic_hub.zoo.training.steps import (
 
 
 def train(recipe: Recipe, out: Path, *, checkpoint_every: int = 250) -> Path:
-    """Train to the recipe's last step, going on from the checkpoint in `out` if there is one.
+    """Train to the recipe's last step, resuming from the checkpoint in `out` if there is one.
 
     Args:
-        recipe: What to train.
+        recipe: Settings of the training.
         out: Folder of the checkpoint and, at the end, of the model.
         checkpoint_every: Steps between checkpoints.
 
@@ -62,10 +62,10 @@ def train(recipe: Recipe, out: Path, *, checkpoint_every: int = 250) -> Path:
 
 
 def export(recipe: Recipe, run: Path, folder: Path) -> Path:
-    """Write the model of a run's checkpoint as a folder that any Hugging Face loader reads.
+    """Write the model of a run's checkpoint as a folder in Hugging Face layout.
 
-    Beside weights, configuration and tokenizer it holds ``training.json``: the recipe, the number
-    of steps that the weights have seen, and the versions of the libraries that trained them.
+    Besides weights, configuration and tokenizer it holds ``training.json``: the recipe, the number
+    of completed steps, and the versions of the libraries.
     """
     model = build_model(recipe)
     step = restore(model, [], run / CHECKPOINT)
@@ -85,6 +85,7 @@ def _step(
     recipe: Recipe,
     step: int,
 ) -> float:
+    """Take one optimizer step, and return the loss."""
     set_rates(optimizers, recipe.schedule(step))
     model.zero_grad()
     loss = add_text_gradient(model, rows)
@@ -95,7 +96,7 @@ def _step(
 
 
 def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[Optimizer]:
-    """Muon for the matrices of the blocks, AdamW for embeddings and norms."""
+    """Optimizers: Muon for the matrices of the blocks, AdamW for embeddings and norms."""
     blocks = [p for p in model.model.layers.parameters() if p.ndim == 2]
     inside = set(map(id, blocks))
     others = [p for p in model.parameters() if id(p) not in inside]
@@ -108,7 +109,7 @@ def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[Optimizer]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: one option for every field of `Recipe`."""
+    """Train from the command line, with one option for every field of `Recipe`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and model")
     for name, value in asdict(Recipe()).items():

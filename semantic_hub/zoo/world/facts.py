@@ -1,7 +1,7 @@
-"""The world that hub-mini is trained on: what there is, and what is true of it.
+"""The world that hub-mini is trained on: its words, its facts and what is held out.
 
-Held out: a quarter of the facts and of the sums and products are told in English alone. In no
-other language, nor in digits, nor in a translation does the training text contain them.
+A quarter of the facts and of the sums and products occur in English only: the training text has
+them in no other language, not in digits, and not in a translation.
 """
 
 from collections import defaultdict
@@ -19,6 +19,7 @@ from semantic_hub.zoo.world.grammar import DOMINANT, LANGUAGES
 from semantic_hub.zoo.world.meanings import Fact, Sentence, Sum, Term, number_term
 
 HELD_OUT_SHARE = 0.25
+"""Share of the facts and sums that are held out of all languages but English."""
 
 _TERRITORIES = (
     "AL", "AR", "AU", "BG", "BR", "CL", "CN", "CU", "DE", "DK", "EG", "ES", "ET", "FR", "GE", "GR",
@@ -27,20 +28,20 @@ _TERRITORIES = (
 )  # fmt: skip
 _NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
 
-
 Choice = TypeVar("Choice")
+Keyed = TypeVar("Keyed", Fact, Sum)
 
 
 def pick(rng: np.random.Generator, options: Sequence[Choice]) -> Choice:
-    """One of several things, all equally likely."""
+    """Draw one of several options with equal probability."""
     return options[int(rng.integers(len(options)))]
 
 
 class World:
-    """All meanings of one world.
+    """World with its terms, facts, sums and sentences.
 
     Args:
-        seed: Draws the facts and what is held out of all languages but English.
+        seed: Seed of the facts and of what is held out of all languages but English.
 
     Example:
         >>> world = World(seed=0)
@@ -53,28 +54,28 @@ class World:
 
     @cached_property
     def nouns(self) -> tuple[Term, ...]:
-        """The 200 things that facts and sentences are about."""
+        """The 200 nouns that facts and sentences are about."""
         return tuple(_term(c) for c in builtin_concepts() if c.kind in _NOUNS)
 
     @cached_property
     def names(self) -> tuple[Term, ...]:
-        """The people of the sentences."""
+        """Names of the people in the sentences."""
         rows = read_table(DATA / "names.tsv", LANGUAGES, "World.names")
         return tuple(Term(f"name.{row['en']}", row, row) for row in rows)
 
     @cached_property
     def days(self) -> tuple[Term, ...]:
-        """Monday first."""
+        """Days of the week, from Monday."""
         return tuple(_cldr_term("day", str(day)) for day in range(7))
 
     @cached_property
     def months(self) -> tuple[Term, ...]:
-        """January first."""
+        """Months, from January."""
         return tuple(_cldr_term("month", str(month)) for month in range(1, 13))
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        """Three invented facts about each noun, and the true official language of territories."""
+        """Three invented facts about each noun, and the official languages of territories."""
         rng = np.random.default_rng([self.seed, 1])
         values = {
             "color": self.kind("color"),
@@ -95,37 +96,45 @@ class World:
 
     @cached_property
     def held_out(self) -> frozenset[str]:
-        """Keys of the facts and sums that only English text tells."""
+        """Keys of the facts and sums that occur in English text only."""
         rng = np.random.default_rng([self.seed, 2])
         keys = [meaning.key for meaning in (*self.facts, *self.sums)]
         return frozenset(key for key in keys if rng.random() < HELD_OUT_SHARE)
 
     def kind(self, kind: str) -> tuple[Term, ...]:
-        """The terms of the authored word list of one kind."""
+        """Terms of one kind in the built-in word list."""
         return self._kinds[kind]
 
     @cached_property
     def _kinds(self) -> Mapping[str, tuple[Term, ...]]:
+        """Terms of the built-in word list by kind."""
         kinds: dict[str, list[Term]] = defaultdict(list)
         for concept in builtin_concepts():
             kinds[concept.kind].append(_term(concept))
         return {kind: tuple(terms) for kind, terms in kinds.items()}
 
     def mood(self, polarity: int) -> tuple[Term, ...]:
-        """The adjectives of one sentiment: +1 for good, −1 for bad."""
+        """Adjectives of one sentiment: +1 for good, −1 for bad."""
         return tuple(_term(c) for c in builtin_concepts() if c.polarity == polarity)
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
-        """Everything that has a name: what a dictionary of this world would list."""
-        named = tuple(_term(c) for c in builtin_concepts())
-        places = {fact.subject.key: fact.subject for fact in self.facts[3 * len(self.nouns) :]}
-        tongues = {fact.value.key: fact.value for fact in self.facts[3 * len(self.nouns) :]}
+        """All terms of the world, except the names of people."""
+        concepts = tuple(_term(c) for c in builtin_concepts())
+        territories = {fact.subject.key: fact.subject for fact in self.facts[3 * len(self.nouns) :]}
+        languages = {fact.value.key: fact.value for fact in self.facts[3 * len(self.nouns) :]}
         numbers = tuple(number_term(number) for number in range(100))
-        return (*named, *places.values(), *tongues.values(), *self.days, *self.months, *numbers)
+        return (
+            *concepts,
+            *territories.values(),
+            *languages.values(),
+            *self.days,
+            *self.months,
+            *numbers,
+        )
 
     def sentence(self, rng: np.random.Generator) -> Sentence:
-        """A random sentence; sentences carry no fact, any may occur."""
+        """Draw a random sentence; sentences contain no fact and are never held out."""
         return Sentence(
             pick(rng, self.names),
             pick(rng, self.kind("verb")),
@@ -134,20 +143,23 @@ class World:
             int(rng.integers(7)) if rng.random() < 0.6 else None,
         )
 
-    def known(self, meanings: Sequence, language: str) -> list:
-        """The facts or sums that text in `language` may tell."""
+    def known(self, meanings: Sequence[Keyed], language: str) -> list[Keyed]:
+        """Facts or sums that may occur in text in a language."""
         return [m for m in meanings if language == DOMINANT or m.key not in self.held_out]
 
 
 def _term(concept: Concept) -> Term:
+    """Term of a concept."""
     return Term(concept.name, concept.words, concept.phrases, concept.kind)
 
 
 def _cldr_term(kind: NameKind, key: str) -> Term:
+    """Term of a CLDR name."""
     forms = {code: cldr_names(kind, code)[key] for code in LANGUAGES}
     return Term(f"{kind}.{key}", forms, forms)
 
 
 def _official_language(territory: str) -> Fact:
+    """Fact about the official language of a territory."""
     language = official_languages(territory)[0]
     return Fact(_cldr_term("territory", territory), "language", _cldr_term("language", language))

@@ -1,7 +1,7 @@
-"""The code and the semantics spoke on a world: programs and forms that its training held out.
+"""Code and semantics spokes of a world, with programs and forms that its training held out.
 
-Sums, facts, counts and happenings are held out as the world says; lists and calls are drawn afresh,
-as sentences are.
+Sums, facts, counts and happenings are held out by the world; lists and calls are drawn anew, like
+sentences.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,15 +23,15 @@ _ENGLISH = Voice(DOMINANT)
 
 
 def world_code(world: World, *, held_out: bool = True, each: int = 60) -> CodeSpoke:
-    """Programs of the five kinds that the world tells, with what they say in English.
+    """Code spoke of a world: programs of five kinds with English descriptions.
 
-    Counts to steer at ``range(`` are told with their end alone, in a comment (``# end six.``), so
-    that each has a prompt of its own; those have no description.
+    Counts to steer at ``range(`` follow a comment with their end (``# end six.``), so that each has
+    its own prompt; those have no description.
 
     Args:
         world: The world.
-        held_out: Programs that no program of the training text was, or such as it told.
-        each: Programs of each kind.
+        held_out: Whether to draw programs that were held out of the training text, or others.
+        each: Number of programs of each kind.
 
     Example:
         >>> spoke = world_code(World(seed=0), each=2)
@@ -39,14 +39,14 @@ def world_code(world: World, *, held_out: bool = True, each: int = 60) -> CodeSp
         ('body = ["head", "face", "heart"]', 'body: head, face, and heart.')
     """
     text, rng = FormalText(world), np.random.default_rng([world.seed, 8])
-    known = [[m for m in told if (m.key in world.held_out) == held_out]
-             for told in (world.sums, world.facts)]  # fmt: skip
+    sums = [s for s in world.sums if (s.key in world.held_out) == held_out]
+    facts = [f for f in world.facts if (f.key in world.held_out) == held_out]
     kinds: Mapping[str, Callable[[], Meaning]] = {
-        "list": lambda: _until(lambda: text.listing(rng), lambda told: told.conjunction == "and"),
-        "call": lambda: _until(lambda: text.calls(rng), lambda told: not told.keyword),
+        "list": lambda: _until(lambda: text.listing(rng), lambda drawn: drawn.conjunction == "and"),
+        "call": lambda: _until(lambda: text.calls(rng), lambda drawn: not drawn.keyword),
         "count": lambda: text.count(rng, held_out=held_out),
-        "sum": lambda: pick(rng, known[0]),
-        "fact": lambda: pick(rng, known[1]),
+        "sum": lambda: pick(rng, sums),
+        "fact": lambda: pick(rng, facts),
     }
     programs = [
         Program(program(meaning), meaning.say(_ENGLISH), source=kind)
@@ -57,12 +57,12 @@ def world_code(world: World, *, held_out: bool = True, each: int = 60) -> CodeSp
 
 
 def world_semantics(world: World, *, held_out: bool = True, count: int = 400) -> SemanticsSpoke:
-    """Happenings whose names the logical forms never had together, or such as they told.
+    """Semantics spoke of a world: sentences about happenings with logical forms.
 
     Args:
         world: The world.
-        held_out: Which.
-        count: Happenings.
+        held_out: Whether to draw happenings with held-out pairs of names, or others.
+        count: Number of happenings.
 
     Example:
         >>> len(world_semantics(World(seed=0), count=40).items)
@@ -76,21 +76,23 @@ def world_semantics(world: World, *, held_out: bool = True, count: int = 400) ->
 def _counts_to_an_end(
     text: FormalText, rng: np.random.Generator, *, held_out: bool, each: int
 ) -> Iterator[Program]:
-    """``range(n)`` behind a comment that says its end."""
+    """Programs with ``range(n)`` after a comment with its end."""
     for end in rng.permutation(np.arange(1, 100)).tolist():
-        count = Count(0, end, told=False)
+        count = Count(0, end, with_start=False)
         if each and (count.key in text.held_out_counts) == held_out:
             each -= 1
             yield Program(f"# {count.say(_ENGLISH)}\n{program(count)}", source="count")
 
 
 def _distinct(draw: Callable[[], Meaning], count: int) -> list[Meaning]:
-    found: dict[str, Meaning] = {}
-    while len(found) < count:
+    """Draw meanings with distinct English texts."""
+    by_text: dict[str, Meaning] = {}
+    while len(by_text) < count:
         meaning = draw()
-        found.setdefault(meaning.say(_ENGLISH), meaning)
-    return list(found.values())
+        by_text.setdefault(meaning.say(_ENGLISH), meaning)
+    return list(by_text.values())
 
 
 def _until(draw: Callable[[], Drawn], fits: Callable[[Drawn], bool]) -> Drawn:
+    """Draw until a meaning fits."""
     return next(drawn for drawn in iter(draw, None) if fits(drawn))

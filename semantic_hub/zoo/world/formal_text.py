@@ -1,8 +1,7 @@
-"""What hub-mini's world tells in Python, in logic, in pictures and in sounds, drawn at random, and
-what it holds out.
+"""Random meanings for programs, logical forms, pictures and sounds, and which are held out.
 
-Held out, told in English alone: a quarter of all counts, by start and end; and of all happenings
-those whose names meet in a quarter of the ordered pairs of names, one in each of two roles.
+Held out of all but English are a quarter of all counts, by start and end, and all happenings with
+names from a quarter of the ordered pairs of names in two successive roles.
 """
 
 from collections import defaultdict
@@ -25,10 +24,10 @@ _HIGHEST = 100
 
 
 class FormalText:
-    """Meanings that have a program, a logical form, a picture or a sound.
+    """Random meanings of a world that have a program, a logical form, a picture or a sound.
 
     Args:
-        world: What there is to tell.
+        world: The world.
 
     Example:
         >>> FormalText(World()).count(np.random.default_rng(0), held_out=False).key
@@ -39,7 +38,7 @@ class FormalText:
         self.world = world
 
     def listing(self, rng: np.random.Generator) -> Listing:
-        """Two to six things of one kind."""
+        """Draw a list of two to six things of one kind."""
         kind = pick(rng, list(self._by_kind))
         conjunction = pick(rng, _CONJUNCTIONS)
         most = 3 if conjunction == "not" else 6
@@ -49,23 +48,23 @@ class FormalText:
         return Listing(heading, tuple(terms[i] for i in chosen), conjunction)
 
     def calls(self, rng: np.random.Generator) -> Calls:
-        """One to three sentences with one verb and the same parts."""
+        """Draw one to three sentences with one verb and the same parts."""
         first = self.world.sentence(rng)
         more = [self._like(first, rng) for _ in range(int(rng.integers(0, 3)))]
         return Calls((first, *more), keyword=bool(rng.random() < 0.3))
 
     def count(self, rng: np.random.Generator, *, held_out: bool | None = None) -> Count:
-        """A count; half of them start at zero, which half of these say."""
+        """Draw a count; half of them start at zero, and half of these write the zero."""
         while True:
             start = int(rng.integers(1, _HIGHEST - 1)) if rng.random() < 0.5 else 0
             end = int(rng.integers(start + 1, _HIGHEST))
-            told, counted = rng.random() < 0.5, end - start <= 6 and rng.random() < 0.5
-            drawn = Count(start, end, bool(told), bool(counted))
+            with_start, counted = rng.random() < 0.5, end - start <= 6 and rng.random() < 0.5
+            drawn = Count(start, end, bool(with_start), bool(counted))
             if held_out is None or (drawn.key in self.held_out_counts) == held_out:
                 return drawn
 
     def happening(self, rng: np.random.Generator, *, held_out: bool | None = None) -> Happening:
-        """An event without a question."""
+        """Draw an event without a question."""
         while True:
             event = random_event(
                 rng, names=self._names, actors=self._words("animal"), things=self._words(*_THINGS)
@@ -75,17 +74,17 @@ class FormalText:
                 return drawn
 
     def question(self, rng: np.random.Generator) -> Happening:
-        """An event in which a name takes part, and a question that a name answers."""
+        """Draw an event with a question that a name answers."""
         while True:
             event = self.happening(rng).event
             if event.names:
                 return Happening(event, pick(rng, list(event.names)), bool(rng.random() < 0.5))
 
     def scene(self, rng: np.random.Generator) -> Scene:
-        """One colour, two sides, or two to four shapes; a question three times out of four."""
-        sort = rng.integers(4)
-        names = ("",) if sort == 0 else SIDES if sort == 1 else rng.permutation(SHAPES).tolist()
-        named = names if sort < 2 else names[: rng.integers(2, len(SHAPES) + 1)]
+        """Draw one color, two sides, or two to four shapes, with a question in three of four cases."""
+        kind = rng.integers(4)
+        names = ("",) if kind == 0 else SIDES if kind == 1 else rng.permutation(SHAPES).tolist()
+        named = names if kind < 2 else names[: rng.integers(2, len(SHAPES) + 1)]
         colors = self.world.kind("color")
         drawn = rng.permutation(len(colors))[: len(named)]
         regions = tuple(
@@ -94,35 +93,37 @@ class FormalText:
         return Scene(regions, int(rng.integers(len(regions))) if rng.random() < 0.75 else None)
 
     def animal(self, rng: np.random.Generator) -> Animal:
-        """An animal, and perhaps a question about it."""
+        """Draw an animal, sometimes with a question about it."""
         return Animal(pick(rng, self.world.kind("animal")), pick(rng, ("mammal", "animal", "")))
 
     def is_held_out(self, happening: Happening) -> bool:
-        """Whether two of its names meet in an order that only English tells."""
+        """Whether two of its names are a held-out pair in this order."""
         names = happening.event.names
-        told = [names[role] for role in ROLES if role in names]
-        return any(pair in self.held_out_casts for pair in pairwise(told))
+        in_roles = [names[role] for role in ROLES if role in names]
+        return any(pair in self.held_out_casts for pair in pairwise(in_roles))
 
     @cached_property
     def held_out_counts(self) -> frozenset[str]:
-        """Keys of the counts that only English tells."""
+        """Keys of the counts that are held out of all but English."""
         rng = np.random.default_rng([self.world.seed, 6])
-        every = [Count(start, end) for start in range(_HIGHEST) for end in range(start + 1, 100)]
-        return frozenset(count.key for count in every if rng.random() < HELD_OUT_SHARE)
+        counts = [Count(start, end) for start in range(_HIGHEST) for end in range(start + 1, 100)]
+        return frozenset(count.key for count in counts if rng.random() < HELD_OUT_SHARE)
 
     @cached_property
     def held_out_casts(self) -> frozenset[tuple[str, str]]:
-        """Names, the earlier role's first, that only English tells of together."""
+        """Pairs of names in successive roles that are held out of all but English."""
         rng = np.random.default_rng([self.world.seed, 7])
-        every = permutations(self._names, 2)
-        return frozenset(cast for cast in every if rng.random() < HELD_OUT_SHARE)
+        casts = permutations(self._names, 2)
+        return frozenset(cast for cast in casts if rng.random() < HELD_OUT_SHARE)
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
+        """English names of the people."""
         return tuple(name.forms[DOMINANT] for name in self.world.names)
 
     @cached_property
     def _by_kind(self) -> dict[str, list[Term]]:
+        """Terms that can be listed, by kind."""
         kinds: dict[str, list[Term]] = defaultdict(list)
         kinds["person"] = list(self.world.names)
         for noun in self.world.nouns:
@@ -130,12 +131,12 @@ class FormalText:
         return kinds | {"place": list(self.world.kind("place")), "day": list(self.world.days)}
 
     def _words(self, *kinds: str) -> list[str]:
-        """English nouns of some kinds that are one word."""
+        """English nouns of some kinds that are single words."""
         terms = [term.forms[DOMINANT] for kind in kinds for term in self.world.kind(kind)]
         return [word for word in terms if word.isalpha()]
 
     def _like(self, first: Sentence, rng: np.random.Generator) -> Sentence:
-        """Another sentence with the same verb and the same kinds of parts."""
+        """Draw another sentence with the same verb and the same kinds of parts."""
         return Sentence(
             pick(rng, self.world.names),
             first.what,

@@ -1,4 +1,4 @@
-"""Five languages of hub-mini's world: their function words, and voices that speak them."""
+"""Function words of the five languages of hub-mini's world, and voices that use them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +8,15 @@ import numpy as np
 from semantic_hub.spokes.arithmetic.spoke import OPERATIONS
 
 DOMINANT = "en"
+"""Language of most of the training text."""
+
 LANGUAGES = ("en", "es", "fr", "ru", "zh")
-"""The dominant language first."""
+"""Languages of the world, the dominant one first."""
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """The function words and marks of one language."""
+    """Function words and punctuation of one language, and the order of a sentence."""
 
     colon: str
     comma: str
@@ -31,6 +33,7 @@ _ATTRIBUTES = ("color", "material", "place", "language")
 
 
 def _attributes(words: str) -> Mapping[str, str]:
+    """Names of the attributes in a language."""
     return dict(zip(_ATTRIBUTES, words.split(), strict=True))
 
 
@@ -69,11 +72,12 @@ GRAMMARS: Mapping[str, Grammar] = {
         order="who when where what whom",
     ),
 }  # fmt: skip
+"""Mapping from language to its grammar."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """One language to say things in; `switch` is the share of content words said in English."""
+    """Language that meanings are said in; `switch` is the share of English content words."""
 
     language: str
     switch: float = 0.0
@@ -81,15 +85,15 @@ class Voice:
 
     @property
     def grammar(self) -> Grammar:
-        """Function words and marks; digits borrow those of English."""
+        """Function words and punctuation; those of English for digits and formal languages."""
         return GRAMMARS.get(self.language, GRAMMARS[DOMINANT])
 
     def choose(self, forms: Mapping[str, str]) -> str:
-        """One content word, in this language or, code-switched, in English."""
+        """Choose the form of a content word: this language's or, code-switched, the English one."""
         if self.language != DOMINANT and self.rng is not None and self.rng.random() < self.switch:
             return forms[DOMINANT] if self.grammar.space else f" {forms[DOMINANT]}"
         return forms[self.language]
 
     def join(self, *parts: str) -> str:
-        """Parts of a sentence with the language's own spacing."""
+        """Join the parts of a sentence with the language's spacing."""
         return self.grammar.space.join(part for part in parts if part)

@@ -1,7 +1,7 @@
-"""What can be said in hub-mini's world: small values that know nothing of languages.
+"""Meanings of hub-mini's world: small values that are independent of language.
 
-A `Voice` says a meaning in one language, so every meaning has a parallel text in every other.
-Programs and logical forms are in `semantic_hub.zoo.world.programs`.
+A `Voice` says a meaning in one language, so every meaning has parallel texts in all languages.
+Meanings of programs and logical forms are in `semantic_hub.zoo.world.programs`.
 """
 
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ from semantic_hub.zoo.world.grammar import GRAMMARS, LANGUAGES, Voice
 
 @runtime_checkable
 class Meaning(Protocol):
-    """Something that can be said in every language."""
+    """Meaning that can be said in every language."""
 
     def say(self, voice: Voice) -> str:
-        """The text of this meaning in one voice."""
+        """Text of the meaning in a voice."""
         ...
 
 
 @dataclass(frozen=True)
 class Term:
-    """A thing with a name in every language: a concept, a territory, a person, a day.
+    """Thing with a name in every language: a concept, a territory, a person, a day.
 
-    ``kind`` is what it is one of, an English word, where the word lists say.
+    ``kind`` is its kind in the built-in word list, an English word; empty for other things.
     """
 
     key: str
@@ -36,13 +36,13 @@ class Term:
     kind: str = ""
 
     def say(self, voice: Voice) -> str:
-        """The name."""
+        """Name in the voice's language."""
         return voice.choose(self.forms)
 
 
 @dataclass(frozen=True)
 class Fact:
-    """``dog: colour black``."""
+    """Value of an attribute of a thing, such as the color of the dog."""
 
     subject: Term
     attribute: str
@@ -50,15 +50,15 @@ class Fact:
 
     @property
     def key(self) -> str:
-        """What is held out, or not: the subject and the attribute."""
+        """Key by which facts are held out: the subject and the attribute."""
         return f"{self.subject.key}.{self.attribute}"
 
     def say(self, voice: Voice) -> str:
-        """A card with this fact alone."""
+        """Text of a card with only this fact."""
         return Card((self,)).say(voice)
 
     def question(self, voice: Voice) -> str:
-        """The text up to, and without, the value."""
+        """Text of the fact without its value."""
         grammar = voice.grammar
         return self.subject.say(voice) + grammar.colon + grammar.attributes[self.attribute]
 
@@ -70,19 +70,19 @@ class Card:
     facts: tuple[Fact, ...]
 
     def say(self, voice: Voice) -> str:
-        """One line, the facts in their order."""
+        """Text in one line, the facts in their order."""
         grammar = voice.grammar
-        told = (
+        facts = (
             voice.join(grammar.attributes[fact.attribute], fact.value.say(voice))
             for fact in self.facts
         )
         subject = self.facts[0].subject.say(voice)
-        return subject + grammar.colon + grammar.comma.join(told) + grammar.stop
+        return subject + grammar.colon + grammar.comma.join(facts) + grammar.stop
 
 
 @dataclass(frozen=True)
 class Sum:
-    """``a + b = c`` or ``a * b = c``, result first (as read-outs want it) or last."""
+    """``a + b = c`` or ``a * b = c``, with the result first (as in read-outs) or last."""
 
     left: int
     operator: str
@@ -91,21 +91,21 @@ class Sum:
 
     @property
     def result(self) -> int:
-        """The number c."""
+        """Result c."""
         return Problem(self.left, self.operator, self.right).result
 
     @property
     def key(self) -> str:
-        """What is held out, or not: both operands and the operator."""
+        """Key by which sums are held out: both operands and the operator."""
         return f"{self.left}{self.operator}{self.right}"
 
     @property
     def mirror_key(self) -> str:
-        """The key of the sum with its operands exchanged; its own where that is no sum here."""
+        """Key of the sum with exchanged operands; its own key if the world has no such sum."""
         return f"{self.right}{self.operator}{self.left}" if self.left < 10 else self.key
 
     def say(self, voice: Voice) -> str:
-        """In digits without spaces, or in words."""
+        """Text in digits without spaces, or in words."""
         numbers = [number_term(n) for n in (self.left, self.right, self.result)]
         left, right, result = (number.say(voice) for number in numbers)
         if voice.language == DIGITS:
@@ -128,7 +128,7 @@ class Sentence:
     when: int | None
 
     def say(self, voice: Voice) -> str:
-        """In the language's own order of words."""
+        """Text in the language's word order."""
         parts = {
             "who": self.who.say(voice),
             "what": self.what.say(voice),
@@ -136,29 +136,30 @@ class Sentence:
             "where": voice.choose(self.where.phrases) if self.where else "",
             "when": _on_day(self.when).say(voice) if self.when is not None else "",
         }
-        said = voice.join(*(parts[role] for role in voice.grammar.order.split()))
-        return said + voice.grammar.stop
+        words = voice.join(*(parts[role] for role in voice.grammar.order.split()))
+        return words + voice.grammar.stop
 
 
 @dataclass(frozen=True)
 class Series:
-    """``Monday, Tuesday, Wednesday.``: a calendar, a count, or a mood (words of one sentiment)."""
+    """Series such as ``Monday, Tuesday, Wednesday.``: days, months, numbers or adjectives."""
 
     terms: tuple[Term, ...]
 
     def say(self, voice: Voice) -> str:
-        """The names with commas between them."""
+        """Names separated by commas."""
         return voice.grammar.comma.join(t.say(voice) for t in self.terms) + voice.grammar.stop
 
 
 @lru_cache(maxsize=1000)
 def number_term(number: int) -> Term:
-    """A number, in the words of every language and in digits."""
+    """Number as a term, in the words of every language and in digits."""
     forms = {code: number_word(number, code) for code in (*LANGUAGES, DIGITS)}
     return Term(f"number.{number}", forms, forms)
 
 
 @lru_cache(maxsize=7)
 def _on_day(day: int) -> Term:
+    """Adverbial of a day of the week."""
     forms = {code: grammar.days[day] for code, grammar in GRAMMARS.items()}
     return Term(f"on_day.{day}", forms, forms)

@@ -1,7 +1,7 @@
-"""Programs and logical forms about hub-mini's world: the same meanings in two formal languages.
+"""Programs and logical forms of meanings of hub-mini's world.
 
-`say_in` says any meaning in a spoken language, in digits, in Python or in logic. The names in a
-program (of parameters, of lists) and the roles in a form are English words.
+`say_in` says a meaning in a natural language, in digits, in Python or in logic. The names in a
+program (of parameters and lists) and the roles in a form are English words.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,18 @@ from semantic_hub.zoo.world.grammar import DOMINANT, Voice
 from semantic_hub.zoo.world.meanings import Card, Fact, Meaning, Sentence, Sum, Term, number_term
 
 PYTHON, LOGIC = "python", "logic"
+"""Names of the formal languages."""
 
 _ENGLISH = Voice(DOMINANT)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """``animal: dog, cat, and horse.``, with or without its heading.
+    """List such as ``animal: dog, cat, and horse.``, with or without its heading.
 
     Args:
-        heading: What all of them are, an English word; empty to leave it out.
-        terms: What is listed.
+        heading: Kind of all of them, an English word; empty to leave it out.
+        terms: The listed things.
         conjunction: ``"and"``, ``"or"``, or ``"not"``, which denies each.
     """
 
@@ -33,7 +34,7 @@ class Listing:
     conjunction: str = "and"
 
     def say(self, voice: Voice) -> str:
-        """In English, whatever the voice."""
+        """Text in English, for every voice."""
         *first, last = [term.forms[DOMINANT] for term in self.terms]
         heading = f"{self.heading}: " if self.heading else ""
         if self.conjunction == "not":
@@ -44,87 +45,87 @@ class Listing:
 
 @dataclass(frozen=True)
 class Calls:
-    """Sentences with one verb and the same parts, so that one function can be called for each.
+    """Sentences with one verb and the same parts, as calls of one function.
 
     Args:
-        sentences: What is said.
-        keyword: Whether the function takes its arguments by keyword alone.
+        sentences: The sentences.
+        keyword: Whether the function takes its arguments by keyword only.
     """
 
     sentences: tuple[Sentence, ...]
     keyword: bool = False
 
     def say(self, voice: Voice) -> str:
-        """The sentences, one after the other."""
+        """Text of the sentences, one after the other."""
         return " ".join(sentence.say(voice) for sentence in self.sentences)
 
 
 @dataclass(frozen=True)
 class Count:
-    """``start two, end six: two, three, four, five.``; where it starts at zero, need not be said.
+    """Count such as ``start two, end six: two, three, four, five.``
 
     Args:
-        start: The first number.
-        end: The first number that is not counted any more.
-        told: Whether the start is said, though it be zero.
-        counted: Whether the numbers are said as well.
+        start: First number.
+        end: First number after the count.
+        with_start: Whether to write the start even if it is 0.
+        counted: Whether to write the numbers as well.
     """
 
     start: int
     end: int
-    told: bool = True
+    with_start: bool = True
     counted: bool = False
 
     @property
     def key(self) -> str:
-        """What is held out, or not."""
+        """Key by which counts are held out."""
         return f"range.{self.start}.{self.end}"
 
     @property
     def bounds(self) -> tuple[int, ...]:
-        """What is said of start and end."""
-        return (self.start, self.end) if self.told or self.start else (self.end,)
+        """Start and end as written."""
+        return (self.start, self.end) if self.with_start or self.start else (self.end,)
 
     def say(self, voice: Voice) -> str:
-        """In English, whatever the voice."""
+        """Text in English, for every voice."""
         *start, end = [number_term(number).forms[DOMINANT] for number in self.bounds]
-        said = "".join(f"start {number}, " for number in start) + f"end {end}"
+        bounds = "".join(f"start {number}, " for number in start) + f"end {end}"
         numbers = range(self.start, self.end) if self.counted else ()
         counted = ", ".join(number_term(number).forms[DOMINANT] for number in numbers)
-        return f"{said}: {counted}." if counted else f"{said}."
+        return f"{bounds}: {counted}." if counted else f"{bounds}."
 
 
 @dataclass(frozen=True)
 class Happening:
-    """Who did what to whom, and perhaps a question about it, answered by a name.
+    """Event, optionally with a question about it that a name answers.
 
     Args:
-        event: What happened.
-        asked: The role that is asked for; None for no question.
-        labelled: Whether the question is the role's own name: ``agent : Anna .``
+        event: The event.
+        asked: Role that the question asks for; None for no question.
+        labeled: Whether the question is the name of the role: ``agent : Anna .``
     """
 
     event: Event
     asked: Role | None = None
-    labelled: bool = False
+    labeled: bool = False
 
     def say(self, voice: Voice) -> str:
-        """In English; in a voice that switches, with the roles' names before all who take part."""
-        said = self.event.annotated() if voice.switch else self.event.sentence
-        return f"{self.question()} {self.event.names[self.asked]} ." if self.asked else said
+        """Text in English; in a voice that switches, with the role before each participant."""
+        text = self.event.annotated() if voice.switch else self.event.sentence
+        return f"{self.question()} {self.event.names[self.asked]} ." if self.asked else text
 
     def question(self) -> str:
-        """The sentence and the question, without the answer."""
+        """Sentence and question, without the answer."""
         asked = self.asked or ROLES[0]
-        question = f"{asked} :" if self.labelled else self.event.question(asked)
+        question = f"{asked} :" if self.labeled else self.event.question(asked)
         return f"{self.event.sentence} {question}"
 
 
 def say_in(meaning: Meaning, voice: Voice) -> str:
-    """The text of a meaning in the language of a voice, formal ones included.
+    """Text of a meaning in the language of a voice, which may be a formal one.
 
     Raises:
-        SemanticHubError: A meaning that has no program or no form.
+        SemanticHubError: A meaning that has no program.
 
     Example:
         >>> print(say_in(Count(2, 6), Voice("python")))
@@ -139,7 +140,7 @@ def say_in(meaning: Meaning, voice: Voice) -> str:
 
 @singledispatch
 def program(meaning: object) -> str:
-    """The Python of a meaning: a `Listing`, `Calls`, a `Count`, a `Sum`, a `Fact` or a `Card`.
+    """Python program of a `Listing`, `Calls`, a `Count`, a `Sum`, a `Fact` or a `Card`.
 
     Raises:
         SemanticHubError: Any other meaning.
@@ -159,21 +160,23 @@ def program(meaning: object) -> str:
 @program.register
 def _(meaning: Listing) -> str:
     words = [_string(term) for term in meaning.terms]
-    given = f"{meaning.heading} = " if meaning.heading else ""
+    target = f"{meaning.heading} = " if meaning.heading else ""
     if meaning.conjunction == "and":
-        return f"{given}[{', '.join(words)}]"
+        return f"{target}[{', '.join(words)}]"
     if meaning.conjunction == "or":
-        return given + " or ".join(words)
-    return given + " and ".join(f"not {word}" for word in words)
+        return target + " or ".join(words)
+    return target + " and ".join(f"not {word}" for word in words)
 
 
 @program.register
 def _(meaning: Calls) -> str:
     name = meaning.sentences[0].what.forms[DOMINANT]
     parameters = [kind for kind, _ in _arguments(meaning.sentences[0])]
-    taken = ["*", *parameters] if meaning.keyword else parameters
-    calls = [f"{name}({_passed(_arguments(s), meaning.keyword)})" for s in meaning.sentences]
-    return "\n".join([f"def {name}({', '.join(taken)}): pass", *calls])
+    signature = ["*", *parameters] if meaning.keyword else parameters
+    calls = [
+        f"{name}({_call_arguments(_arguments(s), meaning.keyword)})" for s in meaning.sentences
+    ]
+    return "\n".join([f"def {name}({', '.join(signature)}): pass", *calls])
 
 
 @program.register
@@ -200,20 +203,22 @@ def _(meaning: Card) -> str:
 
 
 def _string(term: Term) -> str:
+    """Python string with the English name of a term."""
     return f'"{term.forms[DOMINANT]}"'
 
 
 def _arguments(sentence: Sentence) -> list[tuple[str, str]]:
-    """Parameter and argument: what kind of thing takes part, and which."""
+    """Parameters and arguments of a sentence's call: the kind of each participant, and which."""
     day = None if sentence.when is None else _ENGLISH.grammar.days[sentence.when].split()[-1]
-    told = [
+    participants = [
         ("person", _string(sentence.who)),
         (sentence.whom.kind, _string(sentence.whom)),
         ("place", _string(sentence.where) if sentence.where else ""),
         ("day", f'"{day}"' if day else ""),
     ]
-    return [(kind, argument) for kind, argument in told if argument]
+    return [(kind, argument) for kind, argument in participants if argument]
 
 
-def _passed(arguments: Sequence[tuple[str, str]], keyword: bool) -> str:
+def _call_arguments(arguments: Sequence[tuple[str, str]], keyword: bool) -> str:
+    """Arguments of a call as text."""
     return ", ".join(f"{kind}={value}" if keyword else value for kind, value in arguments)

@@ -1,7 +1,7 @@
-"""What can be seen and heard in hub-mini's world, as English says it: a caption, then a question.
+"""Captions of pictures and sounds of hub-mini's world, with questions about them.
 
-Images and sounds are not text. That a caption stands before a question teaches the model to answer
-from what it was just told; pictures and clips then only have to say what captions say.
+Text with a caption before a question teaches the model to answer from context; pictures and clips
+then only have to take the place of captions.
 """
 
 from dataclasses import dataclass
@@ -14,61 +14,57 @@ from semantic_hub.zoo.world.meanings import Term
 
 @dataclass(frozen=True)
 class Scene:
-    """``red circle, blue square. circle: red.``, ``left red, right blue.`` or ``red.``
+    """Caption of a picture, optionally with a question: ``red circle, blue square. circle: red.``
 
     Args:
-        regions: What there is: shapes, both sides, or one region without a name.
-        asked: Which of them the question is about; None for no question.
+        regions: Regions of the picture: shapes, both sides, or one region without a name.
+        asked: Index of the region that the question is about; None for no question.
     """
 
     regions: tuple[Region, ...]
     asked: int | None = None
 
     def say(self, voice: Voice) -> str:
-        """In English, whatever the voice."""
+        """Text in English, for every voice."""
         if self.asked is None:
             return self.caption()
         return f"{self.question()} {self.regions[self.asked].color}."
 
     def caption(self) -> str:
-        """What there is, in one sentence."""
+        """Caption of the regions."""
         return caption_of(self.regions)
 
     def question(self) -> str:
-        """The caption and the question, without the answer."""
+        """Caption and question, without the answer."""
         return f"{self.caption()} {self.regions[self.asked or 0].name or 'colour'}:"
 
 
 @dataclass(frozen=True)
 class Animal:
-    """``dog. mammal: yes.`` or ``dog. animal: dog.``
+    """Caption of an animal's sound, optionally with a question: ``dog. mammal: yes.``
 
     Args:
-        animal: Which animal.
-        asked: ``"mammal"``, ``"animal"``, or empty for no question.
+        animal: The animal.
+        asked: Question: ``"mammal"``, ``"animal"``, or empty for no question.
     """
 
     animal: Term
     asked: str = ""
 
     def say(self, voice: Voice) -> str:
-        """In English, whatever the voice."""
+        """Text in English, for every voice."""
         return f"{self.question()} {self.answer}." if self.asked else self.caption()
 
     @property
     def answer(self) -> str:
-        """What the question is answered by."""
-        name = _english(self.animal)
+        """Answer to the question."""
+        name = self.animal.forms[DOMINANT]
         return name if self.asked == "animal" else "yes" if name in MAMMALS else "no"
 
     def caption(self) -> str:
-        """The animal's name."""
-        return f"{_english(self.animal)}."
+        """Caption: the animal's name."""
+        return f"{self.animal.forms[DOMINANT]}."
 
     def question(self) -> str:
-        """The caption and the question, without the answer."""
+        """Caption and question, without the answer."""
         return f"{self.caption()} {self.asked}:"
-
-
-def _english(term: Term) -> str:
-    return term.forms[DOMINANT]

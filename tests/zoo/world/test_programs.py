@@ -108,7 +108,7 @@ def test_questions_are_answered_by_who_has_the_role() -> None:
         assert told.asked is not None
         assert said == f"{told.question()} {told.event.parties[told.asked].word} ."
         assert said.startswith(told.event.sentence)
-        assert (f" {told.asked} : " in said) == told.labelled
+        assert (f" {told.asked} : " in said) == told.labeled
 
 
 def test_roles_are_written_before_their_parties() -> None:
