@@ -163,7 +163,7 @@ class Corpus:
         return Series(tuple(cycle[(start + i) % len(cycle)] for i in range(length)))
 
     def _formal_document(self, language: str, rng: np.random.Generator) -> str:
-        """Draw a program, a logical form, or English text on their content; some with a translation."""
+        """Draw a program, a logical form, or English text on such; some with a translation."""
         if language == DOMINANT:
             return self._english_meaning(rng).say(self._voice(DOMINANT))
         meaning = self._meaning_in(language, rng)

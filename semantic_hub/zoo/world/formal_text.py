@@ -81,7 +81,7 @@ class FormalText:
                 return Happening(event, pick(rng, list(event.names)), bool(rng.random() < 0.5))
 
     def scene(self, rng: np.random.Generator) -> Scene:
-        """Draw one color, two sides, or two to four shapes, with a question in three of four cases."""
+        """Draw one color, two sides, or two to four shapes; mostly with a question."""
         kind = rng.integers(4)
         names = ("",) if kind == 0 else SIDES if kind == 1 else rng.permutation(SHAPES).tolist()
         named = names if kind < 2 else names[: rng.integers(2, len(SHAPES) + 1)]
