@@ -108,7 +108,7 @@ def test_readouts_by_hand() -> None:
 
 
 def test_one_role_is_not_enough() -> None:
-    with pytest.raises(SemanticHubError, match="at least two, to tell them apart"):
+    with pytest.raises(SemanticHubError, match="at least two, to distinguish them"):
         readouts([WANTED])
 
 
