@@ -27,6 +27,8 @@ class LensComparison(Result):
         manifest: Empty; each lens' own says where its numbers come from.
     """
 
+    kind = "lens_comparison"
+
     lenses: Mapping[str, LensResult]
 
     def to_frame(self) -> "pd.DataFrame":

@@ -87,6 +87,7 @@ def logit_lens(
         model, readouts, layers, lens=lens, cases=cases, batch_size=batch_size
     )
     return LensResult(
+        n_layers=model.cfg.n_layers,
         layers=tuple(layers),
         groups=candidates.groups,
         kept=candidates.kept,

@@ -40,6 +40,7 @@ class TopTokens(Result):
     """
 
     coordinates = {"prompt": "prompts", "layer": "layers"}
+    kind = "top_tokens"
 
     prompts: tuple[str, ...]
     layers: tuple[int, ...]

@@ -94,6 +94,13 @@ NEXT = "\0"
 """Among a read-out's candidates: the token that really follows, in the tokens of the whole text."""
 
 
+HUB = "hub"
+"""Group of candidates in the hub's terms, such as the dominant language's word."""
+
+SURFACE = "surface"
+"""Group of candidates in the prompt's own terms, such as the word in the text's language."""
+
+
 @dataclass(frozen=True)
 class Readout:
     """One position of one prompt, and named candidate words to score there.

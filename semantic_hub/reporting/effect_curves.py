@@ -1,7 +1,6 @@
 """The curve over layers that stands for a result when several models are laid over each other."""
 
 from functools import singledispatch
-from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -11,25 +10,8 @@ from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerCurve
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.lenses.mass.result import LanguageMassResult
-from semantic_hub.lenses.mass.texts import TEXT_LANGUAGE
-from semantic_hub.lenses.result import LensResult
-from semantic_hub.results import Result
+from semantic_hub.results import EffectCurve, Result
 from semantic_hub.statistics.summaries import Summary
-
-
-class EffectCurve(NamedTuple):
-    """A result's own effect at each of its layers, controls left aside.
-
-    ``summary`` has ``[layer]`` arrays, ``n`` counts the items, ``unit`` says what the height is,
-    and ``note`` what was chosen by looking, such as a strength.
-    """
-
-    layers: tuple[int, ...]
-    summary: Summary
-    n: int
-    unit: str
-    note: str = ""
 
 
 @singledispatch
@@ -48,29 +30,18 @@ def effect_curve(result: Result) -> EffectCurve | None:
     Args:
         result: Any of these.
 
-    Raises:
-        TypeError: Another kind of result.
-
     Example:
         >>> curve = effect_curve(sh.logit_lens(model, sh.spokes.arithmetic.readouts()[:20]))
         >>> curve.unit, len(curve.summary.value)
         ('share of read-outs: hub beats surface', 9)
     """
-    raise TypeError(f"no curve is defined for a {type(result).__name__}")
+    return result.effect_curve()
 
 
 @effect_curve.register
 def _(result: SimilarityResult) -> EffectCurve:
     summary = Summary(value=result.similarity, low=result.low, high=result.high)
     return EffectCurve(result.layers, summary, result.n_pairs, "difference of mean cosines")
-
-
-@effect_curve.register
-def _(result: LensResult) -> EffectCurve | None:
-    if not {"hub", "surface"} <= set(result.groups):
-        return None
-    unit = "share of read-outs: hub beats surface"
-    return EffectCurve(result.layers, result.share("hub", "surface"), len(result.kept), unit)
 
 
 @effect_curve.register
@@ -103,13 +74,6 @@ def _(result: AnswerCurve) -> EffectCurve:
     unit = f"part of {result.answers[0]} against {result.answers[1]}"
     n, note = result.p_first.shape[-1], f"strength {result.strengths[best]:g}"
     return EffectCurve(result.layers, _column(mean, best), n, unit, note)
-
-
-@effect_curve.register
-def _(result: LanguageMassResult) -> EffectCurve:
-    own = result.languages.index(result.manifest[TEXT_LANGUAGE])
-    unit = "probability of the texts' own language"
-    return EffectCurve(result.layers, _column(result.mean_mass(), own), len(result.mass), unit)
 
 
 def _column(summary: Summary, index: int) -> Summary:

@@ -8,13 +8,13 @@ from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.comparison import LensComparison
 from semantic_hub.lenses.mass.result import LanguageMassResult
-from semantic_hub.lenses.mass.texts import TEXT_LANGUAGE
 from semantic_hub.lenses.per_token import FEATURE, TokenLens
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.token_scores import TokenScores, scores_of
 from semantic_hub.lenses.topk import TopTokens
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.text import legible
+from semantic_hub.prompts.prompt import HUB, SURFACE
 from semantic_hub.prompts.soft_tokens import SOFT
 from semantic_hub.reporting.causal import causal_sets
 from semantic_hub.reporting.figures import MARGIN, SIMILARITY, cell, page_figures, titled
@@ -46,16 +46,16 @@ def mass_figures(results: Mapping[str, LanguageMassResult]) -> Iterator["go.Figu
 
 
 def _row_of_report_mass(result: LanguageMassResult) -> dict[str, Any]:
-    language = result.manifest[TEXT_LANGUAGE]
-    own = result.mean_mass().value[:, result.languages.index(language)]
+    language, curve = result.text_language, result.effect_curve()
+    own = [] if curve is None else curve.summary.value.tolist()
     return {
         "language": language,
         "n": len(result.mass),
         "layers": list(map(layer_name, result.layers)),
         "dominant": [leader or "–" for leader in result.dominant],
-        "own": own.tolist(),
+        "own": own,
         "entropy": result.entropy().value.tolist(),
-        "crossover": _crossover(result, language),
+        "crossover": "" if language is None else _crossover(result, language),
     }
 
 
@@ -92,14 +92,14 @@ def lens_sets(findings: Findings, grids: Mapping[str, TokenLens]) -> list[dict[s
 def _row(result: LensResult) -> dict[str, Any]:
     """The layer where the hub's word most often beats the surface word, and the end."""
     row: dict[str, Any] = {"n": len(result.kept), "dropped": dict(result.dropped), "layer": None}
-    if not {"hub", "surface"} <= set(result.groups):
+    best = result.best_cell()
+    if best is None:
         return row
-    ahead = result.share("hub", "surface")
-    peak = int(ahead.value.argmax())
+    ahead, (peak,) = result.share(HUB, SURFACE), best
     beaten = {
-        group: float(result.share("hub", group).value[peak])
+        group: float(result.share(HUB, group).value[peak])
         for group in result.groups
-        if group not in ("hub", "surface")
+        if group not in (HUB, SURFACE)
     }
     return row | {
         "layer": layer_name(result.layers[peak]),
@@ -111,8 +111,8 @@ def _row(result: LensResult) -> dict[str, Any]:
 
 def _figures(name: str, result: LensResult) -> Iterator["go.Figure"]:
     yield titled(result.figure("probability"), f"{name}: probability")
-    if "hub" in result.groups:
-        yield titled(result.figure("share", group="hub"), f"{name}: how often the hub's word wins")
+    if HUB in result.groups:
+        yield titled(result.figure("share", group=HUB), f"{name}: how often the hub's word wins")
 
 
 def _grid(name: str, read: TokenLens) -> Iterator["go.Figure"]:
@@ -142,7 +142,7 @@ def _compared(name: str, findings: Findings) -> dict[str, Any]:
 
 def _overlays(name: str, found: LensComparison) -> Iterator["go.Figure"]:
     groups = next(iter(found.lenses.values())).groups
-    group = "hub" if "hub" in groups else None
+    group = HUB if HUB in groups else None
     for measure in ("probability", "share"):
         yield titled(found.figure(measure, group=group), f"{name}: {measure} by lens")
 

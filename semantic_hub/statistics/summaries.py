@@ -1,6 +1,9 @@
 """Means and shares over items, with their intervals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,6 +26,44 @@ class Summary:
     value: Float[Tensor, "..."]
     low: Float[Tensor, "..."]
     high: Float[Tensor, "..."]
+
+    def rows(self, **columns: Sequence[object] | str | float) -> list[dict[str, Any]]:
+        """The numbers as rows of a tidy frame, one for each cell.
+
+        Args:
+            columns: The frame's first columns: for each axis of the arrays, in their order, its
+                labels; a text or number is the same in every row.
+
+        Returns:
+            Rows of these columns, then ``value``, ``low`` and ``high``; the last axis runs
+            fastest.
+
+        Example:
+            >>> summary = mean_summary(torch.tensor([[0.0, 1.0], [1.0, 1.0]]))
+            >>> [(row["measure"], row["layer"], row["value"])
+            ...  for row in summary.rows(measure="share", layer=(0, 8))]
+            [('share', 0, 0.5), ('share', 8, 1.0)]
+        """
+        axes = {
+            name: labels
+            for name, labels in columns.items()
+            if isinstance(labels, Sequence) and not isinstance(labels, str)
+        }
+        shape = tuple(len(labels) for labels in axes.values())
+        numbers = [
+            end.reshape(shape).flatten().tolist() for end in (self.value, self.low, self.high)
+        ]
+        cells = product(*axes.values())
+        return [
+            {
+                **columns,
+                **dict(zip(axes, cell, strict=True)),
+                "value": value,
+                "low": low,
+                "high": high,
+            }
+            for cell, value, low, high in zip(cells, *numbers, strict=True)
+        ]
 
 
 def mean_summary(

@@ -117,6 +117,7 @@ def result(log_prob: list[list[list[float]]]) -> LensResult:
     array = torch.tensor(log_prob)
     readouts, layers, _ = array.shape
     return LensResult(
+        n_layers=layers - 1,
         layers=tuple(range(layers)),
         groups=("surface", "hub"),
         kept=tuple(range(readouts)),

@@ -17,7 +17,6 @@ from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.spec import OUTCOMES
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.lenses.result import LensResult
 from semantic_hub.results import Result
 from semantic_hub.statistics.margins import (
     NO_CONTROLS,
@@ -29,9 +28,6 @@ from semantic_hub.statistics.margins import (
     share_margins,
 )
 from semantic_hub.statistics.resampling import Resampling
-
-EFFECT, SURFACE = "hub", "surface"
-"""The groups of read-outs that the lens' verdict is about; all other groups are its controls."""
 
 
 @singledispatch
@@ -62,7 +58,10 @@ def cell_margins(result: Result, draws: Resampling) -> CellMargins:
         >>> [cell.layer for cell in cell_margins(lens, Resampling()).cells]
         [1, 2, 3, 4, 5, 6, 7]
     """
-    raise TypeError(f"no verdict is defined for a {type(result).__name__}")
+    margins = result.cell_margins(draws) if isinstance(result, Result) else None
+    if margins is None:
+        raise TypeError(f"no verdict is defined for a {type(result).__name__}")
+    return margins
 
 
 @cell_margins.register
@@ -81,17 +80,6 @@ def _(result: SimilarityResult, draws: Resampling) -> CellMargins:
         n=result.n_pairs,
         unit=unit,
     )
-
-
-@cell_margins.register
-def _(result: LensResult, draws: Resampling) -> CellMargins:
-    unit, cells, rows = "share of read-outs", *_middle(result, result.layers)
-    others = [group for group in result.groups if group not in (EFFECT, SURFACE)]
-    if not others or not {EFFECT, SURFACE} <= set(result.groups) or not cells:
-        return CellMargins.none(unit, NO_MIDDLE if others and not cells else NO_CONTROLS)
-    log_prob = dict(zip(result.groups, result.log_prob[:, rows].unbind(dim=-1), strict=True))
-    beats = {name: (log_prob[name] > log_prob[SURFACE]).double() for name in (EFFECT, *others)}
-    return share_margins(cells, beats.pop(EFFECT), beats, unit, draws)
 
 
 @cell_margins.register

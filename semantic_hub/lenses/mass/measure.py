@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.mass.cache import language_table
 from semantic_hub.lenses.mass.result import LanguageMassResult
@@ -43,6 +43,7 @@ def language_mass(
     lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
     positions: Positions = "mean",
+    text_language: str | None = None,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
     cache_dir: str | Path | None = None,
@@ -75,6 +76,8 @@ def language_mass(
         layers: Which layers, 0..n_layers; None for all that the lens covers. The result has them in ascending order.
         positions: As in `residual_stream`, but where that averages states, this averages masses:
             every position is read by itself.
+        text_language: The language of the texts, one of `languages`, if it is to be followed: see
+            `LanguageMassResult.effect_curve`.
         batch_size: Texts per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
         cache_dir: Where language tables are kept; None for the folder of the environment variable
@@ -98,6 +101,8 @@ def language_mass(
     lens = resolve_lens(model, lens, "language_mass")
     _check_texts(texts)
     check_languages(languages, "language_mass")
+    if text_language is not None:
+        check_choice("language_mass", "text language", text_language, languages)
     weights = _normalised(prior, languages)
     _check_threshold(threshold)
     layers = sorted(set(covered_layers(model, lens, layers, "language_mass")))
@@ -110,6 +115,7 @@ def language_mass(
     mass = _read_mass(model, encodings, places, layers, posterior, lens, batch_size)
     n_languages, tokens = len(languages), posterior.mean(dim=0)
     return LanguageMassResult(
+        n_layers=model.cfg.n_layers,
         layers=tuple(layers),
         languages=tuple(languages),
         reasons=REASONS,
@@ -117,6 +123,7 @@ def language_mass(
         shared=mass[..., n_languages:],
         vocabulary=tokens[:n_languages],
         vocabulary_shared=tokens[n_languages:],
+        text_language=text_language,
         resampling=resampling,
         manifest=manifest(
             model,

@@ -1,7 +1,7 @@
 """Texts of one language, as a spoke hands them over for the language mass."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.mass.measure import language_mass
@@ -56,14 +56,10 @@ class LanguageTexts:
         return cls(tuple(map(Prompt, texts)), language, tuple(languages))
 
 
-TEXT_LANGUAGE = "text_language"
-"""Where the manifest of a mass has the texts' own language."""
-
-
 def mass_of_texts(
     model: HookedModel, texts: LanguageTexts, *, resampling: Resampling = Resampling()
 ) -> LanguageMassResult:
-    """The language mass of a spoke's texts; their own language goes into the manifest.
+    """Language mass of a spoke's texts.
 
     Args:
         model: A decoder.
@@ -75,8 +71,13 @@ def mass_of_texts(
 
     Example:
         >>> texts = LanguageTexts.of(["el perro es negro"], "es", ("en", "es"))
-        >>> mass_of_texts(model, texts).manifest[TEXT_LANGUAGE]
+        >>> mass_of_texts(model, texts).text_language
         'es'
     """
-    found = language_mass(model, texts.prompts, texts.languages, resampling=resampling)
-    return replace(found, manifest={**found.manifest, TEXT_LANGUAGE: texts.language})
+    return language_mass(
+        model,
+        texts.prompts,
+        texts.languages,
+        text_language=texts.language,
+        resampling=resampling,
+    )

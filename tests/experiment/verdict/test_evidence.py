@@ -9,7 +9,6 @@ from semantic_hub.experiment.verdict.evidence import cell_margins
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.lenses.result import LensResult
 from semantic_hub.statistics.margins import Cell
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.planted.models import planted_hub, planted_world
@@ -17,22 +16,6 @@ from semantic_hub.zoo.planted.models import planted_hub, planted_world
 DRAWS = Resampling(resamples=60, seed=2)
 MANIFEST = {"model": {"n_layers": 3}}
 N = 30
-
-
-def lens(groups=("surface", "hub", "control"), layers=(0, 1, 2, 3)) -> LensResult:
-    generator = torch.Generator().manual_seed(0)
-    shape = (N, len(layers), len(groups))
-    return LensResult(
-        layers=layers,
-        groups=groups,
-        kept=tuple(range(N)),
-        dropped={},
-        log_prob=-torch.rand(shape, generator=generator),
-        rank=torch.ones(shape, dtype=torch.long),
-        first_token_only=torch.zeros(N, len(groups), dtype=torch.bool),
-        n_tokens=torch.ones(N, len(groups), dtype=torch.long),
-        manifest=MANIFEST,
-    )
 
 
 def patched(seed: int, places=("last",), **changes) -> PatchResult:
@@ -84,35 +67,6 @@ def texts() -> TextSteeringResult:
         texts=(),
         manifest=MANIFEST,
     )
-
-
-def test_lens_is_a_difference_of_shares() -> None:
-    result = lens()
-    found = cell_margins(result, DRAWS)
-    assert found.cells == (Cell(1), Cell(2))
-    shares = [result.share(group, "surface").value[1:3] for group in ("hub", "control")]
-    torch.testing.assert_close(found.value, shares[0] - shares[1])
-    assert (found.strongest, found.n, found.unit) == (("control",) * 2, N, "share of read-outs")
-
-
-def test_lens_takes_the_strongest_of_all_other_groups() -> None:
-    result = lens(("a", "hub", "surface", "b"))
-    found = cell_margins(result, DRAWS)
-    shares = {group: result.share(group, "surface").value for group in ("hub", "a", "b")}
-    highest = torch.maximum(shares["a"], shares["b"])
-    torch.testing.assert_close(found.value, (shares["hub"] - highest)[1:3])
-    expected = ["a" if shares["a"][k] > shares["b"][k] else "b" for k in (1, 2)]
-    assert found.strongest == tuple(expected)
-
-
-@pytest.mark.parametrize("groups", [("surface", "hub"), ("surface", "role"), ("hub", "control")])
-def test_a_lens_without_these_groups_has_no_controls(groups: tuple[str, ...]) -> None:
-    assert cell_margins(lens(groups), DRAWS).reason == "no null controls"
-
-
-def test_ends_are_no_middle_layers() -> None:
-    found = cell_margins(lens(layers=(0, 3)), DRAWS)
-    assert (found.cells, found.reason) == ((), "no middle layer was measured")
 
 
 def test_patching_is_what_is_said_above_the_strongest_control() -> None:

@@ -210,6 +210,7 @@ def result(means, shared=0.5, texts=2):
     rest = torch.zeros(*mass.shape[:2], len(REASONS))
     rest[..., 0] = shared
     return LanguageMassResult(
+        n_layers=len(means) - 1,
         layers=tuple(range(len(means))),
         languages=("en", "es"),
         reasons=REASONS,

@@ -5,7 +5,7 @@ import torch
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.mass.texts import TEXT_LANGUAGE, LanguageTexts, mass_of_texts
+from semantic_hub.lenses.mass.texts import LanguageTexts, mass_of_texts
 from semantic_hub.spokes.language.spoke import LanguageSpoke, sentences
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.world.facts import World
@@ -24,7 +24,7 @@ def test_mass_is_the_single_call(model) -> None:
         model, ["el perro", "el gato huye"], ["en", "es"], resampling=Resampling(resamples=20)
     )
     assert torch.equal(found.mass, alone.mass)
-    assert (found.manifest[TEXT_LANGUAGE], found.resampling.seed) == ("es", 3)
+    assert (found.text_language, found.resampling.seed) == ("es", 3)
 
 
 @pytest.mark.parametrize(("texts", "language"), [([], "es"), (["le chien"], "fr")])
@@ -42,3 +42,14 @@ def test_the_language_spokes_offer_their_sentences() -> None:
     for name, texts in world.texts().items():
         assert texts.prompts == world.pairs()[name].y
         assert name.endswith(texts.language)
+
+
+def test_the_curve_is_the_mass_of_the_texts_own_language(model) -> None:
+    texts = LanguageTexts.of(["el perro"], "es", ("en", "es"))
+    found = mass_of_texts(model, texts)
+    curve = found.effect_curve()
+    assert curve is not None and curve.n == 1 and found.counts() == (1, {})
+    assert torch.equal(curve.summary.value, found.mean_mass().value[:, 1])
+    assert sh.language_mass(model, ["el perro"], ["en", "es"]).effect_curve() is None
+    with pytest.raises(SemanticHubError, match="the text language 'fr'; expected one of 'en', 'es'"):
+        sh.language_mass(model, ["el perro"], ["en", "es"], text_language="fr")

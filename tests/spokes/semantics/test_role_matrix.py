@@ -21,6 +21,7 @@ def made(gold: list[str], probability: torch.Tensor, kept: list[int] | None = No
     reads = NameReadouts(tuple(Readout(Prompt("x"), candidates) for _ in gold), tuple(gold))
     shape = probability.shape
     lens = LensResult(
+        n_layers=shape[1] - 1,
         layers=tuple(range(shape[1])),
         groups=ROLES,
         kept=tuple(kept),
