@@ -46,7 +46,7 @@ few = spoke.heard[:12]
 every = sh.logit_lens(
     model, audio.readouts(few, rows="all"), resampling=sh.Resampling(resamples=200)
 )
-shares = audio.over_positions(every, len(few[0].span)).to_frame().query("measure == 'share'")
+shares = every.pooled(len(few[0].span)).to_frame().query("measure == 'share'")
 print(shares.query("against == 'surface'").pivot(index="layer", columns="group", values="value"))
 
 # %% [markdown]

@@ -47,7 +47,7 @@ for name in ("halves", "halves, asked"):
 lens = sh.logit_lens(
     model, spoke.readouts()["colour, halves"], resampling=sh.Resampling(resamples=200)
 )
-true, control = vision.top_share(lens), vision.top_share(lens, "surface")
+true, control = lens.top1_share("hub"), lens.top1_share("surface")
 for layer, name in enumerate(lens.layers):
     print(f"layer {name}: true {true.value[layer]:.2f}, control {control.value[layer]:.2f}")
 

@@ -6,6 +6,7 @@
 # %%
 import semantic_hub as sh
 from semantic_hub.interventions.dispatch import intervene
+from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.spokes import semantics
 
 MODEL = "hub-mini"
@@ -43,7 +44,7 @@ reads = semantics.readouts([e for e in semantics.shuffled_names(examples) if e.n
 lens = sh.logit_lens(model, reads.readouts)
 print(len(lens.kept), "read-outs kept; dropped:", {**reads.dropped, **lens.dropped})
 
-matrix = semantics.role_matrix(lens, reads)
+matrix = LabelMatrix.from_lens(lens, reads.readouts, reads.roles)
 print(matrix.to_frame().query("gold == read and layer % 2 == 0").round(4).to_string(index=False))
 figure = matrix.figure()  # figure.show() in a notebook
 

@@ -145,52 +145,6 @@ def layer_curve(
     return _with_references(figure, references or {})
 
 
-def lens_curves(frame: pd.DataFrame, measure: str = "probability", *, title: str = "") -> go.Figure:
-    """One measure of a lens over layers.
-
-    Args:
-        frame: ``LensResult.to_frame()``; rows of other measures are left out.
-        measure: ``"probability"``: mean probability of each candidate group;
-            ``"share"``: how often one group is likelier than another;
-            ``"rank"``: rank in the vocabulary of each group's best token, log scale, 1 on top.
-        title: Title of the figure.
-
-    Returns:
-        One curve with its band for each group, or for each pair of groups.
-    """
-    if measure not in _LENS_MEASURES:
-        raise SemanticHubError(
-            "lens_curves",
-            got=f"measure={measure!r}",
-            expected=f"one of {', '.join(map(repr, _LENS_MEASURES))}",
-            fix='Leave it out for "probability".',
-        )
-    y_title, references, y_axis = _LENS_MEASURES[measure]
-    rows = frame.loc[frame["measure"] == measure]
-    pairs = zip(rows["group"], rows["against"], strict=True)
-    curves = [f"{group} > {against}" if against else group for group, against in pairs]
-    figure = layer_curve(
-        rows.assign(curve=curves),
-        group="curve",
-        title=title,
-        y_title=y_title,
-        references=references,
-    )
-    return figure.update_yaxes(y_axis)
-
-
-_RANKS: dict[str, object] = {
-    "type": "log",
-    "autorange": "reversed",
-    "tickvals": [digit * 10**power for power in range(7) for digit in (1, 3)],
-}
-_LENS_MEASURES: dict[str, tuple[str, dict[str, float], dict[str, object]]] = {
-    "probability": ("mean probability", {}, {"rangemode": "tozero"}),
-    "share": ("share of read-outs", {"as often": 0.5}, {"range": [-0.02, 1.02]}),
-    "rank": ("geometric mean of ranks", {}, _RANKS),
-}
-
-
 def dose_response(
     frame: pd.DataFrame, layer: int, *, outcome: str = "success", title: str = ""
 ) -> go.Figure:

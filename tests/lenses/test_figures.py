@@ -1,7 +1,8 @@
+import pandas as pd
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.figures import compare_lenses
+from semantic_hub.lenses.figures import compare_lenses, lens_curves
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.prompts.prompt import Prompt, Readout
 
@@ -43,3 +44,30 @@ def test_bad_input(lenses, model):
         compare_lenses({})
     with pytest.raises(SemanticHubError, match="measure='entropy'"):
         compare_lenses(lenses, "entropy")
+
+
+@pytest.fixture
+def lens_frame() -> pd.DataFrame:
+    curves = [
+        ("probability", "surface", ""),
+        ("probability", "hub", ""),
+        ("share", "hub", "surface"),
+        ("rank", "hub", ""),
+    ]
+    return pd.DataFrame(
+        {"layer": layer, "measure": measure, "group": group, "against": against}
+        | {"value": 0.5, "low": 0.4, "high": 0.6}
+        for measure, group, against in curves
+        for layer in range(3)
+    )
+
+
+def test_lens_curves_take_one_measure(lens_frame):
+    lines = [trace for trace in lens_curves(lens_frame).data if trace.fill is None]
+    assert [line.name for line in lines] == ["surface", "hub"]
+    share = lens_curves(lens_frame, "share", title="hub-mini")
+    assert share.data[1].name == "hub &gt; surface"
+    assert share.layout.annotations[0].text == "as often"
+    assert lens_curves(lens_frame, "rank").layout.yaxis.type == "log"
+    with pytest.raises(SemanticHubError, match="got measure='entropy'"):
+        lens_curves(lens_frame, "entropy")

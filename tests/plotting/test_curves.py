@@ -1,8 +1,7 @@
 import pandas as pd
 import pytest
 
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.plotting.curves import layer_curve, lens_curves
+from semantic_hub.plotting.curves import layer_curve
 from semantic_hub.plotting.style import PALETTE
 from semantic_hub.plotting.text import legible
 
@@ -22,22 +21,6 @@ def frame() -> pd.DataFrame:
         for layer, value in enumerate(values)
     ]
     return pd.DataFrame(rows)
-
-
-@pytest.fixture
-def lens_frame() -> pd.DataFrame:
-    curves = [
-        ("probability", "surface", ""),
-        ("probability", "hub", ""),
-        ("share", "hub", "surface"),
-        ("rank", "hub", ""),
-    ]
-    return pd.DataFrame(
-        {"layer": layer, "measure": measure, "group": group, "against": against}
-        | {"value": 0.5, "low": 0.4, "high": 0.6}
-        for measure, group, against in curves
-        for layer in range(3)
-    )
 
 
 def test_each_group_has_a_band_and_a_line_switched_together(frame):
@@ -103,17 +86,6 @@ def test_more_groups_than_colours_differ_in_dash():
     many = pd.DataFrame({"layer": 0, "row": [str(i) for i in range(8)], "value": 0.0})
     first, *_, last = layer_curve(many).data
     assert first.line.color == last.line.color and first.line.dash != last.line.dash
-
-
-def test_lens_curves_take_one_measure(lens_frame):
-    lines = [trace for trace in lens_curves(lens_frame).data if trace.fill is None]
-    assert [line.name for line in lines] == ["surface", "hub"]
-    share = lens_curves(lens_frame, "share", title="hub-mini")
-    assert share.data[1].name == "hub &gt; surface"
-    assert share.layout.annotations[0].text == "as often"
-    assert lens_curves(lens_frame, "rank").layout.yaxis.type == "log"
-    with pytest.raises(SemanticHubError, match="got measure='entropy'"):
-        lens_curves(lens_frame, "entropy")
 
 
 def test_figures_are_transparent_so_that_they_take_the_pages_ground(frame):

@@ -12,9 +12,9 @@ import semantic_hub as sh
 from semantic_hub.experiment.runner import RANDOM_TWIN
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.steering.continuations import Continuations
+from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.spokes.code.interventions import has_one_argument
-from semantic_hub.spokes.semantics.role_matrix import role_matrix
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo import hub_mini_path
 from semantic_hub.zoo.senses import EAR, EYE
@@ -146,8 +146,9 @@ def test_roles_are_read_before_names(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert spokes is not None
     lens = sh.logit_lens(hub_mini, spokes.semantics.readouts()["before names"])
-    diagonal = role_matrix(lens, spokes.semantics.name_readouts).on_diagonal
-    assert (diagonal.low[1:5] > 0).all()
+    reads = spokes.semantics.name_readouts
+    matrix = LabelMatrix.from_lens(lens, reads.readouts, reads.roles)
+    assert (matrix.diagonal_low[1:5] > 0).all()
 
 
 def test_it_writes_forms_with_names_that_no_form_had_together(hub_mini) -> None:

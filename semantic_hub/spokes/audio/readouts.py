@@ -7,16 +7,11 @@ chance gives, 1/2 where labels are equally common: a taste for some word shows i
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
-from einops import rearrange, reduce
-from jaxtyping import Shaped
-from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.lenses.result import LensResult
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.spokes.audio.inputs import CLIP, Heard, label_words
 
@@ -35,7 +30,7 @@ def readouts(
         template: A text with one ``{clip}``; what comes before the clip is read as well.
         rows: ``"one"``: one position of each clip, drawn at random, so that a mean over read-outs
             is one over positions and each item is another clip. ``"all"``: all positions, clip by
-            clip; see `over_positions`.
+            clip; see `semantic_hub.lenses.result.LensResult.pooled`.
         seed: Of the positions and of the other labels.
 
     Raises:
@@ -62,56 +57,6 @@ def readouts(
             for row in (drawn if rows == "one" else range(len(clip.span)))
         ]
     return found
-
-
-def over_positions(lens: LensResult, n_positions: int) -> LensResult:
-    """One item for each clip: its log-probabilities averaged over positions, its median ranks.
-
-    The mean over the positions of a clip is the paper's measure, and intervals are then over clips.
-
-    Args:
-        lens: Of ``readouts(..., rows="all")``, for clips of equally many positions.
-        n_positions: How many.
-
-    Raises:
-        SemanticHubError: Some position of a clip was dropped, or clips of different lengths.
-
-    Example:
-        >>> lens = sh.logit_lens(model, [Readout(sh.Prompt(text), {"a": ("dog",), "b": ("cat",)})
-        ...                              for text in ("the dog is", "the cat is")])
-        >>> over_positions(lens, 2).log_prob.shape[0]
-        1
-    """
-    whole = [
-        lens.kept[start : start + n_positions] for start in range(0, len(lens.kept), n_positions)
-    ]
-    if any(
-        kept[0] % n_positions or kept != tuple(range(kept[0], kept[0] + n_positions))
-        for kept in whole
-    ):
-        raise SemanticHubError(
-            "over_positions",
-            got=f"{len(lens.kept)} read-outs, not {n_positions} to a clip",
-            expected="all positions of each clip",
-            fix='Read readouts(..., rows="all"), of clips that have as many positions each.',
-        )
-    return replace(
-        lens,
-        kept=tuple(kept[0] // n_positions for kept in whole),
-        log_prob=reduce(lens.log_prob, _BY_CLIP, "mean", pos=n_positions),
-        rank=_by_clip(lens.rank, n_positions).median(dim=1).values,
-        first_token_only=_by_clip(lens.first_token_only, n_positions)[:, 0],
-        n_tokens=_by_clip(lens.n_tokens, n_positions)[:, 0],
-    )
-
-
-_BY_CLIP = "(clip pos) layer group -> clip layer group"
-
-
-def _by_clip(
-    values: Shaped[Tensor, "readout ..."], n_positions: int
-) -> Shaped[Tensor, "clip pos ..."]:
-    return rearrange(values, "(clip pos) ... -> clip pos ...", pos=n_positions)
 
 
 def _candidates(

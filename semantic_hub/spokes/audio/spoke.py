@@ -23,7 +23,7 @@ from semantic_hub.spokes.audio.figures import (
 from semantic_hub.spokes.audio.inputs import Encode, Heard, balanced, hear, label_words
 from semantic_hub.spokes.audio.interventions import Flip, Question, steering
 from semantic_hub.spokes.audio.pairs import hard_negatives, pairs
-from semantic_hub.spokes.audio.readouts import over_positions, readouts
+from semantic_hub.spokes.audio.readouts import readouts
 from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
 from semantic_hub.spokes.audio.sounds.files import clips_from_folder
 from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
@@ -52,7 +52,6 @@ __all__ = [
     "hear",
     "label_words",
     "log_mel",
-    "over_positions",
     "pairs",
     "read_clip",
     "readouts",

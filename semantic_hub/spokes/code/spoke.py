@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.interventions.spec import Steering
-from semantic_hub.lenses.figures import item_map
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout
 from semantic_hub.spokes.code.files import (
@@ -216,6 +215,8 @@ class CodeSpoke:
 
     def figures(self, found: Findings) -> Mapping[str, "go.Figure"]:
         """Each read-out by layer: closer to the word that is not written, or to what is."""
+        from semantic_hub.lenses.figures import item_map
+
         titles = {
             _LIST: "Behind a comma: and (blue), or what comes next",
             _CALL: "Before an argument: its parameter (blue), or itself",

@@ -16,6 +16,7 @@ import numpy as np
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.interventions.spec import Patching, Steering
+from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.models.layers import layer_name
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
@@ -31,7 +32,6 @@ from semantic_hub.spokes.semantics.interventions import (
 )
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
 from semantic_hub.spokes.semantics.readouts import NameReadouts, readouts, role_readouts
-from semantic_hub.spokes.semantics.role_matrix import RoleMatrix, role_matrix
 from semantic_hub.spokes.semantics.shuffling import shuffled_names
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = [
     "Meeting",
     "NameReadouts",
     "OtherName",
-    "RoleMatrix",
     "SemanticsSpoke",
     "examples",
     "exchanges",
@@ -52,7 +51,6 @@ __all__ = [
     "pairs",
     "read_cogs",
     "readouts",
-    "role_matrix",
     "role_readouts",
     "shuffled_names",
     "steering",
@@ -201,7 +199,7 @@ class SemanticsSpoke:
 
     @cached_property
     def name_readouts(self) -> NameReadouts:
-        """The read-outs with the roles of their names, for `role_matrix`, and what was dropped."""
+        """The read-outs with the roles of their names, and what was dropped."""
         shuffled = shuffled_names(self.items, seed=self.seed)
         return readouts([e for e in shuffled if e.names]).evenly_spaced(self.at_most)
 
@@ -209,7 +207,8 @@ class SemanticsSpoke:
         """The role matrix where its diagonal is highest, and its diagonal over layers."""
         if _BEFORE not in found.lens:
             return {}
-        matrix = role_matrix(found.lens[_BEFORE], self.name_readouts)
+        reads = self.name_readouts
+        matrix = LabelMatrix.from_lens(found.lens[_BEFORE], reads.readouts, reads.roles)
         best = layer_name(matrix.layers[int(matrix.diagonal.argmax())])
         return {
             f"Roles before names, layer {best}": matrix.figure(),

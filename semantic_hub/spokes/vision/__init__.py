@@ -38,7 +38,6 @@ from semantic_hub.spokes.vision.spoke import (
     shapes,
     show,
     steering,
-    top_share,
 )
 
 __all__ = [
@@ -73,5 +72,4 @@ __all__ = [
     "shapes",
     "show",
     "steering",
-    "top_share",
 ]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import Patching, Steering
-from semantic_hub.lenses.result import LensResult
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
@@ -47,7 +46,6 @@ from semantic_hub.spokes.vision.readouts import (
     color_readouts,
     segment_readouts,
 )
-from semantic_hub.statistics.summaries import Summary, share_summary
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -86,40 +84,7 @@ __all__ = [
     "shapes",
     "show",
     "steering",
-    "top_share",
 ]
-
-
-def top_share(lens: LensResult, group: str = "hub") -> Summary:
-    """Share of read-outs whose likeliest token, of the whole vocabulary, is one of a group.
-
-    Args:
-        lens: A result of `color_readouts`, say.
-        group: ``"hub"`` for the true word, ``"surface"`` for a control word.
-
-    Returns:
-        ``[layer]``, 0 to 1, with Wilson's interval.
-
-    Raises:
-        SemanticHubError: No group of that name.
-
-    Example:
-        >>> lens = sh.logit_lens(model, sh.spokes.arithmetic.readouts()[:20])
-        >>> top_share(lens).value.shape
-        torch.Size([9])
-    """
-    if group not in lens.groups:
-        raise SemanticHubError(
-            "top_share",
-            got=f"the group {group!r}",
-            expected=f"one of {', '.join(map(repr, lens.groups))}",
-            fix="Name one of these.",
-        )
-    return share_summary(lens.rank[..., lens.groups.index(group)] == 1, lens.resampling.confidence)
-
-
-_Set = tuple[tuple[Shown, ...], bool]
-"""Pictures, and whether they are asked about."""
 
 
 @dataclass(frozen=True)

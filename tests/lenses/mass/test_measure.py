@@ -328,7 +328,7 @@ def test_a_prior_of_another_name_is_refused(model):
 
 
 def test_crossover_of_a_language_that_was_not_measured_is_refused():
-    with pytest.raises(SemanticHubError, match="'fr'; expected one of en, es"):
+    with pytest.raises(SemanticHubError, match="the language 'fr'; expected one of 'en', 'es'"):
         result([EN, ES]).crossover("fr")
 
 

@@ -34,7 +34,6 @@ from semantic_hub.spokes.audio.spoke import (
     hard_negatives,
     hear,
     log_mel,
-    over_positions,
     pairs,
     readouts,
     steering,
@@ -296,14 +295,14 @@ def test_the_mean_over_positions(listening: Any) -> None:
     lens = sh.logit_lens(
         listening, readouts(heard, rows="all"), resampling=Resampling(resamples=20)
     )
-    means = over_positions(lens, N_FRAMES)
+    means = lens.pooled(N_FRAMES)
     assert means.log_prob.shape == (len(heard), 4, 3)
     clip = slice(5 * N_FRAMES, 6 * N_FRAMES)
     assert torch.allclose(means.log_prob[5], lens.log_prob[clip].mean(dim=0), atol=1e-6)
     assert torch.equal(means.rank[5], lens.rank[clip].median(dim=0).values)
     assert means.share("hub", "surface").value.shape == (4,)
-    with pytest.raises(SemanticHubError, match="not 21 to a clip"):
-        over_positions(lens, 21)
+    with pytest.raises(SemanticHubError, match="not 21 to an item"):
+        lens.pooled(21)
 
 
 def test_every_experiment_runs(listening: Any) -> None:

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import Spoke
+from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.prompts.prompt import NEXT
 from semantic_hub.prompts.words import CROSSES, SPLIT, candidate_tokens, following_tokens
 from semantic_hub.spokes.semantics.cogs import Example, read_cogs
@@ -24,7 +25,6 @@ from semantic_hub.spokes.semantics.spoke import (
     meetings,
     pairs,
     readouts,
-    role_matrix,
     role_readouts,
     with_two_names,
 )
@@ -188,12 +188,14 @@ def test_every_experiment_runs(small: Any) -> None:
 def test_matrix_of_either_kind_of_readouts_is_the_same(small: Any) -> None:
     items = examples(60)
     matrices = [
-        role_matrix(
-            sh.logit_lens(small, reads.readouts, resampling=Resampling(resamples=20)), reads
+        LabelMatrix.from_lens(
+            sh.logit_lens(small, reads.readouts, resampling=Resampling(resamples=20)),
+            reads.readouts,
+            reads.roles,
         )
         for reads in (readouts(items), role_readouts(items))
     ]
-    assert matrices[0].roles == matrices[1].roles
+    assert matrices[0].labels == matrices[1].labels
     for one_way, other in ((m.value, m.low) for m in matrices):
         assert one_way.shape == other.shape
     torch.testing.assert_close(matrices[0].probability, matrices[1].probability)

@@ -43,7 +43,6 @@ from semantic_hub.spokes.vision.spoke import (
     hard_negatives,
     pairs,
     show,
-    top_share,
 )
 from semantic_hub.statistics.resampling import Resampling
 
@@ -252,13 +251,13 @@ def test_at_the_embedding_each_patch_says_its_colour(seeing: Any, class_tokens: 
             seeing, worded.readouts()["colour, halves"], resampling=Resampling(resamples=50)
         )
         assert len(lens.kept) == 16
-        assert top_share(lens).value[0] == 1 and top_share(lens, "surface").value[0] == 0
+        assert lens.top1_share("hub").value[0] == 1 and lens.top1_share("surface").value[0] == 0
         segments = sh.logit_lens(
             seeing, worded.readouts()["segment, halves"], resampling=Resampling(resamples=50)
         )
         assert segments.share("hub", "control").value[0] == 1
-    with pytest.raises(SemanticHubError, match="top_share: got the group 'x'"):
-        top_share(lens, "x")
+    with pytest.raises(SemanticHubError, match="LensResult: got the group 'x'"):
+        lens.top1_share("x")
 
 
 def test_the_figure_shows_the_colours(seeing: Any) -> None:

@@ -1,14 +1,13 @@
-"""The role matrix: by hand, against direct loops, and what a lens without roles gives."""
+"""The label matrix: by hand, against direct loops, and what a lens without labels gives."""
 
 import pytest
 import torch
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.lenses.figures import label_map
+from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.spokes.semantics.figures import role_map
-from semantic_hub.spokes.semantics.readouts import NameReadouts
-from semantic_hub.spokes.semantics.role_matrix import RoleMatrix, role_matrix
 from semantic_hub.statistics.resampling import Resampling
 
 ROLES = ("agent", "theme")
@@ -18,7 +17,7 @@ def made(gold: list[str], probability: torch.Tensor, kept: list[int] | None = No
     """A lens with one group for each role, and its read-outs."""
     kept = list(range(len(gold))) if kept is None else kept
     candidates = {role: (role,) for role in ROLES}
-    reads = NameReadouts(tuple(Readout(Prompt("x"), candidates) for _ in gold), tuple(gold))
+    reads = (tuple(Readout(Prompt("x"), candidates) for _ in gold), tuple(gold))
     shape = probability.shape
     lens = LensResult(
         n_layers=shape[1] - 1,
@@ -39,8 +38,8 @@ def made(gold: list[str], probability: torch.Tensor, kept: list[int] | None = No
 def test_by_hand() -> None:
     rows = [[0.6, 0.1], [0.4, 0.3], [0.2, 0.5], [0.2, 0.7]]
     lens, reads = made(["agent", "agent", "theme", "theme"], torch.tensor(rows)[:, None])
-    matrix = role_matrix(lens, reads)
-    assert (matrix.roles, matrix.counts) == (ROLES, (2, 2))
+    matrix = LabelMatrix.from_lens(lens, *reads)
+    assert (matrix.labels, matrix.counts) == (ROLES, (2, 2))
     torch.testing.assert_close(
         matrix.probability[0].float(), torch.tensor([[0.5, 0.2], [0.2, 0.6]])
     )
@@ -55,7 +54,7 @@ def test_against_loops_with_dropped_readouts() -> None:
     kept = [i for i in range(40) if i % 3]
     probability = torch.rand(len(kept), 5, 2)
     lens, reads = made(gold, probability, kept)
-    matrix = role_matrix(lens, reads)
+    matrix = LabelMatrix.from_lens(lens, *reads)
     for layer in range(5):
         mean = [
             [
@@ -65,9 +64,9 @@ def test_against_loops_with_dropped_readouts() -> None:
                     if gold[k] == g
                 )
                 / sum(gold[k] == g for k in kept)
-                for r in matrix.roles
+                for r in matrix.labels
             ]
-            for g in matrix.roles
+            for g in matrix.labels
         ]
         for g in range(2):
             for r in range(2):
@@ -76,37 +75,35 @@ def test_against_loops_with_dropped_readouts() -> None:
     torch.testing.assert_close(matrix.value.sum(dim=1), torch.zeros(5, 2).double())
 
 
-def test_a_taste_for_one_word_is_no_role() -> None:
+def test_a_taste_for_one_word_is_no_label() -> None:
     lens, reads = made(["agent"] * 5 + ["theme"] * 3, torch.tensor([0.9, 0.05]).repeat(8, 2, 1))
-    matrix = role_matrix(lens, reads)
-    assert matrix.value.abs().max() < 1e-9 and matrix.on_diagonal.high.abs().max() < 1e-9
+    matrix = LabelMatrix.from_lens(lens, *reads)
+    assert matrix.value.abs().max() < 1e-9 and matrix.diagonal_high.abs().max() < 1e-9
 
 
 def test_intervals_cover_a_null_matrix() -> None:
-    """Roles drawn at random: the diagonal's interval holds 0 about as often as it says."""
+    """Labels drawn at random: the diagonal's interval holds 0 about as often as it says."""
     torch.manual_seed(1)
     probability = torch.rand(60, 40, 2)
     lens, reads = made(["agent", "theme"] * 30, probability)
-    matrix = role_matrix(lens, reads)
+    matrix = LabelMatrix.from_lens(lens, *reads)
     covered = ((matrix.diagonal_low < 0) & (matrix.diagonal_high > 0)).double().mean()
     assert covered > 0.85
 
 
-def test_groups_may_stand_for_another_role_in_each_readout() -> None:
+def test_groups_may_stand_for_another_label_in_each_readout() -> None:
     lens, _ = made(["agent", "theme"] * 2, torch.tensor([[[0.6, 0.1]]] * 4))
     circle = [
         {"agent": ("agent",), "theme": ("theme",)},
         {"agent": ("theme",), "theme": ("agent",)},
     ]
-    reads = NameReadouts(
-        tuple(Readout(Prompt("x"), circle[i % 2]) for i in range(4)), ("agent", "theme") * 2
-    )
-    assert role_matrix(lens, reads).diagonal.item() == pytest.approx(0.25)
+    reads = (tuple(Readout(Prompt("x"), circle[i % 2]) for i in range(4)), ("agent", "theme") * 2)
+    assert LabelMatrix.from_lens(lens, *reads).diagonal.item() == pytest.approx(0.25)
 
 
 def test_frame_figure_and_files(tmp_path) -> None:
     lens, reads = made(["agent", "theme"] * 3, torch.rand(6, 3, 2))
-    matrix = role_matrix(lens, reads)
+    matrix = LabelMatrix.from_lens(lens, *reads)
     frame = matrix.to_frame()
     assert len(frame) == 3 * 2 * 2
     assert frame["n"].eq(3).all()
@@ -115,9 +112,9 @@ def test_frame_figure_and_files(tmp_path) -> None:
     figure = matrix.figure(1)
     assert figure.data[0].z[1][0] == row["value"]
     assert matrix.figure().layout.title.text
-    with pytest.raises(SemanticHubError, match="got layer 9; expected one of 0, 1, 2"):
-        role_map(frame, 9)
-    assert torch.equal(RoleMatrix.load(matrix.save(tmp_path / "m")).low, matrix.low)
+    with pytest.raises(SemanticHubError, match="got the layer 9; expected one of 0, 1, 2"):
+        label_map(frame, 9)
+    assert torch.equal(LabelMatrix.load(matrix.save(tmp_path / "m")).low, matrix.low)
 
 
 @pytest.mark.parametrize(
@@ -126,13 +123,13 @@ def test_frame_figure_and_files(tmp_path) -> None:
 def test_too_few_readouts(gold: list[str]) -> None:
     lens, _ = made(["agent", "theme"] * 2, torch.rand(4, 1, 2))
     candidates = {role: (role,) for role in ROLES}
-    reads = NameReadouts(tuple(Readout(Prompt("x"), candidates) for _ in gold), tuple(gold))
-    with pytest.raises(SemanticHubError, match="role_matrix: got"):
-        role_matrix(lens, reads)
+    reads = (tuple(Readout(Prompt("x"), candidates) for _ in gold), tuple(gold))
+    with pytest.raises(SemanticHubError, match="LabelMatrix: got"):
+        LabelMatrix.from_lens(lens, *reads)
 
 
-def test_a_role_without_a_group() -> None:
+def test_a_label_without_a_group() -> None:
     lens, reads = made(["agent", "theme"] * 2, torch.rand(4, 1, 2))
     bare = Readout(Prompt("x"), {"agent": ("agent",), "theme": ("other",)})
     with pytest.raises(SemanticHubError, match="one that holds 'theme' alone"):
-        role_matrix(lens, NameReadouts((bare,) * 4, reads.roles))
+        LabelMatrix.from_lens(lens, (bare,) * 4, reads[1])
