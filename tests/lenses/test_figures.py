@@ -42,7 +42,7 @@ def test_bad_input(lenses, model):
         compare_lenses(lenses, group="fr")
     with pytest.raises(SemanticHubError, match="got no lens"):
         compare_lenses({})
-    with pytest.raises(SemanticHubError, match="measure='entropy'"):
+    with pytest.raises(SemanticHubError, match="the measure 'entropy'"):
         compare_lenses(lenses, "entropy")
 
 
@@ -69,5 +69,5 @@ def test_lens_curves_take_one_measure(lens_frame):
     assert share.data[1].name == "hub &gt; surface"
     assert share.layout.annotations[0].text == "as often"
     assert lens_curves(lens_frame, "rank").layout.yaxis.type == "log"
-    with pytest.raises(SemanticHubError, match="got measure='entropy'"):
+    with pytest.raises(SemanticHubError, match="got the measure 'entropy'"):
         lens_curves(lens_frame, "entropy")

@@ -87,6 +87,10 @@ __all__ = [
 ]
 
 
+_Set = tuple[tuple[Shown, ...], bool]
+"""Pictures, and whether they are asked about."""
+
+
 @dataclass(frozen=True)
 class VisionSpoke:
     """Vision for `semantic_hub.run`: pictures against captions.
