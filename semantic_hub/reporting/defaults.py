@@ -1,64 +1,53 @@
-"""Which spokes a report measures: the model's own by default, or those that are named."""
+"""Choose the spokes of a report: the model's own by default, or those that are named."""
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import Spoke
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
-from semantic_hub.spokes.code.spoke import CodeSpoke
-from semantic_hub.spokes.language.spoke import LanguageSpoke
-from semantic_hub.spokes.semantics.spoke import SemanticsSpoke
+from semantic_hub.spokes.registry import SPOKES
 from semantic_hub.zoo.world.spokes import spokes_of
 
 DEFAULT = ("language", "arithmetic")
-"""What is measured on a model that was not trained on a world of the zoo, unless told otherwise."""
+"""Names of the default spokes of a model that was not trained on a world of the zoo."""
 
 
 def default_spokes(model: HookedModel) -> Sequence[Spoke]:
-    """What a report measures unless told otherwise.
+    """Default spokes of a report.
 
-    For a model that was trained on a world of the zoo: what that world held out. For any other
-    model: the authored sentences and the arithmetic of the package, English as the dominant
-    language.
+    For a model that was trained on a world of the zoo, these are the spokes on what that world held
+    out. For any other model, the authored sentences and the arithmetic of the package, with English
+    as the dominant language.
     """
-    return spokes_of(model) or [known_spokes(model)[name]() for name in DEFAULT]
+    return spokes_of(model) or [_made(model, name) for name in DEFAULT]
 
 
-def known_spokes(model: HookedModel) -> Mapping[str, Callable[[], Spoke]]:
-    """The spokes that can be asked for by name, each made when it is called.
+def known_spokes(model: HookedModel) -> Mapping[str, Callable[[HookedModel], Spoke | str | None]]:
+    """Spokes that can be named for a model, each with the function that makes it.
 
-    For a model that was trained on a world of the zoo: that world's. For any other model those of
-    the package that need text alone, ``code`` from the standard library among them, whose functions
-    must fit into the model's context. Pictures and sounds need an encoder: give
-    `semantic_hub.spokes.vision.spoke.VisionSpoke` or `semantic_hub.spokes.audio.spoke.AudioSpoke` themselves.
+    These are the registered spokes (`semantic_hub.spokes.registry.SPOKES`). For a model that was
+    trained on a world of the zoo, that world's spokes replace those of the same name.
 
     Example:
         >>> list(known_spokes(model))[:4]
         ['language', 'arithmetic', 'code', 'semantics']
     """
-    own = spokes_of(model)
-    if own is not None:
-        return {spoke.name: _given(spoke) for spoke in own}
-    return {
-        "language": LanguageSpoke,
-        "arithmetic": ArithmeticSpoke,
-        "code": CodeSpoke,
-        "semantics": SemanticsSpoke,
-    }
+    worlds = {spoke.name: _constant(spoke) for spoke in spokes_of(model) or ()}
+    return {**SPOKES, **worlds}
 
 
 def chosen_spokes(
     model: HookedModel, spokes: Sequence[Spoke | str] | None = None
 ) -> Sequence[Spoke]:
-    """Spokes as they were given, those that were given by name from `known_spokes`.
+    """Spokes as given, with names replaced by the spokes that they stand for.
 
     Args:
-        model: Whose spokes the names mean.
-        spokes: Spokes or their names; None for `default_spokes`.
+        model: Model that the spokes are made for.
+        spokes: Spokes or their names (`known_spokes`); None for `default_spokes`.
 
     Raises:
-        SemanticHubError: A name that is not known, or a bare text.
+        SemanticHubError: An unknown name, a spoke that the model cannot have, or a bare text.
 
     Example:
         >>> [spoke.name for spoke in chosen_spokes(model, ["arithmetic"])]
@@ -67,18 +56,30 @@ def chosen_spokes(
     if spokes is None:
         return default_spokes(model)
     if isinstance(spokes, str):
-        raise _unknown(spokes, "a list of spokes or of their names", f"Write [{spokes!r}].")
+        raise _error(spokes, "a list of spokes or of their names", f"Write [{spokes!r}].")
     known = known_spokes(model)
     for name in spokes:
         if isinstance(name, str) and name not in known:
-            fix = "Name one of these, or give the spoke itself."
-            raise _unknown(name, f"one of {', '.join(known)}", fix)
-    return [known[spoke]() if isinstance(spoke, str) else spoke for spoke in spokes]
+            near = get_close_matches(name, known, n=1)
+            fix = f"Did you mean {near[0]!r}?" if near else "Name one of these."
+            expected = f"one of {', '.join(known)}"
+            raise _error(name, expected, f"{fix} You can also give the spoke itself.")
+    return [_made(model, spoke) if isinstance(spoke, str) else spoke for spoke in spokes]
 
 
-def _given(spoke: Spoke) -> Callable[[], Spoke]:
-    return lambda: spoke
+def _made(model: HookedModel, name: str) -> Spoke:
+    """Spoke of a name, or an error if the model cannot have it."""
+    spoke = known_spokes(model)[name](model)
+    if isinstance(spoke, Spoke):
+        return spoke
+    reason = spoke or "its register_spoke function returned None"
+    raise _error(name, "a spoke that this model can have", f"It cannot have this one: {reason}.")
 
 
-def _unknown(name: str, expected: str, fix: str) -> SemanticHubError:
+def _constant(spoke: Spoke) -> Callable[[HookedModel], Spoke]:
+    return lambda model: spoke
+
+
+def _error(name: str, expected: str, fix: str) -> SemanticHubError:
+    """Error about the spokes of a report."""
     return SemanticHubError("report", got=f"the spoke {name!r}", expected=expected, fix=fix)

@@ -315,7 +315,8 @@ def test_any_other_model_gets_the_packages_own_spokes(model) -> None:
 def test_spokes_by_name(model) -> None:
     from semantic_hub.reporting.defaults import chosen_spokes, known_spokes
 
-    assert list(known_spokes(model)) == ["language", "arithmetic", "code", "semantics"]
+    names = ["language", "arithmetic", "code", "semantics", "vision", "audio"]
+    assert list(known_spokes(model)) == names
     [named, given] = chosen_spokes(model, ["semantics", own := Words()])
     assert type(named).__name__ == "SemanticsSpoke"
     assert given is own

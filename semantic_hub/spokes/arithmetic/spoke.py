@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
@@ -135,7 +136,7 @@ def readouts(
 
 
 @dataclass(frozen=True)
-class ArithmeticSpoke:
+class ArithmeticSpoke(Spoke):
     """Arithmetic for `semantic_hub.run`: figures and languages against the dominant one.
 
     Args:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Answers, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
@@ -63,7 +64,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class AudioSpoke:
+class AudioSpoke(Spoke):
     """Sounds for `semantic_hub.run`: clips against their labels.
 
     Args:

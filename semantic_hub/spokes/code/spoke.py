@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout
@@ -162,7 +163,7 @@ def argument_readouts(programs: Sequence[Program], *, at_most: int = 500) -> lis
 
 
 @dataclass(frozen=True)
-class CodeSpoke:
+class CodeSpoke(Spoke):
     """Programs: for the similarity, the lens, and steering (a `semantic_hub.experiment.runner.Spoke`).
 
     Args:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, TextSteering
 from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.lenses.mass.texts import LanguageTexts
@@ -139,7 +140,7 @@ def word_pairs(x: str, y: str, kind: WordKind = "number") -> Pairs:
 
 
 @dataclass(frozen=True)
-class LanguageSpoke:
+class LanguageSpoke(Spoke):
     """Languages for `semantic_hub.run`: each against the dominant one.
 
     Args:

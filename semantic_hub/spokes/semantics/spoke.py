@@ -15,6 +15,7 @@ import numpy as np
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.models.layers import layer_name
@@ -147,7 +148,7 @@ def hard_negatives(items: Sequence[Example], *, shuffle: bool = False, seed: int
 
 
 @dataclass(frozen=True)
-class SemanticsSpoke:
+class SemanticsSpoke(Spoke):
     """Formal semantics for `semantic_hub.run`: sentences against logical forms.
 
     Args:

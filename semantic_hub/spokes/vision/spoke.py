@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
@@ -92,7 +93,7 @@ _Set = tuple[tuple[Shown, ...], bool]
 
 
 @dataclass(frozen=True)
-class VisionSpoke:
+class VisionSpoke(Spoke):
     """Vision for `semantic_hub.run`: pictures against captions.
 
     Args:

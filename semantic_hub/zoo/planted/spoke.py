@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Contrast, Intervention, Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Readout
@@ -11,7 +12,7 @@ from semantic_hub.zoo.planted.world import PlantedWorld
 
 
 @dataclass(frozen=True)
-class PlantedSpoke:
+class PlantedSpoke(Spoke):
     """The languages of a planted world against each other, for `semantic_hub.run`.
 
     Args:

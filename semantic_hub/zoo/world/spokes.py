@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Intervention, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.lenses.mass.texts import LanguageTexts
@@ -35,7 +36,7 @@ ATTRIBUTES = ("color", "place", "material")
 
 
 @dataclass(frozen=True)
-class WorldLanguageSpoke:
+class WorldLanguageSpoke(Spoke):
     """Held-out facts of a world, asked in each language (``perro: color``), and sentences.
 
     Args:

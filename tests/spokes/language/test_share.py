@@ -72,7 +72,7 @@ def test_the_language_is_not_its_own_rival():
 
 @pytest.mark.parametrize(("others", "factor"), [([], 10.0), (["es"], 10.0), (["en"], 0.5)])
 def test_bad_input(others, factor):
-    with pytest.raises(SemanticHubError, match="another language to tell it from"):
+    with pytest.raises(SemanticHubError, match="another language to compare with"):
         language_share("es", others, frequencies=LISTS.__getitem__, factor=factor)
 
 
