@@ -6,9 +6,13 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-from rich.console import Console
-from rich.markup import escape
+from semantic_hub.errors import require
+
+require("typer")
+require("rich")
+import typer  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.markup import escape  # noqa: E402
 
 if TYPE_CHECKING:
     from semantic_hub.reporting.document import Report

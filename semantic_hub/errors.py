@@ -1,10 +1,26 @@
 """The one exception and the one warning category of the package, and the check for a name."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from importlib import import_module
 from typing import TypeVar
 
 Choice = TypeVar("Choice")
+
+EXTRAS: Mapping[str, str] = {
+    "PIL": "vision",
+    "babel": "languages",
+    "circuitsvis": "report",
+    "jinja2": "report",
+    "num2words": "languages",
+    "platformdirs": "languages",
+    "rich": "report",
+    "soundfile": "audio",
+    "soxr": "audio",
+    "typer": "report",
+    "wordfreq": "languages",
+}
+"""Modules that a bare install may lack, each with the extra that installs it."""
 
 
 class SemanticHubError(ValueError):
@@ -68,6 +84,33 @@ def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]
         expected=f"one of {', '.join(map(repr, known)) or 'none'}",
         fix=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
     )
+
+
+def require(module: str) -> None:
+    """Check that an optional module can be imported, just before it is.
+
+    Args:
+        module: One of `EXTRAS`.
+
+    Raises:
+        SemanticHubError: It is not installed; the message has the command that installs it.
+
+    Example:
+        >>> require("wordfreq")
+        >>> import wordfreq
+    """
+    try:
+        import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise  # something else is missing, which no extra of ours installs
+        extra = EXTRAS[module]
+        raise SemanticHubError(
+            f"import {module}",
+            got="no module of that name",
+            expected=f"the packages of the extra {extra!r}",
+            fix=f'Install them: pip install "semantic-hub[{extra}]"',
+        ) from None
 
 
 def _rebuild(

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.protocol import first_parameter
 
 MODALITIES = {"image_token_id": "images", "audio_token_id": "audio"}
@@ -234,6 +234,7 @@ class _Through(torch.nn.Module):
 
 
 def _checked_image(image: Any) -> Any:
+    require("PIL")
     from PIL import Image
 
     if not isinstance(image, Image.Image):

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.features import feeding
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.checkpoints import (
     Backend,
     LoadOptions,
@@ -179,6 +179,8 @@ def _read(name: str, options: LoadOptions) -> _Parts:
         architecture = getattr(transformers, (config.architectures or ["none"])[0], None)
         if architecture is None or not hasattr(config, "text_config"):
             raise _not_multimodal(name)
+        if hasattr(config, "vision_config"):
+            require("PIL")  # before the weights are read
         network = architecture.from_pretrained(
             name, dtype=options.dtype, attn_implementation="eager"
         )
@@ -224,6 +226,7 @@ def _noise(prepare: Preparation) -> tuple[Any, int | None]:
     generator = np.random.default_rng(0)
     if prepare.rate is not None:
         return generator.normal(0, 0.1, prepare.rate), prepare.rate
+    require("PIL")
     from PIL import Image
 
     return Image.fromarray(generator.integers(0, 256, (64, 64, 3), dtype=np.uint8)), None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import plotly.graph_objects as go
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.plotting.style import DIVERGING, RISING, layout
 from semantic_hub.plotting.text import escaped, legible
 
@@ -74,6 +74,7 @@ def coloured_notebook(
         >>> shown.cdn_src.count("</script>")
         1
     """
+    require("circuitsvis")
     from circuitsvis.tokens import colored_tokens
 
     _check("coloured_notebook", pieces, values)

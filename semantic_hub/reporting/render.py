@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.reporting.figures import page_template
 from semantic_hub.results import write_atomically
 
@@ -48,15 +48,17 @@ def write_page(path: str | Path, html: str, operation: str) -> Path:
 
 
 def check_page_path(path: str | Path, operation: str = "Report.save") -> Path:
-    """Where a page can be written; worth asking before hours of measuring.
+    """Where a page can be written, and that it can be; worth asking before hours of measuring.
 
     Args:
         path: The file.
         operation: The user's call, for the error.
 
     Raises:
-        SemanticHubError: The folder does not exist, or the path is itself a folder.
+        SemanticHubError: The folder does not exist, the path is itself a folder, or the library
+            that fills in the page is missing.
     """
+    require("jinja2")
     path = Path(path)
     if path.parent.is_dir() and not path.is_dir():
         return path
@@ -70,6 +72,7 @@ def check_page_path(path: str | Path, operation: str = "Report.save") -> Path:
 
 @lru_cache(maxsize=1)
 def _environment() -> Any:
+    require("jinja2")
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(_TEMPLATES)

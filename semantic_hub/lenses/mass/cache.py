@@ -12,7 +12,7 @@ from warnings import warn
 
 from transformers import PreTrainedTokenizerBase
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, require
 from semantic_hub.lenses.mass.table import LanguageTable, build_language_table
 from semantic_hub.lenses.mass.word_lists import WORD_LIST, check_languages
 from semantic_hub.results import read_record, write_record
@@ -62,6 +62,7 @@ def language_table(
 
 def cache_folder() -> Path:
     """The folder of ``SEMANTIC_HUB_CACHE``, else the platform's own place for caches."""
+    require("platformdirs")
     from platformdirs import user_cache_path
 
     chosen = os.environ.get(CACHE_VARIABLE)

@@ -11,7 +11,7 @@ Source: Speer, rspeer/wordfreq v3.0, doi 10.5281/zenodo.7199437.
 
 from collections.abc import Mapping, Sequence
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 
 WORD_LIST = "small"
 """Which of wordfreq's lists is read."""
@@ -24,6 +24,7 @@ def known_languages() -> tuple[str, ...]:
         >>> len(known_languages()), "zh" in known_languages()
         (42, True)
     """
+    require("wordfreq")
     import wordfreq
 
     return tuple(sorted(wordfreq.available_languages(WORD_LIST)))
@@ -46,6 +47,7 @@ def word_list(language: str) -> Mapping[str, float]:
         >>> list(words)[:3], words["gato"] < words["perro"]
         (['de', 'la', 'que'], True)
     """
+    require("wordfreq")
     import wordfreq
 
     check_languages([language], "word_list", at_least=1)

@@ -12,7 +12,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.interventions.text.generation import Generation
 from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.spokes.lexicon.languages import LANGUAGES, is_unspaced
@@ -33,6 +33,7 @@ def wordfreq_frequencies(language: str) -> Mapping[str, float]:
     Source:
         Speer, rspeer/wordfreq v3.0, doi 10.5281/zenodo.7199437.
     """
+    require("wordfreq")
     import wordfreq
 
     known = wordfreq.available_languages()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 
 if TYPE_CHECKING:
     from babel import Locale
@@ -64,6 +64,7 @@ def official_languages(territory: str) -> tuple[str, ...]:
         >>> official_languages("FR")
         ('fr',)
     """
+    require("babel")
     from babel.languages import get_official_languages
 
     return get_official_languages(territory, de_facto=True)
@@ -71,6 +72,7 @@ def official_languages(territory: str) -> tuple[str, ...]:
 
 def _locale(language: str) -> "Locale":
     """CLDR data of a language."""
+    require("babel")
     from babel import Locale, UnknownLocaleError
 
     try:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 
 DIGITS = "digits"
 """Notation that writes numbers in digits; accepted wherever a language code is."""
@@ -45,6 +45,7 @@ def number_languages() -> list[str]:
         >>> "zh" in number_languages()
         True
     """
+    require("num2words")
     from num2words import CONVERTER_CLASSES
 
     return sorted({*CONVERTER_CLASSES, "zh"})
@@ -52,6 +53,7 @@ def number_languages() -> list[str]:
 
 def _num2words(number: int, language: str) -> str:
     """Number word from num2words."""
+    require("num2words")
     from num2words import num2words
 
     if language not in number_languages():

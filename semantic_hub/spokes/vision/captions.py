@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from semantic_hub.errors import require
 from semantic_hub.spokes.vision.images.picture import COLORS, SHAPES, SIDES
 
 _KINDS = (tuple(COLORS), SHAPES)
@@ -63,6 +64,7 @@ def _others(word: str, there: Set[str]) -> list[str]:
 
 @cache
 def _common() -> frozenset[str]:
+    require("wordfreq")
     from wordfreq import top_n_list
 
     return frozenset(top_n_list("en", _COMMON)) - set(COLORS) - set(SHAPES)

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from jaxtyping import UInt8
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.style import layout
 from semantic_hub.plotting.text import legible, shortened
@@ -145,6 +145,7 @@ def inline_image(pixels: UInt8[np.ndarray, "height width 3"]) -> str:
         >>> inline_image(np.zeros((8, 8, 3), np.uint8))[:22]
         'data:image/png;base64,'
     """
+    require("PIL")
     from PIL import Image
 
     image = Image.fromarray(pixels)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +69,7 @@ class Clip:
         """
         if rate == self.rate:
             return self
+        require("soxr")
         import soxr
 
         if rate < 1:
@@ -144,6 +145,7 @@ def _decode(
     path: Path, start: float, seconds: float | None
 ) -> tuple[Float[np.ndarray, "sample channel"], int]:
     """Samples of a part of a file, and its rate."""
+    require("soundfile")
     import soundfile
 
     try:

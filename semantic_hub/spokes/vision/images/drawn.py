@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.spokes.vision.images.picture import (
     COLORS,
     SHAPES,
@@ -282,6 +282,7 @@ def _draw_segments(
     names: Sequence[str], boxes: Sequence[_Box], size: int
 ) -> Int[np.ndarray, "size size"]:
     """Index of the shape of each pixel, −1 for the background."""
+    require("PIL")
     from PIL import Image, ImageDraw
 
     image = Image.new("L", (size, size), 0)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.prompts.tables import read_records, read_table
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.picture import Picture
@@ -104,6 +104,7 @@ def read_image(
         >>> read_image("red.png").shape
         (32, 32, 3)
     """
+    require("PIL")
     from PIL import Image, ImageOps
 
     path = Path(path)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -115,6 +115,7 @@ class Picture:
     @property
     def image(self) -> "Image":
         """The picture as a Pillow image, mode RGB."""
+        require("PIL")
         from PIL import Image
 
         return Image.fromarray(self.pixels)
