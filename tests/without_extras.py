@@ -107,7 +107,7 @@ def uses(folder: Path) -> Mapping[str, Callable[[], Any]]:
     from semantic_hub.spokes.lexicon.names import cldr_names, official_languages
 
     model, encode = sh.load_multimodal("hub-mini", device="cpu")
-    sound = sh.spokes.audio.synthesise("owl")
+    sound = sh.spokes.audio.synthesize("owl")
     (folder / "owl.wav").touch()
     (folder / "red.png").touch()
     (folder / "captions.tsv").write_text("file\tcaption\nred.png\tred.\n", encoding="utf-8")

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.plotting.style import INK, layout
 from semantic_hub.plotting.text import escaped, legible
-from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.audio.inputs import Heard
 from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
 from semantic_hub.spokes.spelled_out import at_middle_layer
@@ -20,22 +19,6 @@ if TYPE_CHECKING:
     from semantic_hub.experiment.findings import Findings
 
 
-_SHOWN = 2
-
-
-def position_prompts(heard: Heard) -> tuple[Prompt, ...]:
-    """A prompt for each position of a clip, that is read there."""
-    return tuple(heard.prompt(row=row) for row in range(len(heard.span)))
-
-
-def first_of_two_labels(heard: Sequence[Heard]) -> Mapping[str, Heard]:
-    """The clips that are spelled out: the first of each of the first two labels."""
-    firsts: dict[str, Heard] = {}
-    for one in heard:
-        firsts.setdefault(f"each position, {one.clip.label}", one)
-    return dict(list(firsts.items())[:_SHOWN])
-
-
 def position_words(spelled: Mapping[str, Heard], found: "Findings") -> Mapping[str, "go.Figure"]:
     """Each clip's log-mel frames, and above them its positions' top tokens at the middle layer.
 
@@ -43,8 +26,6 @@ def position_words(spelled: Mapping[str, Heard], found: "Findings") -> Mapping[s
         spelled: Clips, by the names that their positions have in the findings.
         found: What was found.
     """
-    from semantic_hub.spokes.audio.figures import clip_timeline
-
     return {
         title: clip_timeline(
             log_mel(heard.clip, settings),
@@ -59,7 +40,7 @@ def position_words(spelled: Mapping[str, Heard], found: "Findings") -> Mapping[s
 
 
 _EDGE = 0.04  # of the clip's length, so that the outer words are whole
-_SHOWN_of_clip_plots = 24
+_SHOWN = 24
 """Tokens that find room next to each other."""
 
 
@@ -122,7 +103,7 @@ def _labels(
     import plotly.graph_objects as go
 
     shown = [legible(token) for token in tokens]
-    every = -(-len(shown) // _SHOWN_of_clip_plots)
+    every = -(-len(shown) // _SHOWN)
     return go.Scatter(
         x=[seconds * (place + 0.5) / len(shown) for place in range(len(shown))],
         y=[n_mels * (1.06 + 0.08 * ((place // every) % 3)) for place in range(len(shown))],

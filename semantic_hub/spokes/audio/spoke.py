@@ -16,11 +16,6 @@ from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Answers, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.spokes.audio.figures import (
-    first_of_two_labels,
-    position_prompts,
-    position_words,
-)
 from semantic_hub.spokes.audio.inputs import Encode, Heard, balanced, hear, label_words
 from semantic_hub.spokes.audio.interventions import Flip, Question, steering
 from semantic_hub.spokes.audio.pairs import hard_negatives, pairs
@@ -144,12 +139,16 @@ class AudioSpoke(Spoke):
 
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
         """Every position of two clips."""
-        spelled = first_of_two_labels(self.heard)
-        return {name: position_prompts(heard) for name, heard in spelled.items()}
+        return {
+            name: tuple(heard.prompt(row=row) for row in range(len(heard.span)))
+            for name, heard in self._spelled_out_clips().items()
+        }
 
     def figures(self, found: "Findings") -> Mapping[str, "go.Figure"]:
         """These clips over time, with the top token of each position at the middle layer."""
-        return position_words(first_of_two_labels(self.heard), found)
+        from semantic_hub.spokes.audio.figures import position_words
+
+        return position_words(self._spelled_out_clips(), found)
 
     def interventions(self) -> Mapping[str, Steering | Answers]:
         """Another animal written into the clip, towards either answer: which answer is given then,
@@ -158,6 +157,13 @@ class AudioSpoke(Spoke):
         words = self.question.yes, self.question.no
         shares = {f"P({words[0]}), {name}": Answers(flip, words) for name, flip in flips.items()}
         return {**flips, **shares}
+
+    def _spelled_out_clips(self) -> Mapping[str, Heard]:
+        """First clip of each of the first two labels."""
+        firsts: dict[str, Heard] = {}
+        for heard in self.heard:
+            firsts.setdefault(f"each position, {heard.clip.label}", heard)
+        return dict(list(firsts.items())[:2])
 
     def _flips(self) -> Mapping[str, Steering]:
         return {

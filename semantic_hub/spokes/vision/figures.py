@@ -1,7 +1,7 @@
 """Pictures with the word that each of their patches says, for the report."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -14,24 +14,13 @@ from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.style import layout
 from semantic_hub.plotting.text import legible, shortened
-from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.spelled_out import at_middle_layer
-from semantic_hub.spokes.vision.inputs import Shown, Wording
+from semantic_hub.spokes.vision.inputs import Shown
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from semantic_hub.experiment.findings import Findings
-
-
-def patch_prompts(shown: Shown, wording: Wording) -> tuple[Prompt, ...]:
-    """A prompt for each patch of a picture, row by row, that is read there."""
-    return tuple(shown.at(patch, wording) for patch in range(shown.n_patches))
-
-
-def first_of_each(sets: Mapping[str, Sequence[Shown]]) -> Mapping[str, Shown]:
-    """The picture of each kind that is spelled out: the first, whatever it shows."""
-    return {f"each patch, {kind}": shown[0] for kind, shown in sets.items() if shown}
 
 
 def patch_words(spelled: Mapping[str, Shown], found: "Findings") -> Mapping[str, "go.Figure"]:
@@ -41,8 +30,6 @@ def patch_words(spelled: Mapping[str, Shown], found: "Findings") -> Mapping[str,
         spelled: Pictures, by the names that their patches have in the findings.
         found: What was found.
     """
-    from semantic_hub.spokes.vision.figures import picture_words
-
     return {
         title: picture_words(shown.picture.pixels, top, layer, shown.grid, title=title)
         for name, shown, layer, top in at_middle_layer(spelled, found)

@@ -18,7 +18,6 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
-from semantic_hub.spokes.vision.figures import first_of_each, patch_prompts, patch_words
 from semantic_hub.spokes.vision.images.coco import coco_captions, coco_panoptic
 from semantic_hub.spokes.vision.images.drawn import (
     Canvas,
@@ -196,12 +195,16 @@ class VisionSpoke(Spoke):
 
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
         """Every patch of the first picture of each kind."""
-        spelled = first_of_each(self.shown)
-        return {name: patch_prompts(shown, self.wording) for name, shown in spelled.items()}
+        return {
+            name: tuple(shown.at(patch, self.wording) for patch in range(shown.n_patches))
+            for name, shown in self._spelled_out_pictures().items()
+        }
 
     def figures(self, found: "Findings") -> Mapping[str, "go.Figure"]:
         """These pictures, with the top token of each patch at the middle layer."""
-        return patch_words(first_of_each(self.shown), found)
+        from semantic_hub.spokes.vision.figures import patch_words
+
+        return patch_words(self._spelled_out_pictures(), found)
 
     def interventions(self) -> Mapping[str, Patching | Steering]:
         """A half recoloured, in two ways, and pictures put in the place of others."""
@@ -223,6 +226,10 @@ class VisionSpoke(Spoke):
         )
         patched = {k: Patching(found, WHOLE_PICTURE) for k, found in swapped.items() if found}
         return {**steered, **patched}
+
+    def _spelled_out_pictures(self) -> Mapping[str, Shown]:
+        """First picture of each kind."""
+        return {f"each patch, {kind}": shown[0] for kind, shown in self.shown.items() if shown}
 
     @property
     def _alone(self) -> Mapping[str, _Set]:
