@@ -56,10 +56,23 @@ def debiased_cka(x: States, y: States) -> Float[Tensor, " layer"]:
         Kornblith et al. 2019, arXiv 1905.00414 (CKA); Murphy et al. 2024, Correcting biased CKA,
         arXiv 2405.01012 (why debiased); Székely and Rizzo 2014, arXiv 1310.2926 (K°).
     """
-    return _alignment(*_products(_states(x, y, least=4)).sum(dim=1))
+    return cka_value(paired_states(x, y, "debiased_cka"))
 
 
-def cka_influence(x: States, y: States) -> Float[Tensor, "pair layer"]:
+def cka_value(states: PairedStates) -> Float[Tensor, " layer"]:
+    """`debiased_cka` of states that are already checked.
+
+    Args:
+        states: Both sides.
+
+    Raises:
+        SemanticHubError: Fewer than 4 pairs.
+    """
+    _check_pairs(states, least=4)
+    return _alignment(*_products(states).sum(dim=1))
+
+
+def cka_influence(states: PairedStates) -> Float[Tensor, "pair layer"]:
     """What each pair adds to `debiased_cka`, for `bootstrap_interval`: `influence_values`.
 
     With ``a_i = Σ_j K°_ij L°_ij``, HSIC without pair i is in proportion to
@@ -67,13 +80,13 @@ def cka_influence(x: States, y: States) -> Float[Tensor, "pair layer"]:
     pairs would not do: two copies are perfectly alike on both sides.
 
     Args:
-        x: States of one side, torch or numpy.
-        y: States of the other side.
+        states: Both sides.
 
     Raises:
-        SemanticHubError: As `debiased_cka`, or fewer than 5 pairs.
+        SemanticHubError: Fewer than 5 pairs.
     """
-    products = _products(_states(x, y, least=5))
+    _check_pairs(states, least=5)
+    products = _products(states)
     n, total = products.shape[1], products.sum(dim=1)
     left_out = total[:, None] - 2 * (n - 2) / (n - 3) * products
     left_out[1:] *= left_out[1:] > RESOLUTION**2 * total[1:, None]  # else nothing is left
@@ -81,7 +94,7 @@ def cka_influence(x: States, y: States) -> Float[Tensor, "pair layer"]:
 
 
 def cka_under_pairings(
-    x: States, y: States, ways: Int[Tensor, "pairing pair"]
+    states: PairedStates, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, "pairing layer"]:
     """`debiased_cka` of x with y paired otherwise; its mean over all pairings is 0.
 
@@ -89,20 +102,18 @@ def cka_under_pairings(
     as float32 (1.6 GB for 20,000 pairs), K° is made block by block; cost O(n²) for each pairing.
 
     Args:
-        x: States of one side, torch or numpy.
-        y: States of the other side.
+        states: Both sides.
         ways: Row π pairs x_i with y_π(i), as `pairings` gives them.
 
     Raises:
-        SemanticHubError: As `debiased_cka`.
+        SemanticHubError: Fewer than 4 pairs.
     """
-    states = _states(x, y, least=4)
-    layers = [_layer_under_pairings(states, layer, ways) for layer in range(x.shape[1])]
+    _check_pairs(states, least=4)
+    layers = [_layer_under_pairings(states, layer, ways) for layer in range(states.x.shape[1])]
     return torch.stack(layers, dim=1)
 
 
-def _states(x: States, y: States, least: int) -> PairedStates:
-    states = paired_states(x, y, "debiased_cka")
+def _check_pairs(states: PairedStates, least: int) -> None:
     if len(states.x) < least:
         raise SemanticHubError(
             "debiased_cka",
@@ -110,7 +121,6 @@ def _states(x: States, y: States, least: int) -> PairedStates:
             expected=f"at least {least}: unbiased HSIC has n − 3 in its denominator",
             fix="Pass more pairs.",
         )
-    return states
 
 
 def _products(states: PairedStates) -> Float[Tensor, "three pair layer"]:

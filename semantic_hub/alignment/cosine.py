@@ -16,7 +16,7 @@ from torch import Tensor
 from semantic_hub.alignment.states import PairedStates, States, paired_states, row_blocks
 from semantic_hub.statistics.intervals import Interval, replicate_interval
 from semantic_hub.statistics.p_values import PValues, pairings, permutation_p_values
-from semantic_hub.statistics.resampling import Resampling
+from semantic_hub.statistics.resampling import Resampling, resample_weights
 
 _TILE = 2**20  # entries of a float32 block that a matrix product reads or writes
 
@@ -82,11 +82,7 @@ def paired_cosines(x: States, y: States) -> PairedCosines:
     Raises:
         SemanticHubError: As `paired_similarity`.
     """
-    states = paired_states(x, y, "paired_similarity")
-    n = len(states.cosine)
-    matched = states.cosine.sum(dim=0)
-    everything = (states.sum_x * states.sum_y).sum(dim=-1)
-    return PairedCosines(matched / n, (everything - matched) / (n * (n - 1)))
+    return mean_cosines(paired_states(x, y, "paired_similarity"))
 
 
 def paired_interval(
@@ -121,14 +117,7 @@ def paired_interval(
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, sections 13.3 and 14.3.
     """
     states = paired_states(x, y, "paired_interval")
-    low, high = replicate_interval(
-        partial(resampled_similarity, states),
-        len(states.x),
-        method=method,
-        resampling=resampling,
-        min_distinct=2,
-    )
-    return Interval(low, high) if len(states.x) > 2 else Interval(low * torch.nan, high * torch.nan)
+    return similarity_interval(states, method=method, resampling=resampling)
 
 
 def paired_p_values(x: States, y: States, *, permutations: int = 1000, seed: int = 0) -> PValues:
@@ -154,16 +143,89 @@ def paired_p_values(x: States, y: States, *, permutations: int = 1000, seed: int
         SemanticHubError: As `paired_similarity`, or a number out of range.
     """
     states = paired_states(x, y, "paired_p_values")
+    blocks = pairings(len(states.x), permutations, seed=seed)
+    return permutation_p_values(
+        torch.cat([similarity_under_pairings(states, ways) for ways in blocks])
+    )
+
+
+def mean_cosines(states: PairedStates) -> PairedCosines:
+    """`paired_cosines` of states that are already checked and scaled.
+
+    Args:
+        states: Both sides.
+    """
+    n = len(states.cosine)
+    matched = states.cosine.sum(dim=0)
+    everything = (states.sum_x * states.sum_y).sum(dim=-1)
+    return PairedCosines(matched / n, (everything - matched) / (n * (n - 1)))
+
+
+def similarity_interval(
+    states: PairedStates,
+    *,
+    method: Literal["percentile", "bca"] = "percentile",
+    resampling: Resampling = Resampling(),
+) -> Interval:
+    """`paired_interval` of states that are already checked and scaled.
+
+    Args:
+        states: Both sides.
+        method: As in `bootstrap_interval`.
+        resampling: Resamples, coverage and seed of the intervals.
+    """
+    interval = replicate_interval(
+        partial(resampled_similarity, states),
+        len(states.x),
+        method=method,
+        resampling=resampling,
+        min_distinct=2,
+    )
+    return interval if len(states.x) > 2 else Interval(*(end * torch.nan for end in interval))
+
+
+def similarity_replicates(
+    states: PairedStates, resampling: Resampling
+) -> Float[Tensor, "resample layer"]:
+    """Similarity in each resample of `similarity_interval`; NaN with 2 pairs.
+
+    Args:
+        states: Both sides.
+        resampling: Number of resamples and seed.
+    """
+    drawn = resample_weights(
+        len(states.x), resampling.resamples, seed=resampling.seed, min_distinct=2
+    )
+    replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])
+    return replicates if len(states.x) > 2 else replicates * torch.nan
+
+
+def similarity_under_pairings(
+    states: PairedStates, ways: Int[Tensor, "pairing pair"]
+) -> Float[Tensor, "pairing layer"]:
+    """Similarity of x with y paired otherwise: T_π of `paired_p_values`; mean 0 over all pairings.
+
+    Args:
+        states: Both sides.
+        ways: Row π pairs x_i with y_π(i), as `pairings` gives them.
+    """
     n = len(states.cosine)
     mean = (states.sum_x * states.sum_y).sum(dim=-1) / n
-    sums = [_pairing_sums(states, block) for block in pairings(n, permutations, seed=seed)]
-    return permutation_p_values((torch.cat(sums) - mean) / (n - 1))
+    sums = torch.empty(len(ways), states.cosine.shape[1], dtype=torch.float64)
+    for layer in range(sums.shape[1]):
+        sums[:, layer] = _layer_pairing_sums(states, layer, ways)
+    return (sums - mean) / (n - 1)
 
 
 def resampled_similarity(
     states: PairedStates, weights: Float[Tensor, "resample pair"]
 ) -> Float[Tensor, "resample layer"]:
-    """Similarity in each resample."""
+    """Similarity in each resample.
+
+    Args:
+        states: Both sides.
+        weights: How often each pair was drawn.
+    """
     n, squares = weights.sum(dim=1, keepdim=True), weights.square()
     products = torch.empty(len(weights), states.cosine.shape[1], dtype=torch.float64)
     for layer in range(products.shape[1]):
@@ -186,20 +248,10 @@ def _weighted_sum(
     return total
 
 
-def _pairing_sums(
-    states: PairedStates, ways: Int[Tensor, "pairing pair"]
-) -> Float[Tensor, "pairing layer"]:
-    """Σ_i x̂_i · ŷ_π(i) for each pairing π."""
-    sums = torch.empty(len(ways), states.cosine.shape[1], dtype=torch.float64)
-    for layer in range(sums.shape[1]):
-        sums[:, layer] = _layer_pairing_sums(states, layer, ways)
-    return sums
-
-
 def _layer_pairing_sums(
     states: PairedStates, layer: int, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, " pairing"]:
-    """The cosines of a block of x with all of y, block after block, and of them those that occur.
+    """Σ_i x̂_i · ŷ_π(i) for each pairing π: cosines of a block of x with all of y, block by block.
 
     Up to some 30 pairs for each pairing this is faster than to multiply only the states that
     meet: a matrix product reads each state once, not once for each pairing.

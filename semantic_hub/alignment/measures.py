@@ -1,76 +1,72 @@
-"""The measures of similarity by name: each with its value, interval, p-values and chance level.
+"""Similarity measures by name: value, interval, p-values and chance level of each.
 
 All read the same states, so one forward pass serves every measure.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.alignment.cka import cka_influence, cka_under_pairings, debiased_cka
-from semantic_hub.alignment.cosine import paired_interval, paired_p_values, paired_similarity
+from semantic_hub.alignment.cka import cka_influence, cka_under_pairings, cka_value
+from semantic_hub.alignment.cosine import (
+    mean_cosines,
+    similarity_interval,
+    similarity_under_pairings,
+)
 from semantic_hub.alignment.neighbours import (
     N_NEIGHBOURS,
-    mutual_neighbours,
+    neighbour_agreement,
     neighbour_influence,
     neighbours_under_pairings,
 )
 from semantic_hub.alignment.normalised import centred, standardised, without_components
-from semantic_hub.alignment.retrieval import retrieval, retrieval_hits, retrieval_under_pairings
-from semantic_hub.alignment.states import States
+from semantic_hub.alignment.retrieval import retrieval_hits, retrieval_under_pairings
+from semantic_hub.alignment.states import (
+    PairedStates,
+    States,
+    UnderPairings,
+    paired_states,
+)
+from semantic_hub.models.registry import Registry
 from semantic_hub.statistics.intervals import Interval, bootstrap_interval, proportion_interval
 from semantic_hub.statistics.p_values import PValues, pairings, permutation_p_values
-from semantic_hub.statistics.resampling import Resampling
+from semantic_hub.statistics.resampling import Resampling, influence_values
 
 Change = Callable[[States, States], tuple[States, States]]
 """From both sides of states to both sides; must not depend on which x belongs to which y."""
 
-Value = Callable[[States, States], Float[Tensor, " layer"]]
+Value = Callable[[PairedStates], Float[Tensor, " layer"]]
 """From both sides of states to one number at each layer."""
 
-Influence = Callable[[States, States], Float[Tensor, "pair layer"]]
+Influence = Callable[[PairedStates], Float[Tensor, "pair layer"]]
 """From both sides of states to what each pair adds to the value; see `influence_values`."""
 
-UnderPairings = Callable[
-    [States, States, Int[Tensor, "pairing pair"]], Float[Tensor, "pairing layer"]
-]
-"""From both sides and pairings to the value under each of them, less its mean over all."""
-
-
-@runtime_checkable
-class IntervalOf(Protocol):
-    """From both sides of states to an interval over pairs at each layer."""
-
-    def __call__(self, x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
-        """The interval; one in closed form needs neither resamples nor seed."""
-        ...
-
-
-@runtime_checkable
-class PValuesOf(Protocol):
-    """From both sides of states to permutation p-values over pairings at each layer."""
-
-    def __call__(self, x: States, y: States, *, permutations: int = 1000, seed: int = 0) -> PValues:
-        """The p-values, by layer and corrected over layers."""
-        ...
+IntervalOf = Callable[[PairedStates, Resampling], Interval]
+"""From both sides of states to an interval over pairs at each layer."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measure:
-    """A measure of similarity of two sides of states, at each layer; large speaks for sharing.
+    """A similarity of two sides of states at each layer; large values speak for a shared space.
+
+    Name, value and unit are enough for a measure of your own: `register_measure` makes it known.
+    The interval is then a bootstrap over `influence_values`, which takes the value once without
+    each pair; the p-values take it once under each pairing. Faster ways to the same are
+    ``interval_of`` and ``under_pairings``.
 
     Args:
-        value: ``(x, y)`` to the value at each layer; calling the measure calls it.
-        interval: ``(x, y, resampling=)`` to an interval over pairs.
-        p_values: ``(x, y, permutations=, seed=)`` to p-values over pairings.
-        chance: From the number of pairs to what states that say nothing of their pair read.
+        name: What it is called in ``similarity(..., measures=[name])`` and in frames.
+        value: From `PairedStates`, which are checked and scaled, to the value at each layer.
         unit: What the value counts.
+        chance: From the number of pairs to the mean value over all pairings of x with y.
+        interval_of: ``(states, resampling)`` to an interval over pairs.
+        under_pairings: ``(states, pairings)`` to the value under each pairing, less ``chance``.
+        change: Applied to the states before they are checked and scaled, such as `centred`.
         least_pairs: Fewer pairs raise an error in the value or in the interval.
+        in_run: Whether `semantic_hub.run` takes it of every set of pairs.
 
     Example:
         >>> x = torch.randn(30, 2, 8, generator=torch.Generator().manual_seed(0))
@@ -79,14 +75,21 @@ class Measure:
         ([1.0, 1.0], [0.89, 0.89])
         >>> measure.p_values(x, x, permutations=99).p.tolist()
         [0.01, 0.01]
+        >>> dot = Measure(name="covariance", unit="dot product of centred states", change=centred,
+        ...               value=lambda states: (states.x * states.y).sum(dim=-1).mean(dim=0))
+        >>> dot.p_values(x, x, permutations=99).p.tolist()
+        [0.01, 0.01]
     """
 
+    name: str
     value: Value
-    interval: IntervalOf
-    p_values: PValuesOf
-    chance: Callable[[int], float]
     unit: str
-    least_pairs: int
+    chance: Callable[[int], float] = lambda n_pairs: 0.0
+    interval_of: IntervalOf | None = None
+    under_pairings: UnderPairings | None = None
+    change: Change | None = None
+    least_pairs: int = 3
+    in_run: bool = False
 
     def __call__(self, x: States, y: States) -> Float[Tensor, " layer"]:
         """The value at each layer, float64.
@@ -95,101 +98,178 @@ class Measure:
             x: States of one side, torch or numpy.
             y: States of the other side; ``y[i]`` has the meaning of ``x[i]``.
         """
-        return self.value(x, y)
+        return self.value(self.states(x, y))
+
+    def interval(self, x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
+        """The interval over pairs at each layer.
+
+        Args:
+            x: States of one side, torch or numpy.
+            y: States of the other side.
+            resampling: Resamples, coverage and seed; one in closed form needs the coverage alone.
+        """
+        return self.state_interval(self.states(x, y), resampling)
+
+    def p_values(self, x: States, y: States, *, permutations: int = 1000, seed: int = 0) -> PValues:
+        """Permutation p-values over pairings of x with y, by layer and corrected over layers.
+
+        Args:
+            x: States of one side, torch or numpy.
+            y: States of the other side.
+            permutations: Number of pairings besides the true one.
+            seed: Seed of the pairings.
+        """
+        return self.state_p_values(self.states(x, y), permutations, seed)
+
+    def states(self, x: States, y: States) -> PairedStates:
+        """Both sides, changed, checked and scaled: what the value is taken of.
+
+        Args:
+            x: States of one side, torch or numpy.
+            y: States of the other side.
+        """
+        sides = self.change(x, y) if self.change else (x, y)
+        return paired_states(*sides, self.name)
+
+    def state_interval(self, states: PairedStates, resampling: Resampling) -> Interval:
+        """`interval` of states that `states` gave.
+
+        Args:
+            states: Both sides.
+            resampling: Resamples, coverage and seed.
+        """
+        if self.interval_of:
+            return self.interval_of(states, resampling)
+        return bootstrap_interval(self._jackknife(states), resampling=resampling)
+
+    def state_p_values(self, states: PairedStates, permutations: int, seed: int) -> PValues:
+        """`p_values` of states that `states` gave.
+
+        Args:
+            states: Both sides.
+            permutations: Number of pairings besides the true one.
+            seed: Seed of the pairings.
+        """
+        return permutation_p_values(self.pairing_statistics(states, permutations, seed))
+
+    def pairing_statistics(
+        self, states: PairedStates, permutations: int, seed: int
+    ) -> Float[Tensor, "pairing layer"]:
+        """The value under each pairing, less the mean over them; the first is the true pairing.
+
+        Args:
+            states: Both sides, as `states` gave them.
+            permutations: Number of pairings besides the true one.
+            seed: Seed of the pairings.
+        """
+        blocks = pairings(len(states.x), permutations, seed=seed)
+        if self.under_pairings:
+            return torch.cat([self.under_pairings(states, ways) for ways in blocks])
+        ways = torch.cat(list(blocks)).long()
+        values = [self.value(paired_states(states.x, states.y[way], self.name)) for way in ways]
+        return torch.stack(values).double() - torch.stack(values).double().mean(dim=0)
+
+    def _jackknife(self, states: PairedStates) -> Float[Tensor, "pair layer"]:
+        """Influence values from the value without each pair."""
+        keep = ~torch.eye(len(states.x), dtype=torch.bool)
+        left_out = [
+            self.value(paired_states(states.x[rows], states.y[rows], self.name)) for rows in keep
+        ]
+        return influence_values(self.value(states), torch.stack(left_out))
 
 
-def cosine_measure(change: Change) -> Measure:
+def register_measure(measure: Measure, *, replace: bool = False) -> None:
+    """Make a measure known by its name, for ``similarity(..., measures=[name])``.
+
+    Args:
+        measure: With ``in_run``, `semantic_hub.run` takes it too.
+        replace: Take the place of a measure of that name.
+
+    Raises:
+        SemanticHubError: The name is in use.
+
+    Example:
+        >>> register_measure(cosine_measure("cosine of halves", lambda x, y: (x[..., :4], y[..., :4])))
+        >>> "cosine of halves" in MEASURES
+        True
+        >>> MEASURES.unregister("cosine of halves")
+    """
+    MEASURES.register(measure.name, measure, replace=replace)
+
+
+def run_measures() -> tuple[str, ...]:
+    """Names of the measures that `semantic_hub.run` takes of every set of pairs.
+
+    Example:
+        >>> run_measures()[:2]
+        ('centred cosine', 'standardised cosine')
+    """
+    return tuple(name for name, measure in MEASURES.items() if measure.in_run)
+
+
+def cosine_measure(name: str, change: Change | None = None, *, in_run: bool = False) -> Measure:
     """`paired_similarity` after a change of the states.
 
     Its interval is `paired_interval` with the change held fixed; its p-values are
     `paired_p_values`, exact because the change knows no pairing.
 
     Args:
-        change: Such as `centred`.
+        name: Of the measure.
+        change: Such as `centred`; None for the states as they are.
+        in_run: Whether `semantic_hub.run` takes it.
 
     Example:
         >>> x = torch.eye(3)[:, None]
-        >>> cosine_measure(lambda x, y: (x, -y))(x, x).item()
+        >>> cosine_measure("opposite", lambda x, y: (x, -y))(x, x).item()
         -1.0
     """
-
-    def interval(x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
-        return paired_interval(*change(x, y), resampling=resampling)
-
-    def p_values(x: States, y: States, **settings: Any) -> PValues:
-        return paired_p_values(*change(x, y), **settings)
-
     return Measure(
-        value=lambda x, y: paired_similarity(*change(x, y)),
-        interval=interval,
-        p_values=p_values,
-        chance=lambda n_pairs: 0.0,
+        name=name,
+        value=lambda states: mean_cosines(states).similarity,
+        interval_of=lambda states, resampling: similarity_interval(states, resampling=resampling),
+        under_pairings=similarity_under_pairings,
+        change=change,
         unit="difference of mean cosines",
         least_pairs=2,
+        in_run=in_run,
     )
 
 
-def _retrieval_measure(sides: Change) -> Measure:
-    """`retrieval` of the sides in the order that ``sides`` puts them."""
+def influence_interval(influence: Influence, lowest: float) -> IntervalOf:
+    """A bootstrap over influence values, between the measure's lowest value and 1.
 
-    def interval(x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
-        hits = retrieval_hits(*sides(x, y)).double()
-        return proportion_interval(hits.sum(dim=0), len(hits), resampling.confidence)
+    Args:
+        influence: What each pair adds to the value.
+        lowest: The lowest value that the measure can have.
+    """
 
-    return Measure(
-        value=lambda x, y: retrieval(*sides(x, y)),
-        interval=interval,
-        p_values=_pairing_test(lambda x, y, ways: retrieval_under_pairings(*sides(x, y), ways)),
-        chance=lambda n_pairs: 1 / n_pairs,
-        unit="share of pairs",
-        least_pairs=2,
-    )
-
-
-def _influence_interval(influence: Influence, lowest: float) -> IntervalOf:
-    """A bootstrap over influence values, between the measure's lowest value and 1."""
-
-    def interval(x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
-        low, high = bootstrap_interval(influence(x, y), resampling=resampling)
+    def interval(states: PairedStates, resampling: Resampling) -> Interval:
+        low, high = bootstrap_interval(influence(states), resampling=resampling)
         return Interval(low.clamp(lowest, 1), high.clamp(lowest, 1))
 
     return interval
 
 
-def _pairing_test(under_pairings: UnderPairings) -> PValuesOf:
-    def p_values(x: States, y: States, *, permutations: int = 1000, seed: int = 0) -> PValues:
-        blocks = pairings(len(x), permutations, seed=seed)
-        return permutation_p_values(torch.cat([under_pairings(x, y, ways) for ways in blocks]))
+def _retrieval_measure(name: str, sides: Callable[[PairedStates], PairedStates]) -> Measure:
+    """`retrieval` of the sides in the order that ``sides`` puts them."""
 
-    return p_values
+    def interval(states: PairedStates, resampling: Resampling) -> Interval:
+        hits = retrieval_hits(sides(states)).double()
+        return proportion_interval(hits.sum(dim=0), len(hits), resampling.confidence)
+
+    return Measure(
+        name=name,
+        value=lambda states: retrieval_hits(sides(states)).double().mean(dim=0),
+        interval_of=interval,
+        under_pairings=lambda states, ways: retrieval_under_pairings(sides(states), ways),
+        chance=lambda n_pairs: 1 / n_pairs,
+        unit="share of pairs",
+        least_pairs=2,
+        in_run=True,
+    )
 
 
-MEASURES: Mapping[str, Measure] = MappingProxyType(
-    {
-        "cosine": cosine_measure(lambda x, y: (x, y)),
-        "centred cosine": cosine_measure(centred),
-        "standardised cosine": cosine_measure(standardised),
-        "cosine without top components": cosine_measure(without_components),
-        "retrieval@1 x to y": _retrieval_measure(lambda x, y: (x, y)),
-        "retrieval@1 y to x": _retrieval_measure(lambda x, y: (y, x)),
-        "debiased CKA": Measure(
-            value=debiased_cka,
-            interval=_influence_interval(cka_influence, lowest=-1.0),
-            p_values=_pairing_test(cka_under_pairings),
-            chance=lambda n_pairs: 0.0,
-            unit="cosine of kernels",
-            least_pairs=5,
-        ),
-        "mutual k-NN": Measure(
-            value=mutual_neighbours,
-            interval=_influence_interval(neighbour_influence, lowest=0.0),
-            p_values=_pairing_test(neighbours_under_pairings),
-            chance=lambda n_pairs: N_NEIGHBOURS / (n_pairs - 1),
-            unit="share of neighbours",
-            least_pairs=N_NEIGHBOURS + 2,
-        ),
-    }
-)
+MEASURES: Registry[Measure] = Registry("measure")
 """Every measure by name. The intervals, and what 95 % of them cover in simulated worlds:
 
 - cosines: `paired_interval`, about 95 %, before or after a change that is held fixed;
@@ -200,3 +280,31 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
   1.2 to 1.7 times as wide as it need be. Never too narrow, as the alternatives are that hold the
   neighbourhoods fixed.
 """
+
+register_measure(cosine_measure("cosine"))
+register_measure(cosine_measure("centred cosine", centred, in_run=True))
+register_measure(cosine_measure("standardised cosine", standardised, in_run=True))
+register_measure(cosine_measure("cosine without top components", without_components))
+register_measure(_retrieval_measure("retrieval@1 x to y", lambda states: states))
+register_measure(_retrieval_measure("retrieval@1 y to x", PairedStates.swapped))
+register_measure(
+    Measure(
+        name="debiased CKA",
+        value=cka_value,
+        interval_of=influence_interval(cka_influence, lowest=-1.0),
+        under_pairings=cka_under_pairings,
+        unit="cosine of kernels",
+        least_pairs=5,
+    )
+)
+register_measure(
+    Measure(
+        name="mutual k-NN",
+        value=neighbour_agreement,
+        interval_of=influence_interval(neighbour_influence, lowest=0.0),
+        under_pairings=neighbours_under_pairings,
+        chance=lambda n_pairs: N_NEIGHBOURS / (n_pairs - 1),
+        unit="share of neighbours",
+        least_pairs=N_NEIGHBOURS + 2,
+    )
+)

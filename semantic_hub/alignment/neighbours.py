@@ -47,7 +47,22 @@ def mutual_neighbours(
     Source:
         Huh et al. 2024, The Platonic Representation Hypothesis, arXiv 2405.07987, appendix A.
     """
-    states = _states(x, y, n_neighbours)
+    return neighbour_agreement(paired_states(x, y, "mutual_neighbours"), n_neighbours)
+
+
+def neighbour_agreement(
+    states: PairedStates, n_neighbours: int = N_NEIGHBOURS
+) -> Float[Tensor, " layer"]:
+    """`mutual_neighbours` of states that are already checked and scaled.
+
+    Args:
+        states: Both sides.
+        n_neighbours: k.
+
+    Raises:
+        SemanticHubError: k out of range.
+    """
+    _check_number(states, n_neighbours)
     values = torch.empty(states.cosine.shape[1], dtype=torch.float64)
     for layer in range(len(values)):
         values[layer] = _agreement(*_neighbours(states, layer, n_neighbours))
@@ -55,7 +70,7 @@ def mutual_neighbours(
 
 
 def neighbour_influence(
-    x: States, y: States, n_neighbours: int = N_NEIGHBOURS
+    states: PairedStates, n_neighbours: int = N_NEIGHBOURS
 ) -> Float[Tensor, "pair layer"]:
     """What each pair adds to `mutual_neighbours`, for `bootstrap_interval`: `influence_values`.
 
@@ -63,18 +78,17 @@ def neighbour_influence(
     with copies of pairs would not do: copies are each other's nearest neighbours on both sides.
 
     Args:
-        x: States of one side, torch or numpy.
-        y: States of the other side.
+        states: Both sides.
         n_neighbours: k.
 
     Raises:
-        SemanticHubError: As `mutual_neighbours`.
+        SemanticHubError: k out of range.
 
     Source:
         Abadie and Imbens 2008, On the failure of the bootstrap for matching estimators,
         doi 10.3982/ECTA6474.
     """
-    states = _states(x, y, n_neighbours)
+    _check_number(states, n_neighbours)
     values = torch.empty_like(states.cosine)
     for layer in range(values.shape[1]):
         near_x, near_y = _neighbours(states, layer, n_neighbours + 1)
@@ -84,8 +98,7 @@ def neighbour_influence(
 
 
 def neighbours_under_pairings(
-    x: States,
-    y: States,
+    states: PairedStates,
     ways: Int[Tensor, "pairing pair"],
     n_neighbours: int = N_NEIGHBOURS,
 ) -> Float[Tensor, "pairing layer"]:
@@ -95,15 +108,14 @@ def neighbours_under_pairings(
     N_x(i) and π(j) in N_y(π(i)). The mean over all pairings is ``k / (n − 1)``.
 
     Args:
-        x: States of one side, torch or numpy.
-        y: States of the other side.
+        states: Both sides.
         ways: Row π pairs x_i with y_π(i), as `pairings` gives them.
         n_neighbours: k.
 
     Raises:
-        SemanticHubError: As `mutual_neighbours`.
+        SemanticHubError: k out of range.
     """
-    states = _states(x, y, n_neighbours)
+    _check_number(states, n_neighbours)
     values = torch.empty(len(ways), states.cosine.shape[1], dtype=torch.float64)
     for layer in range(values.shape[1]):
         near_x, near_y = _neighbours(states, layer, n_neighbours)
@@ -139,19 +151,7 @@ def nearest_others(
     return cosines, others
 
 
-def unit_states(states: PairedStates, layer: int) -> list[Float[Tensor, "pair d_model"]]:
-    """x̂ and ŷ of one layer, in float64.
-
-    Args:
-        states: Both sides.
-        layer: Index of the layer.
-    """
-    sides = ((states.x, states.scale_x), (states.y, states.scale_y))
-    return [side[:, layer].double() * scale[:, layer, None] for side, scale in sides]
-
-
-def _states(x: States, y: States, n_neighbours: int) -> PairedStates:
-    states = paired_states(x, y, "mutual_neighbours")
+def _check_number(states: PairedStates, n_neighbours: int) -> None:
     if not 1 <= n_neighbours <= len(states.x) - 2:
         raise SemanticHubError(
             "mutual_neighbours",
@@ -159,14 +159,13 @@ def _states(x: States, y: States, n_neighbours: int) -> PairedStates:
             expected="at least 1, and at least 2 pairs more than neighbours",
             fix="Ask for fewer neighbours, or pass more pairs.",
         )
-    return states
 
 
 def _neighbours(states: PairedStates, layer: int, number: int) -> list[Int[Tensor, "pair rank"]]:
     """The nearest others on either side, nearest first; ties are drawn for each side by itself."""
     return [
         nearest_others(side, side, number, np.random.default_rng(seed))[1]
-        for seed, side in enumerate(unit_states(states, layer))
+        for seed, side in enumerate(states.units(layer))
     ]
 
 

@@ -10,16 +10,11 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.controls import Controls
-from semantic_hub.alignment.cosine import (
-    paired_cosines,
-    paired_p_values,
-    paired_similarity,
-    resampled_similarity,
-)
-from semantic_hub.alignment.measures import MEASURES
+from semantic_hub.alignment.cosine import mean_cosines, similarity_replicates
+from semantic_hub.alignment.measures import MEASURES, Measure
 from semantic_hub.alignment.result import MeasureResult, SimilarityResult
-from semantic_hub.alignment.states import paired_states
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.alignment.states import PairedStates, paired_states
+from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.pairs import Pairs
@@ -28,9 +23,7 @@ from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.results import manifest
 from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.margins import Resampled, margin, no_margin
-from semantic_hub.statistics.resampling import Resampling, resample_weights
-
-__all__ = ["MeasureResult", "SimilarityResult", "paired_similarity", "similarity"]
+from semantic_hub.statistics.resampling import Resampling
 
 
 def similarity(
@@ -45,8 +38,10 @@ def similarity(
     controls: Mapping[str, HookedModel | Pairs] | None = None,
     measures: Sequence[str] = (),
 ) -> SimilarityResult:
-    """Similarity of pairs in a model at each layer: `residual_stream`, then `paired_similarity`
-    with its bootstrap interval over pairs and its permutation p-value over pairings.
+    """Similarity of pairs in a model at each layer, with controls, intervals and p-values.
+
+    Reads the `residual_stream` and takes `paired_similarity` with its bootstrap interval over
+    pairs and its permutation p-value over pairings.
 
     With controls, also the `margin` above the strongest of them. All rows and measures read the
     same states: each prompt goes through a model once.
@@ -62,12 +57,12 @@ def similarity(
         controls: Rows to compare with, by name: another model (``random_twin(model)``) measures
             the same pairs, other pairs are measured in the same model. All are null controls, row i
             made from pair i, but for the checks of a `Controls`, such as `stacked_controls` gives.
-        measures: Names of `semantic_hub.alignment.measures.MEASURES`, to be taken of every row.
+        measures: Names in `semantic_hub.alignment.measures.MEASURES`; each is taken of every row.
 
     Returns:
         Similarity, matched and mismatched mean cosine, interval, p-values and margin at each layer,
         the same of every other row, and the measures. What cannot be had of a row (a measure
-        of too few pairs) is named in its manifest under ``left_out``, with the reason.
+        of too few pairs) is named in its ``left_out``, with the reason.
 
     Raises:
         SemanticHubError: Fewer than 2 pairs, a null control with another number of pairs, an
@@ -88,18 +83,18 @@ def similarity(
     _check(pairs, stack, measures)
     settings = _Settings(resampling, permutations, tuple(measures))
     reader = _Reader(model, positions, layers, batch_size, {})
-    own = _measure(reader, pairs, settings, stack.left_out)
+    effect = _measure_row(reader, pairs, settings, stack.left_out)
     rows = {
-        name: _measure(reader, row, settings, dropped=stack.dropped.get(name))
+        name: _measure_row(reader, row, settings, dropped=stack.dropped.get(name))
         if isinstance(row, Pairs)
-        else _measure(replace(reader, model=row, known={}), pairs, settings)
+        else _measure_row(replace(reader, model=row, known={}), pairs, settings)
         for name, row in stack.items()
     }
     above = margin(
-        own.cosine, {name: rows[name].cosine for name in stack.nulls}, resampling.confidence
+        effect.cosine, {name: rows[name].cosine for name in stack.nulls}, resampling.confidence
     )
     return replace(
-        own.result,
+        effect.result,
         margin=above.value,
         margin_low=above.low,
         margin_high=above.high,
@@ -111,6 +106,8 @@ def similarity(
 
 
 class _Settings(NamedTuple):
+    """What is measured of every row."""
+
     resampling: Resampling
     permutations: int
     measures: tuple[str, ...]
@@ -121,6 +118,14 @@ class _Row(NamedTuple):
 
     result: SimilarityResult
     cosine: Resampled
+
+
+class _Sides(NamedTuple):
+    """States of both sides of one row, as they were read and as they are compared."""
+
+    x: Float[Tensor, "pair layer d_model"]
+    y: Float[Tensor, "pair layer d_model"]
+    states: PairedStates
 
 
 @dataclass(frozen=True)
@@ -134,32 +139,33 @@ class _Reader:
     known: dict[Prompt, Float[Tensor, "layer d_model"]]
 
     def sides(self, pairs: Pairs) -> list[Float[Tensor, "pair layer d_model"]]:
-        """The states of both sides."""
+        """States of both sides."""
         fresh = [p for p in dict.fromkeys(pairs.x + pairs.y) if p not in self.known]
         if fresh:
             where = (self.positions, self.layers, self.batch_size)
-            read = residual_stream(self.model, fresh, *where)
-            self.known.update(zip(fresh, read, strict=True))
+            states = residual_stream(self.model, fresh, *where)
+            self.known.update(zip(fresh, states, strict=True))
         return [torch.stack([self.known[prompt] for prompt in side]) for side in (pairs.x, pairs.y)]
 
 
-def _measure(
+def _measure_row(
     reader: _Reader,
     pairs: Pairs,
     settings: _Settings,
     left_out: Mapping[str, str] | None = None,
     dropped: Mapping[str, int] | None = None,
 ) -> _Row:
-    """One row: the pairs in the model, without controls."""
+    """Measure the pairs of one row in a model: no controls, the margin empty."""
     x, y = reader.sides(pairs)
+    sides = _Sides(x, y, paired_states(x, y, "similarity"))
     layers = tuple(check_layers(reader.model, reader.layers))
-    cosines = paired_cosines(x, y)
-    replicates = _replicates(x, y, settings)
+    cosines = mean_cosines(sides.states)
+    replicates = similarity_replicates(sides.states, settings.resampling)
     low, high = percentile_interval(replicates, settings.resampling.confidence)
-    p_values = paired_p_values(
-        x, y, permutations=settings.permutations, seed=settings.resampling.seed
+    p_values = MEASURES["cosine"].state_p_values(
+        sides.states, settings.permutations, settings.resampling.seed
     )
-    measures, failed = _measures(x, y, layers, settings)
+    measures, failed = _take_measures(sides, layers, settings)
     nothing = no_margin(len(layers))
     result = SimilarityResult(
         layers=layers,
@@ -178,13 +184,16 @@ def _measure(
         x_name=pairs.x_name,
         y_name=pairs.y_name,
         measures=measures,
+        n_layers=reader.model.cfg.n_layers,
+        resampling=settings.resampling,
+        permutations=settings.permutations,
+        dropped=dict(dropped or {}),
+        left_out={**(left_out or {}), **failed},
         manifest=manifest(
             reader.model,
             measure="similarity",
             positions=getattr(reader.positions, "__name__", str(reader.positions)),
             n_pairs=len(pairs),
-            dropped=dropped or {},
-            left_out={**(left_out or {}), **failed},
             resampling=settings.resampling,
             permutations=settings.permutations,
             measures=settings.measures,
@@ -193,56 +202,33 @@ def _measure(
     return _Row(result, Resampled(cosines.similarity, replicates))
 
 
-def _replicates(
-    x: Float[Tensor, "pair layer d_model"],
-    y: Float[Tensor, "pair layer d_model"],
-    settings: _Settings,
-) -> Float[Tensor, "resample layer"]:
-    """The similarity in each of the resamples of `paired_interval`; NaN with 2 pairs."""
-    states = paired_states(x, y, "similarity")
-    drawn = resample_weights(
-        len(x), settings.resampling.resamples, seed=settings.resampling.seed, min_distinct=2
-    )
-    replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])
-    return replicates if len(x) > 2 else replicates * torch.nan
-
-
-def _measures(
-    x: Float[Tensor, "pair layer d_model"],
-    y: Float[Tensor, "pair layer d_model"],
-    layers: tuple[int, ...],
-    settings: _Settings,
+def _take_measures(
+    sides: _Sides, layers: tuple[int, ...], settings: _Settings
 ) -> tuple[dict[str, MeasureResult], dict[str, str]]:
     """The named measures, and why some of them could not be taken of these states."""
     taken, failed = {}, {}
     for name in settings.measures:
         try:
-            taken[name] = _one_measure(name, x, y, layers, settings)
+            taken[name] = _take_measure(MEASURES[name], sides, layers, settings)
         except SemanticHubError as error:
             failed[name] = str(error)
     return taken, failed
 
 
-def _one_measure(
-    name: str,
-    x: Float[Tensor, "pair layer d_model"],
-    y: Float[Tensor, "pair layer d_model"],
-    layers: tuple[int, ...],
-    settings: _Settings,
+def _take_measure(
+    measure: Measure, sides: _Sides, layers: tuple[int, ...], settings: _Settings
 ) -> MeasureResult:
-    measure = MEASURES[name]
-    interval = measure.interval(x, y, resampling=settings.resampling)
-    p_values = measure.p_values(
-        x, y, permutations=settings.permutations, seed=settings.resampling.seed
-    )
+    states = measure.states(sides.x, sides.y) if measure.change else sides.states
+    interval = measure.state_interval(states, settings.resampling)
+    p_values = measure.state_p_values(states, settings.permutations, settings.resampling.seed)
     return MeasureResult(
         layers=layers,
-        value=measure(x, y),
+        value=measure.value(states).double(),
         low=interval.low,
         high=interval.high,
         p=p_values.p,
         p_corrected=p_values.corrected,
-        chance=float(measure.chance(len(x))),
+        chance=float(measure.chance(len(sides.x))),
         unit=measure.unit,
         manifest={},
     )
@@ -265,10 +251,5 @@ def _check(pairs: Pairs, controls: Controls, measures: Sequence[str]) -> None:
                 expected=f"{len(pairs)} pairs, row i made from pair i",
                 fix="Make one row for each pair, or name it among the checks of Controls(...).",
             )
-    if unknown := [name for name in measures if name not in MEASURES]:
-        raise SemanticHubError(
-            "similarity",
-            got=f"measures {', '.join(map(repr, unknown))}",
-            expected=f"names among {', '.join(MEASURES)}",
-            fix="Name measures of semantic_hub.alignment.measures.MEASURES.",
-        )
+    for name in measures:
+        check_choice("similarity", "measure", name, tuple(MEASURES))

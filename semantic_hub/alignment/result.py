@@ -5,11 +5,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.results import Result
+from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.results import Counts, EffectCurve, Family, Result
+from semantic_hub.statistics.margins import (
+    NO_CONTROLS,
+    NO_MIDDLE,
+    CellMargins,
+    least_p,
+    middle_cells,
+)
+from semantic_hub.statistics.resampling import Resampling
+from semantic_hub.statistics.summaries import Summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,13 +108,19 @@ class SimilarityResult(Result):
         controls: Null controls by name, each a result at the same layers.
         checks: Check rows by name: the effect on pairs that were chosen or rewritten.
         measures: Other measures of the same states, by name.
-        manifest: Where the numbers come from; ``left_out`` has each row or measure that could not
-            be had, with the reason.
+        n_layers: The model's number of blocks.
+        resampling: Resamples, coverage and seed of the intervals.
+        permutations: Number of pairings that p is taken over.
+        dropped: Pairs that a check row lacks: reason to number.
+        left_out: Row or measure that could not be had to the reason.
+        manifest: Where the numbers come from.
 
     Raises:
         SemanticHubError: Arrays that do not fit the layers, or a row at other layers.
     """
 
+    kind: ClassVar[str] = "similarity"
+    family: ClassVar[Family | None] = "similarity"
     coordinates: ClassVar[Mapping[str, str]] = {"layer": "layers"}
     layers: tuple[int, ...]
     similarity: Float[Tensor, " layer"] = field(metadata=_DIFFERENCE)
@@ -125,6 +141,11 @@ class SimilarityResult(Result):
     controls: Mapping[str, "SimilarityResult"] = field(default_factory=dict)
     checks: Mapping[str, "SimilarityResult"] = field(default_factory=dict)
     measures: Mapping[str, MeasureResult] = field(default_factory=dict)
+    n_layers: int
+    resampling: Resampling
+    permutations: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,6 +159,43 @@ class SimilarityResult(Result):
                     expected=f"a control at layers {self.layers}, with a name of its own",
                     fix="Measure it with the same layers, without controls, under a free name.",
                 )
+
+    def effect_curve(self) -> EffectCurve:
+        """The similarity at each layer."""
+        summary = Summary(value=self.similarity, low=self.low, high=self.high)
+        return EffectCurve(self.layers, summary, self.n_pairs, _DIFFERENCE["unit"])
+
+    def cell_margins(self, resampling: Resampling) -> CellMargins:
+        """Similarity above the strongest null control at each middle layer.
+
+        p is the larger of the permutation p-value of the pairs and the margin's own.
+
+        Args:
+            resampling: Not used: the margin has its own resamples.
+        """
+        unit = _DIFFERENCE["unit"]
+        cells, rows = middle_cells(self.layers, self.n_layers)
+        if not self.strongest or not cells:
+            return CellMargins.none(unit, NO_MIDDLE if self.strongest else NO_CONTROLS)
+        p = torch.maximum(self.p_corrected.double(), self.margin_p_corrected.double())
+        return CellMargins(
+            cells=cells,
+            value=self.margin[rows].double(),
+            low=self.margin_low[rows].double(),
+            high=self.margin_high[rows].double(),
+            p=p[rows].clamp(min=least_p(self.n_pairs, len(cells))),
+            strongest=tuple(self.strongest[row] for row in rows),
+            n=self.n_pairs,
+            unit=unit,
+        )
+
+    def best_cell(self) -> tuple[int, ...]:
+        """Index of the layer with the highest similarity."""
+        return (int(self.similarity.argmax()),)
+
+    def counts(self) -> Counts:
+        """Number of pairs, and of those dropped by reason."""
+        return Counts(self.n_pairs, self.dropped)
 
     @property
     def row(self) -> str:
@@ -182,13 +240,7 @@ class SimilarityResult(Result):
 
         units = {name: self.units[name] for name in _MEANS}
         units |= {name: result.unit for name, result in self.measures.items()}
-        if measure not in units:
-            raise SemanticHubError(
-                "SimilarityResult.figure",
-                got=repr(measure),
-                expected=f"one of {', '.join(units)}",
-                fix="Name it in similarity(..., measures=[...]) first.",
-            )
+        check_choice("SimilarityResult.figure", "measure", measure, tuple(units))
         frame = self.to_frame()
         return layer_curve(
             frame.loc[frame["measure"] == measure],

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from semantic_hub.alignment.neighbours import nearest_others, unit_states
+from semantic_hub.alignment.neighbours import nearest_others
 from semantic_hub.alignment.states import PairedStates, States, paired_states
 from semantic_hub.statistics.p_values import RESOLUTION
 
@@ -38,29 +38,24 @@ def retrieval(x: States, y: States) -> Float[Tensor, " layer"]:
         Artetxe and Schwenk 2019, Massively Multilingual Sentence Embeddings, arXiv 1812.10464
         (similarity search).
     """
-    return retrieval_hits(x, y).double().mean(dim=0)
+    return retrieval_hits(paired_states(x, y, "retrieval")).double().mean(dim=0)
 
 
-def retrieval_hits(x: States, y: States) -> Bool[Tensor, "pair layer"]:
+def retrieval_hits(states: PairedStates) -> Bool[Tensor, "pair layer"]:
     """Which states have their partner nearest; their share is `retrieval`.
 
     Args:
-        x: States to search with, torch or numpy.
-        y: States to find.
-
-    Raises:
-        SemanticHubError: As `retrieval`.
+        states: Both sides; x searches, y is to be found.
     """
-    states = paired_states(x, y, "retrieval")
     hits = torch.empty_like(states.cosine, dtype=torch.bool)
     for layer in range(hits.shape[1]):
-        rivals, _ = nearest_others(*unit_states(states, layer), number=1)
+        rivals, _ = nearest_others(*states.units(layer), number=1)
         hits[:, layer] = _beats(states.cosine[:, layer], rivals[:, 0])
     return hits
 
 
 def retrieval_under_pairings(
-    x: States, y: States, ways: Int[Tensor, "pairing pair"]
+    states: PairedStates, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, "pairing layer"]:
     """`retrieval` of x with y paired otherwise, less its mean over all pairings.
 
@@ -69,14 +64,9 @@ def retrieval_under_pairings(
     n.
 
     Args:
-        x: States to search with, torch or numpy.
-        y: States to find.
+        states: Both sides; x searches, y is to be found.
         ways: Row π pairs x_i with y_π(i), as `pairings` gives them.
-
-    Raises:
-        SemanticHubError: As `retrieval`.
     """
-    states = paired_states(x, y, "retrieval")
     n = len(states.cosine)
     values = torch.empty(len(ways), states.cosine.shape[1], dtype=torch.float64)
     for layer in range(values.shape[1]):
@@ -88,7 +78,7 @@ def retrieval_under_pairings(
 
 def _nearest(states: PairedStates, layer: int) -> Int[Tensor, " pair"]:
     """The one nearest y of each x, its partner included; -1 where there is no single one."""
-    rivals, whose = nearest_others(*unit_states(states, layer), number=2)
+    rivals, whose = nearest_others(*states.units(layer), number=2)
     own, (first, second) = states.cosine[:, layer], rivals.T
     nearest = torch.where(_beats(first, torch.maximum(own, second)), whose[:, 0], -1)
     return torch.where(_beats(own, first), torch.arange(len(own)), nearest)

@@ -4,12 +4,12 @@ Notation: x̂ = x / |x| is a state scaled to length 1.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
@@ -35,6 +35,27 @@ class PairedStates(NamedTuple):
     cosine: Float[Tensor, "pair layer"]
     sum_x: Float[Tensor, "layer d_model"]
     sum_y: Float[Tensor, "layer d_model"]
+
+    def swapped(self) -> "PairedStates":
+        """The same pairs with x and y exchanged."""
+        return PairedStates(
+            self.y, self.x, self.scale_y, self.scale_x, self.cosine, self.sum_y, self.sum_x
+        )
+
+    def units(self, layer: int) -> list[Float[Tensor, "pair d_model"]]:
+        """x̂ and ŷ of one layer, float64.
+
+        Args:
+            layer: Index of the layer.
+        """
+        sides = ((self.x, self.scale_x), (self.y, self.scale_y))
+        return [side[:, layer].double() * scale[:, layer, None] for side, scale in sides]
+
+
+UnderPairings = Callable[
+    [PairedStates, Int[Tensor, "pairing pair"]], Float[Tensor, "pairing layer"]
+]
+"""From both sides and pairings to the value under each of them, less its mean over all."""
 
 
 def paired_states(x: States, y: States, operation: str) -> PairedStates:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from semantic_hub.alignment.controls import RANDOM_TWIN, stacked_controls
-from semantic_hub.alignment.pairwise import SimilarityResult, similarity
+from semantic_hub.alignment.measures import run_measures
+from semantic_hub.alignment.pairwise import similarity
+from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.errors import NothingLeftError, SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.interventions.dispatch import intervene
@@ -28,15 +30,7 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.statistics.resampling import Resampling
 
-__all__ = ["RANDOM_TWIN", "RUN_MEASURES", "Findings", "Progress", "Spoke", "run"]
-
-RUN_MEASURES = (
-    "centred cosine",
-    "standardised cosine",
-    "retrieval@1 x to y",
-    "retrieval@1 y to x",
-)
-"""What `run` measures of the same states, besides the similarity: those that are quick."""
+__all__ = ["RANDOM_TWIN", "Findings", "Progress", "Spoke", "run"]
 
 Progress = Callable[[str], None]
 
@@ -89,8 +83,8 @@ def run(
 ) -> Findings:
     """Measure a spoke on a model, set by set: `similarity`, `logit_lens` and interventions.
 
-    Similarity has all the controls that the pairs allow (`stacked_controls`) and the measures of
-    `RUN_MEASURES`. Of each set of read-outs the first few are also shown word for word
+    Similarity has all the controls that the pairs allow (`stacked_controls`) and the quick
+    measures (`run_measures`). Of each set of read-outs the first few are also shown word for word
     (`top_tokens`). A set of which nothing is left on this model, such as words that its tokenizer
     splits, is noted in ``Findings.left_out``. Interventions (`intervene`) and language mass
     (`language_mass`) run where the spoke offers any.
@@ -198,7 +192,7 @@ class _Task:
                 sets[name],
                 permutations=permutations,
                 controls=controls,
-                measures=RUN_MEASURES,
+                measures=run_measures(),
                 resampling=self.resampling,
             )
 

@@ -89,7 +89,7 @@ def _missing_controls(findings: Sequence[Findings]) -> list[str]:
     lacking: dict[str, list[str]] = {}
     for found in findings:
         for name, result in found.similarity.items():
-            for control, reason in result.manifest.get("left_out", {}).items():
+            for control, reason in result.left_out.items():
                 if control not in (NO_SHARED_SURFACE, ROMANISED):
                     lacking.setdefault(f"{control} ({reason})", []).append(f"{found.spoke}, {name}")
     return [f"{control}: {'; '.join(sets)}" for control, sets in lacking.items()]

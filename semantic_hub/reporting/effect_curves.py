@@ -5,7 +5,6 @@ from functools import singledispatch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerCurve
 from semantic_hub.interventions.steering.result import SteeringResult
@@ -36,12 +35,6 @@ def effect_curve(result: Result) -> EffectCurve | None:
         ('share of read-outs: hub beats surface', 9)
     """
     return result.effect_curve()
-
-
-@effect_curve.register
-def _(result: SimilarityResult) -> EffectCurve:
-    summary = Summary(value=result.similarity, low=result.low, high=result.high)
-    return EffectCurve(result.layers, summary, result.n_pairs, "difference of mean cosines")
 
 
 @effect_curve.register

@@ -9,7 +9,8 @@ import torch
 from by_loop import related_states
 
 from semantic_hub.alignment import cka as kernel_alignment
-from semantic_hub.alignment.cka import cka_influence, cka_under_pairings, debiased_cka
+from semantic_hub.alignment.cka import cka_influence, cka_under_pairings, cka_value, debiased_cka
+from semantic_hub.alignment.states import paired_states
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.p_values import pairings
 
@@ -83,8 +84,10 @@ def test_states_of_one_kind_or_one_distance_read_zero(scale):
     rotation = torch.linalg.qr(torch.randn(12, 12, generator=torch.Generator().manual_seed(1))).Q
     for same in (x[:1].expand(12, 1, 12) * scale, torch.eye(12)[:, None], rotation[:, None]):
         assert debiased_cka(same, y).item() == debiased_cka(y, same).item() == 0
-        assert (cka_under_pairings(same, y, next(pairings(12, 10))) == 0).all()
-        assert (cka_influence(same, y) == 0).all()
+        assert (
+            cka_under_pairings(paired_states(same, y, "test"), next(pairings(12, 10))) == 0
+        ).all()
+        assert (cka_influence(paired_states(same, y, "test")) == 0).all()
 
 
 @pytest.mark.parametrize("n_pairs", [5, 6, 15])
@@ -94,7 +97,9 @@ def test_influence_is_that_of_leaving_pairs_out(n_pairs):
     left_out = torch.tensor([cka_by_formula(x[keep], y[keep]) for keep in kept])
     whole = torch.tensor(cka_by_formula(x, y))
     expected = whole + (n_pairs - 1) * (left_out.mean(dim=0) - left_out)
-    torch.testing.assert_close(cka_influence(x, y), expected.double(), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        cka_influence(paired_states(x, y, "test")), expected.double(), atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("n_pairs", [4, 5, 6])
@@ -102,7 +107,7 @@ def test_value_under_a_pairing_is_the_value_of_states_paired_so(n_pairs):
     x, y = related_states(n_pairs, signal=1)
     ways = next(pairings(n_pairs, 1000))
     scores = torch.tensor([cka_by_formula(x, y[way.long()]) for way in ways])
-    found = cka_under_pairings(x, y, ways)
+    found = cka_under_pairings(paired_states(x, y, "test"), ways)
     torch.testing.assert_close(found, scores.double(), atol=1e-6, rtol=0)
     torch.testing.assert_close(found.mean(dim=0), torch.zeros(3).double(), atol=1e-7, rtol=0)
 
@@ -110,17 +115,21 @@ def test_value_under_a_pairing_is_the_value_of_states_paired_so(n_pairs):
 def test_blocks_change_nothing(monkeypatch):
     x, y = related_states(23, signal=1)
     ways = next(pairings(23, 20))
-    expected = cka_under_pairings(x, y, ways)
+    expected = cka_under_pairings(paired_states(x, y, "test"), ways)
     monkeypatch.setattr(kernel_alignment, "_BLOCK", 150)
     monkeypatch.setattr(kernel_alignment, "_TILE", 50)
-    torch.testing.assert_close(cka_under_pairings(x, y, ways), expected, atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        cka_under_pairings(paired_states(x, y, "test"), ways), expected, atol=1e-9, rtol=0
+    )
 
 
-@pytest.mark.parametrize(("call", "least"), [(debiased_cka, 4), (cka_influence, 5)])
+@pytest.mark.parametrize(("call", "least"), [(cka_value, 4), (cka_influence, 5)])
 def test_too_few_pairs_are_told(call, least):
-    call(*related_states(least))
+    call(paired_states(*related_states(least), "test"))
     with pytest.raises(SemanticHubError, match=f"{least - 1} pairs; expected at least {least}"):
-        call(*related_states(least - 1))
+        call(paired_states(*related_states(least - 1), "test"))
+    with pytest.raises(SemanticHubError, match="debiased_cka: got 3 pairs; expected at least 4"):
+        debiased_cka(*related_states(3))
 
 
 def test_states_that_are_not_finite_are_named():

@@ -212,7 +212,7 @@ def test_dropped_pairs_are_counted_by_reason(model):
         model, pairs, controls=controls, resampling=Resampling(resamples=9), permutations=9
     ).checks
     assert check["no shared surface"].n_pairs == 2
-    assert check["no shared surface"].manifest["dropped"] == shared_surface(pairs)
+    assert check["no shared surface"].dropped == shared_surface(pairs)
 
 
 def test_romanised_pairs_are_those_in_other_letters():

@@ -1,12 +1,25 @@
 """Every measure by its name: value, interval, p-values and chance belong together."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 from by_loop import related_states
 
-from semantic_hub.alignment.measures import MEASURES, cosine_measure
+from semantic_hub.alignment.measures import (
+    MEASURES,
+    Measure,
+    cosine_measure,
+    register_measure,
+    run_measures,
+)
+from semantic_hub.alignment.normalised import centred
+from semantic_hub.alignment.pairwise import similarity
+from semantic_hub.errors import SemanticHubError
+from semantic_hub.experiment.runner import run
+from semantic_hub.experiment.spoke import Spoke
+from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.statistics.resampling import Resampling
 
 NAMES = list(MEASURES)
@@ -107,6 +120,83 @@ def test_a_layer_where_all_prompts_have_one_state_says_nothing(measure):
 
 
 def test_a_measure_of_ones_own():
-    flipped = cosine_measure(lambda x, y: (x, -y))
+    flipped = cosine_measure("flipped", lambda x, y: (x, -y))
     x, y = related_states()
     torch.testing.assert_close(flipped(x, y), -MEASURES["cosine"](x, y))
+
+
+COVARIANCE = Measure(
+    name="covariance",
+    value=lambda states: (states.x * states.y).sum(dim=-1).mean(dim=0),
+    unit="dot product",
+    change=centred,
+)
+
+
+@pytest.fixture
+def covariance():
+    register_measure(COVARIANCE)
+    yield COVARIANCE
+    MEASURES.unregister("covariance")
+
+
+def test_name_value_and_unit_are_enough_for_a_measure():
+    """What is left out is had from the value: without each pair, and under each pairing."""
+    x, y = related_states(12, 2, signal=2)
+    deviations = [side.double() - side.double().mean(dim=0) for side in (x, y)]
+    value = torch.linalg.vecdot(*deviations).mean(dim=0)
+    torch.testing.assert_close(COVARIANCE(x, y), value, atol=1e-5, rtol=1e-5, check_dtype=False)
+    p_values = COVARIANCE.p_values(x, y, permutations=99)
+    assert p_values.p.tolist() == p_values.corrected.tolist() == [0.01, 0.01]
+    low, high = COVARIANCE.interval(x, y, resampling=Resampling(resamples=100))
+    assert ((low > 0) & (low < value) & (value < high)).all()
+    unrelated = related_states(12, 2, signal=0)
+    assert (COVARIANCE.p_values(*unrelated, permutations=99).p > 0.05).all()
+
+
+def test_defaults_agree_with_the_faster_ways():
+    x, y = related_states(9, 3, signal=1)
+    fast = MEASURES["cosine"]
+    plain = Measure(name="plain", value=fast.value, unit=fast.unit)
+    slow, quick = (one.p_values(x, y, permutations=50, seed=1) for one in (plain, fast))
+    torch.testing.assert_close(slow.p, quick.p)
+    fast = MEASURES["debiased CKA"]
+    plain = Measure(name="plain", value=fast.value, unit=fast.unit)
+    ends = [one.interval(x, y, resampling=Resampling(50)) for one in (plain, fast)]
+    torch.testing.assert_close(ends[0].low.clamp(min=-1), ends[1].low, atol=1e-6, rtol=0)
+    torch.testing.assert_close(ends[0].high.clamp(max=1), ends[1].high, atol=1e-6, rtol=0)
+
+
+def test_a_registered_measure_is_taken_by_name(model, covariance):
+    pairs = Pairs.from_prompts(["a", "the dog", "two", "five"], ["b", "el perro", "2", "5"])
+    result = similarity(
+        model, pairs, measures=["covariance"], resampling=Resampling(9), permutations=9
+    )
+    assert result.measures["covariance"].unit == "dot product"
+    assert "covariance" in set(result.to_frame()["measure"])
+    with pytest.raises(SemanticHubError, match="'covariance', which is in use"):
+        register_measure(covariance)
+
+
+def test_run_takes_the_measures_that_say_so(model, covariance):
+    quick = run_measures()
+    assert quick == (
+        "centred cosine", "standardised cosine", "retrieval@1 x to y", "retrieval@1 y to x",
+    )  # fmt: skip
+    register_measure(replace(covariance, in_run=True), replace=True)
+    assert run_measures() == (*quick, "covariance")
+    pairs = {"few": Pairs.from_prompts(["a", "the dog", "two"], ["b", "el perro", "2"])}
+    found = run(model, SmallSpoke(pairs), resampling=Resampling(9), permutations=9)
+    assert tuple(found.similarity["few"].measures) == run_measures()
+
+
+class SmallSpoke(Spoke):
+    """One set of pairs."""
+
+    name = "small"
+
+    def __init__(self, sets):
+        self.sets = sets
+
+    def pairs(self):
+        return self.sets

@@ -8,9 +8,11 @@ from by_loop import cosine_matrix, related_states
 from semantic_hub.alignment import neighbours
 from semantic_hub.alignment.neighbours import (
     mutual_neighbours,
+    neighbour_agreement,
     neighbour_influence,
     neighbours_under_pairings,
 )
+from semantic_hub.alignment.states import paired_states
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.p_values import pairings
 
@@ -80,31 +82,33 @@ def test_influence_is_that_of_leaving_pairs_out(n_pairs, k):
     if k <= n_pairs - 3:
         again = torch.stack([mutual_neighbours(x[keep], y[keep], k) for keep in kept])
         torch.testing.assert_close(again, left_out)
-    torch.testing.assert_close(neighbour_influence(x, y, k), expected)
+    torch.testing.assert_close(neighbour_influence(paired_states(x, y, "test"), k), expected)
 
 
 def test_value_under_a_pairing_is_the_value_of_states_paired_so():
     x, y = related_states(6, signal=1)
     ways = next(pairings(6, 1000))
     scores = torch.stack([mutual_neighbours(x, y[way.long()], 2) for way in ways])
-    found = neighbours_under_pairings(x, y, ways, 2)
+    found = neighbours_under_pairings(paired_states(x, y, "test"), ways, 2)
     torch.testing.assert_close(found, scores - scores.mean(dim=0), atol=1e-12, rtol=0)
 
 
 def test_blocks_change_nothing(monkeypatch):
     x, y = related_states(23, signal=1)
     x[4:8] = x[3]
-    expected = mutual_neighbours(x, y), neighbour_influence(x, y)
+    expected = mutual_neighbours(x, y), neighbour_influence(paired_states(x, y, "test"))
     monkeypatch.setattr(neighbours, "_BLOCK", 50)
     assert torch.equal(mutual_neighbours(x, y), expected[0])
-    assert torch.equal(neighbour_influence(x, y), expected[1])
+    assert torch.equal(neighbour_influence(paired_states(x, y, "test")), expected[1])
 
 
 @pytest.mark.parametrize("k", [0, 11, 12, 50])
-@pytest.mark.parametrize("call", [mutual_neighbours, neighbour_influence])
+@pytest.mark.parametrize("call", [neighbour_agreement, neighbour_influence])
 def test_a_number_of_neighbours_out_of_range_is_told(call, k):
     with pytest.raises(SemanticHubError, match=f"{k} neighbours among 12 pairs"):
-        call(*related_states(), k)
+        call(paired_states(*related_states(), "test"), k)
+    with pytest.raises(SemanticHubError, match=f"{k} neighbours among 12 pairs"):
+        mutual_neighbours(*related_states(), k)
 
 
 def test_a_zero_state_is_named():

@@ -16,7 +16,8 @@ from semantic_hub.alignment.cosine import (
     paired_similarity,
 )
 from semantic_hub.alignment.measures import MEASURES
-from semantic_hub.alignment.pairwise import MeasureResult, SimilarityResult, similarity
+from semantic_hub.alignment.pairwise import similarity
+from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
@@ -42,6 +43,7 @@ def result_of(**changes) -> SimilarityResult:
     curve = torch.tensor([0.1, 0.3], dtype=torch.float64)
     values = dict.fromkeys(ARRAYS, curve)
     values |= {"layers": (0, 1), "n_pairs": 9, "x_name": "en", "y_name": "es", "manifest": {}}
+    values |= {"n_layers": 1, "resampling": Resampling(), "permutations": 1000}
     return SimilarityResult(**{**values, **changes})
 
 
@@ -50,7 +52,8 @@ def assert_same(a: SimilarityResult, b: SimilarityResult, atol: float = 0) -> No
         torch.testing.assert_close(
             getattr(a, name), getattr(b, name), rtol=0, atol=atol, equal_nan=True
         )
-    for name in ("layers", "n_pairs", "x_name", "y_name", "strongest", "manifest"):
+    plain = ("layers", "n_layers", "n_pairs", "x_name", "y_name", "strongest")
+    for name in (*plain, "resampling", "permutations", "dropped", "left_out", "manifest"):
         assert getattr(a, name) == getattr(b, name)
     for rows in ("controls", "checks"):
         ours, theirs = getattr(a, rows), getattr(b, rows)
@@ -274,18 +277,21 @@ def test_a_measure_of_too_few_pairs_is_left_out_with_the_reason(model):
         model, PAIRS, measures=["mutual k-NN", "cosine"], resampling=Resampling(resamples=9)
     )
     assert list(result.measures) == ["cosine"]
-    assert "10 neighbours among 6 pairs" in result.manifest["left_out"]["mutual k-NN"]
+    assert "10 neighbours among 6 pairs" in result.left_out["mutual k-NN"]
 
 
 def test_reasons_of_rows_that_were_left_out_are_kept(model):
     controls = stacked_controls(model, PAIRS)
     result = similarity(model, PAIRS, controls=controls, resampling=Resampling(resamples=9))
-    assert result.manifest["left_out"] == controls.left_out
+    assert result.left_out == controls.left_out
     assert "romanised" in controls.left_out
 
 
 def test_unknown_measures_are_refused(model):
-    with pytest.raises(SemanticHubError, match="measures 'cosin'; expected names among cosine,"):
+    with pytest.raises(
+        SemanticHubError,
+        match=r"the measure 'cosin'; .*Did you mean 'cosine'",
+    ):
         similarity(model, PAIRS, measures=["cosin"])
 
 
@@ -370,7 +376,9 @@ def test_figure_of_a_measure(model):
     )
     figure = result.figure("retrieval@1 x to y")
     assert figure.layout.yaxis.title.text == "share of pairs"
-    with pytest.raises(SemanticHubError, match="got 'debiased CKA'; expected one of similarity,"):
+    with pytest.raises(
+        SemanticHubError, match="the measure 'debiased CKA'; expected one of 'similarity',"
+    ):
         result.figure("debiased CKA")
 
 

@@ -9,6 +9,7 @@ from by_loop import cosine_of, related_states
 
 from semantic_hub.alignment import neighbours
 from semantic_hub.alignment.retrieval import retrieval, retrieval_hits, retrieval_under_pairings
+from semantic_hub.alignment.states import paired_states
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.p_values import pairings
 
@@ -27,7 +28,7 @@ def hits_by_loop(x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
 @pytest.mark.parametrize("n_pairs", [2, 3, 17])
 def test_agrees_with_the_full_matrix(n_pairs):
     x, y = related_states(n_pairs, signal=1)
-    np.testing.assert_array_equal(retrieval_hits(x, y), hits_by_loop(x, y))
+    np.testing.assert_array_equal(retrieval_hits(paired_states(x, y, "test")), hits_by_loop(x, y))
     np.testing.assert_allclose(retrieval(y, x), hits_by_loop(y, x).mean(axis=0))
 
 
@@ -42,7 +43,7 @@ def test_ties_are_misses():
     x = torch.eye(3)[:, None]
     y = x.clone()
     y[1] = y[0] * 3
-    assert retrieval_hits(x, y).flatten().tolist() == [False, False, True]
+    assert retrieval_hits(paired_states(x, y, "test")).flatten().tolist() == [False, False, True]
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.1, 1 / 3])
@@ -65,10 +66,13 @@ def test_does_not_change_with_rotation_scale_or_order():
 def test_blocks_change_nothing(monkeypatch):
     x, y = related_states(23, signal=1)
     ways = next(pairings(23, 20))
-    expected = retrieval_hits(x, y), retrieval_under_pairings(x, y, ways)
+    expected = (
+        retrieval_hits(paired_states(x, y, "test")),
+        retrieval_under_pairings(paired_states(x, y, "test"), ways),
+    )
     monkeypatch.setattr(neighbours, "_BLOCK", 50)
-    assert torch.equal(retrieval_hits(x, y), expected[0])
-    assert torch.equal(retrieval_under_pairings(x, y, ways), expected[1])
+    assert torch.equal(retrieval_hits(paired_states(x, y, "test")), expected[0])
+    assert torch.equal(retrieval_under_pairings(paired_states(x, y, "test"), ways), expected[1])
 
 
 def test_value_under_a_pairing_is_the_value_of_states_paired_so():
@@ -76,7 +80,7 @@ def test_value_under_a_pairing_is_the_value_of_states_paired_so():
     y[2] = y[4]  # a tie
     ways = next(pairings(6, 1000))
     scores = torch.stack([retrieval(x, y[way.long()]) for way in ways])
-    found = retrieval_under_pairings(x, y, ways)
+    found = retrieval_under_pairings(paired_states(x, y, "test"), ways)
     torch.testing.assert_close(found, scores - scores.mean(dim=0), atol=1e-12, rtol=0)
 
 

@@ -83,7 +83,7 @@ def test_a_save_that_fails_midway_keeps_the_old_findings(
     def fail(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    old = run(model, Words(), **{**SETTINGS, "seed": 4})
+    old = run(model, Words(), **{**SETTINGS, "resampling": Resampling(resamples=50, seed=4)})
     assert not old.to_frame().equals(findings.to_frame())
     old.save(tmp_path)
     monkeypatch.setattr(LensResult, "save", fail)  # similarity is written by then

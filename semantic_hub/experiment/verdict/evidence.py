@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from functools import singledispatch
 from itertools import product
 
-import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.spec import OUTCOMES
 from semantic_hub.interventions.steering.result import SteeringResult
@@ -24,7 +22,6 @@ from semantic_hub.statistics.margins import (
     Cell,
     CellMargins,
     item_margins,
-    least_p,
     share_margins,
 )
 from semantic_hub.statistics.resampling import Resampling
@@ -62,24 +59,6 @@ def cell_margins(result: Result, draws: Resampling) -> CellMargins:
     if margins is None:
         raise TypeError(f"no verdict is defined for a {type(result).__name__}")
     return margins
-
-
-@cell_margins.register
-def _(result: SimilarityResult, draws: Resampling) -> CellMargins:
-    unit, cells, rows = "difference of mean cosines", *_middle(result, result.layers)
-    if not result.strongest or not cells:
-        return CellMargins.none(unit, NO_MIDDLE if result.strongest else NO_CONTROLS)
-    p = torch.maximum(result.p_corrected.double(), result.margin_p_corrected.double())
-    return CellMargins(
-        cells=cells,
-        value=result.margin[rows].double(),
-        low=result.margin_low[rows].double(),
-        high=result.margin_high[rows].double(),
-        p=p[rows].clamp(min=least_p(result.n_pairs, len(cells))),
-        strongest=tuple(result.strongest[row] for row in rows),
-        n=result.n_pairs,
-        unit=unit,
-    )
 
 
 @cell_margins.register

@@ -94,7 +94,7 @@ def _n_sets(findings: Sequence[Findings], evidence: str) -> int:
 def _notes(findings: Sequence[Findings], alpha: float) -> tuple[str, ...]:
     """Whether so many sets of pairs were measured that no p-value could be small enough."""
     measured = [one for found in findings for one in found.similarity.values() if one.strongest]
-    drawn = [one.manifest[name] for one in measured for name in ("resamples", "permutations")]
+    drawn = [n for one in measured for n in (one.resampling.resamples, one.permutations)]
     needed = ceil(len(measured) / alpha) - 1
     if not drawn or min(drawn) >= needed:
         return ()

@@ -5,21 +5,18 @@ that counts has ties, which make the test conservative: the probability that it 
 *level*, is then below α, and is computed from the statistic under all pairings that were tried.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from math import comb
-from types import MappingProxyType
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from semantic_hub.alignment.measures import MEASURES, UnderPairings
-from semantic_hub.alignment.neighbours import neighbours_under_pairings
-from semantic_hub.alignment.retrieval import retrieval_under_pairings
+from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.alignment.states import States
-from semantic_hub.statistics.p_values import RESOLUTION, pairings
+from semantic_hub.statistics.p_values import RESOLUTION, permutation_p_values
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.calibration.worlds import StatesOf
 
@@ -33,15 +30,6 @@ LAYER = 3
 
 HARMFUL = ("too often", "too narrow")
 """Ends of a `judgment` that is a failure; the others err on the safe side."""
-
-_COUNTS: Mapping[str, UnderPairings] = MappingProxyType(
-    {
-        "retrieval@1 x to y": retrieval_under_pairings,
-        "retrieval@1 y to x": lambda x, y, ways: retrieval_under_pairings(y, x, ways),
-        "mutual k-NN": neighbours_under_pairings,
-    }
-)
-"""The measures that count, and so have ties."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,10 +85,12 @@ def null_outcome(name: str, x: States, y: States, seed: int) -> NullOutcome:
         [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
     """
     measure = MEASURES[name]
-    p = measure.p_values(x, y, permutations=PERMUTATIONS, seed=seed)
-    low, high = measure.interval(x, y, resampling=Resampling(RESAMPLES, CONFIDENCE, seed))
+    states = measure.states(x, y)
+    statistics = measure.pairing_statistics(states, PERMUTATIONS, seed)
+    p = permutation_p_values(statistics)
+    low, high = measure.state_interval(states, Resampling(RESAMPLES, CONFIDENCE, seed))
     chance = measure.chance(len(x))
-    level, level_any = _levels(name, x, y, seed)
+    level, level_any = attainable_levels(statistics)
     return NullOutcome(
         rejected=(p.p <= ALPHA).double().numpy(),
         rejected_any=float(p.corrected.min() <= ALPHA),
@@ -190,16 +180,6 @@ def _mean(outcomes: Sequence[NullOutcome]) -> NullOutcome:
         for field in fields(NullOutcome)
     }
     return NullOutcome(**{name: np.mean(each, axis=0) for name, each in values.items()})
-
-
-def _levels(
-    name: str, x: States, y: States, seed: int
-) -> tuple[Float[np.ndarray, " layer"], float]:
-    """Levels that a measure's tests can reach."""
-    if name not in _COUNTS:
-        return np.full(x.shape[1], ALPHA), ALPHA
-    blocks = pairings(len(x), PERMUTATIONS, seed=seed)
-    return attainable_levels(torch.cat([_COUNTS[name](x, y, ways) for ways in blocks]))
 
 
 def _level(values: Float[Tensor, " pairing"], alpha: float) -> float:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from semantic_hub.alignment.cosine import paired_p_values, paired_similarity, resampled_similarity
+from semantic_hub.alignment.cosine import mean_cosines, paired_p_values, similarity_replicates
 from semantic_hub.alignment.states import States, paired_states
 from semantic_hub.experiment.verdict.rule import adjusted_p_values, judge
 from semantic_hub.statistics.margins import Cell, CellMargins, Resampled, least_p, margin
-from semantic_hub.statistics.resampling import resample_weights
+from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.calibration.nulls import ALPHA, CONFIDENCE, PERMUTATIONS, RESAMPLES
 from semantic_hub.zoo.calibration.worlds import planted_states
 
@@ -112,6 +112,5 @@ def _cell_margins(x: States, y: States, seed: int) -> CellMargins:
 def _resampled(x: States, y: States, seed: int) -> Resampled:
     """Similarity with its bootstrap replicates."""
     states = paired_states(x, y, "similarity_verdict")
-    drawn = resample_weights(len(x), RESAMPLES, seed=seed, min_distinct=2)
-    replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])
-    return Resampled(paired_similarity(x, y), replicates)
+    replicates = similarity_replicates(states, Resampling(RESAMPLES, seed=seed))
+    return Resampled(mean_cosines(states).similarity, replicates)
