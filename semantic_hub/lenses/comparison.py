@@ -23,8 +23,8 @@ class LensComparison(Result):
     """One set of read-outs through several lenses.
 
     Args:
-        lenses: Name of the lens to what it read, the logit lens first.
-        manifest: Empty; each lens' own says where its numbers come from.
+        lenses: Result of each lens by name, the logit lens first.
+        manifest: Empty; each lens result has its own.
     """
 
     kind = "lens_comparison"
@@ -32,10 +32,10 @@ class LensComparison(Result):
     lenses: Mapping[str, LensResult]
 
     def to_frame(self) -> "pd.DataFrame":
-        """Every lens' frame, one below the other, with the column ``lens``."""
+        """Frames of all lenses, one below the other, with the column ``lens``."""
         import pandas as pd
 
-        frames = [found.to_frame().assign(lens=name) for name, found in self.lenses.items()]
+        frames = [result.to_frame().assign(lens=name) for name, result in self.lenses.items()]
         return pd.concat(frames, ignore_index=True)
 
     def figure(self, measure: str = "probability", *, group: str | None = None) -> "go.Figure":
@@ -61,13 +61,13 @@ def read_through(
     logit: LensResult,
     resampling: Resampling = Resampling(),
 ) -> LensComparison:
-    """Read what the logit lens has read through other lenses too.
+    """Read the same read-outs through other lenses, beside a result of the logit lens.
 
     Args:
         model: A decoder.
-        readouts: What was read.
-        lenses: Name to the lens, as `logit_lens` takes it; each reads the layers that it covers.
-        logit: What the logit lens read of them.
+        readouts: The read-outs that `logit` is of.
+        lenses: Lenses by name, as `logit_lens` takes them; each reads the layers that it covers.
+        logit: Result of the logit lens on the same read-outs.
         resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
@@ -88,11 +88,11 @@ def read_through(
 
 
 def resolve_lenses(model: HookedModel, lenses: Mapping[str, LensLike]) -> dict[str, Lens]:
-    """The lenses that are to stand beside the logit lens, checked before a long run.
+    """Check lenses, and look up those given by name, before a long run.
 
     Args:
         model: The model that is to be read.
-        lenses: Name to the lens, as `logit_lens` takes it.
+        lenses: Lenses by name, as `logit_lens` takes them.
 
     Raises:
         SemanticHubError: One is called ``"logit"``, is no lens, or was made for a model of another

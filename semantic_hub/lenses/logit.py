@@ -1,4 +1,4 @@
-"""Evidence 2: what the residual stream says at each layer, read through the model's own output.
+"""The logit lens: residual streams read as next-token distributions through the output head.
 
 Source: Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 2, https://arxiv.org/abs/2411.04986; the
 lens itself: nostalgebraist 2020, "interpreting GPT: the logit lens", LessWrong.
@@ -57,8 +57,8 @@ def logit_lens(
         layers: Which layers, 0..n_layers; None for all that the lens covers.
         cases: Case variants of the candidates to add, such as ``(str.capitalize,)``.
         whole_words: Score a word of several tokens in full, by teacher forcing through the rest of
-            it at the same layer (see `semantic_hub.lenses.whole_words`), instead of by its first token.
-            Words that begin alike are then told apart, and words of one token score as before.
+            it at the same layer (see `semantic_hub.lenses.whole_words`), instead of by its first
+            token. Words that begin alike are then told apart; words of one token score as before.
         batch_size: Prompts per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 
@@ -121,6 +121,7 @@ def _score_first_tokens(
 ) -> tuple[
     CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
 ]:
+    """Candidates, and log-probability and rank of each group's likeliest first token."""
     candidates = candidate_tokens(
         model.tokenizer, readouts, cases=cases, following=following_tokens(model, readouts)
     )

@@ -1,4 +1,4 @@
-"""A lens at every token of one prompt, in one forward pass."""
+"""The lens at every token of one prompt, in one forward pass."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-    from semantic_hub.lenses.grid_figure import Colour
+    from semantic_hub.lenses.grid_figure import CellColor
 
 FEATURE = "▪"
-"""What stands for a position of features, which has no text."""
+"""Text shown for a position of features, which has none."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TokenLens(Result):
-    """The likeliest next tokens after each token of one prompt, at each layer.
+    """Result of `token_lens`: likeliest next tokens at each token and layer.
 
     Args:
-        pieces: What each of the prompt's own tokens adds to the text; `FEATURE` for features.
+        pieces: Text of each of the prompt's own tokens; `FEATURE` for features.
         layers: The layers; 0 is the embedding, k the stream after block k.
         tokens: Ids of the likeliest tokens, the likeliest first.
         log_prob: Their log-probabilities, natural log.
-        next_log_prob: That of the token that really follows; NaN where none does.
+        next_log_prob: Log-probability of the token that really follows; NaN at the end.
         next_rank: Its rank in the vocabulary, 1 is the top; 0 where none follows.
         candidates: Group of candidates to the ids of its tokens.
-        texts: Token id, as text, to what the token adds to a text.
+        texts: Text of each token, by its id written as a string.
         manifest: Where the numbers come from.
     """
 
@@ -64,7 +64,7 @@ class TokenLens(Result):
         Returns:
             Columns ``pos piece layer rank token text probability group next_probability
             next_rank``. ``group`` names the candidates that the token is among, or is empty; the
-            last two, of the token that really follows, are NaN where none does.
+            last two, of the token that really follows, are NaN at the end.
         """
         import pandas as pd
 
@@ -88,33 +88,33 @@ class TokenLens(Result):
             for rank, token in enumerate(top)
         )
 
-    def figure(self, colour: "Colour" = "probability") -> "go.Figure":
+    def figure(self, color: "CellColor" = "probability") -> "go.Figure":
         """The grid of tokens by layers; see `semantic_hub.lenses.grid_figure.lens_grid`.
 
         Args:
-            colour: ``"probability"`` of the top token, or ``"next"`` and ``"rank"``: probability
+            color: ``"probability"`` of the top token, or ``"next"`` and ``"rank"``: probability
                 and rank of the token that really follows.
         """
         from semantic_hub.lenses.grid_figure import lens_grid
 
-        return lens_grid(self.to_frame(), self.pieces, colour=colour)
+        return lens_grid(self.to_frame(), self.pieces, color=color)
 
 
 def token_lens(
     model: HookedModel,
     prompt: PromptLike,
-    k: int = 5,
     *,
+    k: int = 5,
     candidates: Mapping[str, tuple[str, ...]] | None = None,
     lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
 ) -> TokenLens:
-    """The likeliest next tokens after every token of a prompt, at every layer.
+    """The k likeliest next tokens after every token of a prompt, at every layer.
 
     Args:
         model: A decoder.
         prompt: One prompt; all of its own tokens are read, whatever its ``position``.
-        k: How many tokens.
+        k: Number of tokens.
         candidates: Words by group, such as ``{"surface": ("negro",), "hub": ("black",)}``, to be
             marked wherever they are among the k. A word of several tokens is marked by its first.
         lens: As in `semantic_hub.lenses.logit.logit_lens`.
@@ -136,15 +136,17 @@ def token_lens(
     layers = covered_layers(model, lens, layers, "token_lens")
     marked = _marked(model, candidates or {})
     [encoding] = encode(model, [prompt])
-    read = _read(model, encoding, layers, k, lens)
-    shown = {*read["tokens"].flatten().tolist()}
+    arrays = _read(model, encoding, layers, k, lens)
     return TokenLens(
         pieces=tuple(_pieces(model, encoding)),
         layers=tuple(layers),
         candidates=marked,
-        texts={str(token): token_text(model.tokenizer, token) for token in sorted(shown)},
+        texts={
+            str(token): token_text(model.tokenizer, token)
+            for token in arrays["tokens"].unique().tolist()
+        },
         manifest=manifest(model, measure="token_lens", **lens.record()),
-        **read,
+        **arrays,
     )
 
 
@@ -152,8 +154,9 @@ def token_lens(
 def _read(
     model: HookedModel, encoding: Encoding, layers: Sequence[int], k: int, lens: Lens
 ) -> dict[str, Tensor]:
-    """The arrays of the result."""
-    states, (following, none) = _states(model, encoding, layers), _following(encoding)
+    """Read all tokens through the lens: the arrays of the result, by field."""
+    states = _states(model, encoding, layers)
+    following, missing = _following(encoding)
     shape = (len(states), len(layers))
     tokens, log_prob = torch.empty(*shape, k, dtype=torch.long), torch.empty(*shape, k)
     next_log_prob, next_rank = torch.empty(shape), torch.empty(shape, dtype=torch.long)
@@ -166,15 +169,15 @@ def _read(
     return {
         "tokens": tokens,
         "log_prob": log_prob,
-        "next_log_prob": next_log_prob.masked_fill(none[:, None], torch.nan),
-        "next_rank": next_rank.masked_fill(none[:, None], 0),
+        "next_log_prob": next_log_prob.masked_fill(missing[:, None], torch.nan),
+        "next_rank": next_rank.masked_fill(missing[:, None], 0),
     }
 
 
 def _states(
     model: HookedModel, encoding: Encoding, layers: Sequence[int]
 ) -> Float[Tensor, "pos layer d_model"]:
-    """The stream at all of a prompt's own positions."""
+    """Residual stream at all of a prompt's own positions."""
     hooks, kept = [layer_hook(layer) for layer in layers], []
 
     def keep(captured: Captured) -> None:
@@ -185,15 +188,14 @@ def _states(
 
 
 def _following(encoding: Encoding) -> tuple[Int[Tensor, " pos"], Bool[Tensor, " pos"]]:
-    """The token after each of a prompt's own, and where there is none: at its end, and before
-    features."""
+    """The token after each own token, and where there is none: at the end, before features."""
     own = encoding.own_positions
     soft = {position for span in encoding.spans for position in span}
-    none = [
+    missing = [
         position not in own or position in soft for position in range(own.start + 1, own.stop + 1)
     ]
     tokens = [*encoding.tokens[own.start + 1 : own.stop], 0]
-    return torch.tensor(tokens), torch.tensor(none)
+    return torch.tensor(tokens), torch.tensor(missing)
 
 
 def _pieces(model: HookedModel, encoding: Encoding) -> list[str]:
@@ -207,19 +209,19 @@ def _pieces(model: HookedModel, encoding: Encoding) -> list[str]:
 def _marked(
     model: HookedModel, candidates: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[int, ...]]:
-    """The tokens that each group's words begin with."""
+    """Ids of the tokens that the words of each group begin with."""
     check_word_groups("token_lens", candidates)
-    found = {
-        group: [word_tokens(model.tokenizer, word) for word in words]
-        for group, words in candidates.items()
+    words = {
+        group: [word_tokens(model.tokenizer, word) for word in of_group]
+        for group, of_group in candidates.items()
     }
-    problems = [f"{w.word!r}: {w.problem}" for words in found.values() for w in words if w.problem]
+    problems = [f"{w.word!r}: {w.problem}" for group in words.values() for w in group if w.problem]
     ids = {
-        group: tuple(dict.fromkeys(token for word in words for token in word.tokens))
-        for group, words in found.items()
+        group: tuple(dict.fromkeys(token for word in of_group for token in word.tokens))
+        for group, of_group in words.items()
     }
-    every = [token for tokens in ids.values() for token in tokens]
-    if problems or len(set(every)) < len(every):
+    all_ids = [token for tokens in ids.values() for token in tokens]
+    if problems or len(set(all_ids)) < len(all_ids):
         raise SemanticHubError(
             "token_lens",
             got="; ".join(problems) or "two groups of candidates that begin with one token",

@@ -13,7 +13,7 @@ from semantic_hub.models.output import final_norm, unembed
 from semantic_hub.models.protocol import HookedModel
 
 _BLOCK = 2**24
-"""Logits that are held at a time: 64 MiB in float32."""
+"""Number of logits held in memory at a time: 64 MiB in float32."""
 
 
 def lens_logits(
@@ -22,7 +22,7 @@ def lens_logits(
     layers: Sequence[int],
     lens: LensLike = LOGIT,
 ) -> Iterator[tuple[int, slice, Tensor]]:
-    """Logits over the whole vocabulary, block by block.
+    """Compute logits over the whole vocabulary through a lens, block by block.
 
     Args:
         model: A decoder.
@@ -53,7 +53,7 @@ def score(
     tokens: Sequence[Sequence[Sequence[int]]],
     lens: LensLike = LOGIT,
 ) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
-    """Log-probability and rank of each group's likeliest token, from states.
+    """Log-probability and rank of the likeliest token of each group, from states.
 
     Args:
         model: A decoder.
@@ -83,7 +83,7 @@ def score(
 def padded(
     numbers: Sequence[Sequence[Sequence[int]]],
 ) -> Int[Tensor, "readout group target"]:
-    """Each group's numbers, its first one repeated up to the longest: that moves no maximum.
+    """Pad groups of numbers to equal length by repeating their first one, which moves no maximum.
 
     Example:
         >>> padded([[[5, 6], [7]]]).tolist()
@@ -94,12 +94,9 @@ def padded(
 
 
 def _read(model: HookedModel, lens: Lens, layer: int, residual: Tensor) -> Tensor:
-    """States as the unembedding gets them: through the lens, and the final norm if it asks for it."""
-    at_the_end = layer == model.cfg.n_layers
-    if lens.layers is not None and layer not in lens.layers and at_the_end:
-        states = residual
-    else:
-        states = lens(layer, residual)
+    """Apply the lens, and the final norm if it asks for it, to states of one layer."""
+    uncovered = lens.layers is not None and layer not in lens.layers
+    states = residual if uncovered and layer == model.cfg.n_layers else lens(layer, residual)
     if states.shape != residual.shape:
         raise SemanticHubError(
             "logit_lens",
@@ -113,6 +110,7 @@ def _read(model: HookedModel, lens: Lens, layer: int, residual: Tensor) -> Tenso
 def _best(
     logits: Float[Tensor, "readout d_vocab"], targets: Int[Tensor, "readout group target"]
 ) -> Float[Tensor, "readout group"]:
+    """Largest logit of each group."""
     columns = rearrange(targets, "readout group target -> readout (group target)")
     scores = logits.gather(dim=-1, index=columns)
     groups = targets.shape[1]

@@ -159,8 +159,9 @@ class LensResult(Result):
             SemanticHubError: Some read-out of an item was dropped.
 
         Example:
-            >>> lens = sh.logit_lens(model, [sh.Readout(sh.Prompt(text), {"a": ("dog",), "b": ("cat",)})
-            ...                              for text in ("the dog is", "the cat is")])
+            >>> words = {"a": ("dog",), "b": ("cat",)}
+            >>> texts = ("the dog is", "the cat is")
+            >>> lens = sh.logit_lens(model, [sh.Readout(sh.Prompt(t), words) for t in texts])
             >>> lens.pooled(2).log_prob.shape[0]
             1
         """

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import check_choice
 from semantic_hub.lenses.lens import LOGIT, LensLike
 from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.models.layers import layer_name
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TokenScores(Result):
-    """Rows of numbers, each with one for every token of a prompt.
+    """Result with one number for every token of a prompt in each row.
 
     Args:
-        pieces: What each token adds to the text.
-        rows: What each row is.
+        pieces: Text of each token.
+        rows: Names of the rows.
         value: The numbers; NaN where a token has none.
-        unit: What they count.
+        unit: Unit of the numbers.
         manifest: Where the numbers come from.
     """
 
@@ -64,7 +64,7 @@ class TokenScores(Result):
         return token_map(self.to_frame(), unit=self.unit)
 
     def to_html(self) -> str:
-        """Every row as coloured tokens, all on one scale; see `coloured_tokens.coloured_html`."""
+        """HTML of every row as colored tokens, all on one scale."""
         from semantic_hub.plotting.tokens import coloured_html
 
         limit = self._limit
@@ -76,25 +76,19 @@ class TokenScores(Result):
         return f'<dl class="token-scores">{"".join(lines)}</dl>'
 
     def notebook(self, row: str | None = None) -> "RenderedHTML":
-        """One row for a notebook; see `semantic_hub.plotting.tokens.coloured_notebook`.
+        """Colored tokens of one row, for a notebook.
 
         Args:
-            row: Which; None for the last.
+            row: Name of the row; None for the last.
 
         Raises:
             SemanticHubError: No such row.
         """
         from semantic_hub.plotting.tokens import coloured_notebook
 
-        chosen = self.rows[-1] if row is None else row
-        if chosen not in self.rows:
-            raise SemanticHubError(
-                "TokenScores.notebook",
-                got=f"the row {row!r}",
-                expected=f"one of {', '.join(map(repr, self.rows))}",
-                fix="Name one of these.",
-            )
-        values = self.value[self.rows.index(chosen)].tolist()
+        names = self.rows
+        index = -1 if row is None else check_choice("TokenScores.notebook", "row", row, names)
+        values = self.value[index].tolist()
         return coloured_notebook(self.pieces, values, limit=self._limit)
 
     @property
@@ -109,7 +103,7 @@ def lens_scores(
     lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
 ) -> TokenScores:
-    """How likely each token of a prompt was, read through the lens at the token before it.
+    """Probability of each token of a prompt, read through a lens at the token before it.
 
     Args:
         model: A decoder.
@@ -118,7 +112,7 @@ def lens_scores(
         layers: Which layers, 0..n_layers, a row for each; None for all that the lens covers.
 
     Returns:
-        Probabilities, 0 to 1. The first token has none, nor has a position of features.
+        Probabilities, 0 to 1; NaN for the first token and for positions of features.
 
     Raises:
         SemanticHubError: As `semantic_hub.lenses.per_token.token_lens`.
@@ -128,11 +122,11 @@ def lens_scores(
         >>> scores.rows, scores.pieces[:2], scores.value[0, :2].isnan().tolist()
         (('layer 8',), ('the', ' dog'), [True, False])
     """
-    return scores_of(token_lens(model, prompt, 1, lens=lens, layers=layers))
+    return scores_of(token_lens(model, prompt, k=1, lens=lens, layers=layers))
 
 
 def scores_of(lens: TokenLens) -> TokenScores:
-    """The same from a lens that has been read: the probability of each token that follows another.
+    """Probability of each token of a prompt, from a `TokenLens` that was read before.
 
     Example:
         >>> from semantic_hub.lenses.per_token import token_lens

@@ -1,4 +1,4 @@
-"""The likeliest next tokens at every layer, over the whole vocabulary."""
+"""Likeliest next tokens at every layer, from the whole vocabulary."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,16 +26,20 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
+_END = 8
+"""Number of letters at the end of a prompt that name its column."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TopTokens(Result):
-    """The k likeliest tokens for each prompt and layer, the likeliest first.
+    """Result of `top_tokens`: the k likeliest tokens for each prompt and layer.
 
     Args:
         prompts: The prompts as text, up to the token that was read.
         layers: The layers; 0 is the embedding, k the stream after block k.
-        tokens: Token ids.
+        tokens: Token ids, the likeliest first.
         log_prob: Their log-probabilities, natural log.
-        texts: Token id, as text, to what the token adds to a text.
+        texts: Text of each token, by its id written as a string.
         manifest: Where the numbers come from.
     """
 
@@ -79,25 +83,21 @@ class TopTokens(Result):
         return lens_grid(frame, ends, x_title="prompt read")
 
 
-_END = 8
-"""Letters of a prompt that name its column."""
-
-
 def top_tokens(
     model: HookedModel,
     prompts: Sequence[PromptLike],
-    k: int = 10,
     *,
+    k: int = 10,
     lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
 ) -> TopTokens:
-    """The k likeliest next tokens at every layer, through the lens of `semantic_hub.lenses.logit`.
+    """The k likeliest next tokens of each prompt at every layer, through a lens.
 
     Args:
         model: A decoder.
         prompts: Each is read at its own ``position``, the last one by default.
-        k: How many tokens.
+        k: Number of tokens.
         lens: As in `semantic_hub.lenses.logit.logit_lens`.
         layers: Which layers, 0..n_layers; None for all that the lens covers.
         batch_size: Prompts per forward pass.
@@ -122,31 +122,33 @@ def top_tokens(
     check_k(k, model.cfg.d_vocab, "top_tokens")
     states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
     texts = read_texts(model, prompts)
-    about = manifest(model, measure="top_tokens", **lens.record())
-    return likeliest(model, states, k, lens=lens, prompts=texts, layers=layers, about=about)
+    provenance = manifest(model, measure="top_tokens", **lens.record())
+    return likeliest(
+        model, states, k=k, lens=lens, prompts=texts, layers=layers, provenance=provenance
+    )
 
 
 @torch.inference_mode()
 def likeliest(
     model: HookedModel,
     states: Float[Tensor, "prompt layer d_model"],
-    k: int,
     *,
+    k: int,
     lens: LensLike,
     prompts: Sequence[str],
     layers: Sequence[int],
-    about: Mapping[str, Any],
+    provenance: Mapping[str, Any],
 ) -> TopTokens:
-    """The k likeliest next tokens after given states.
+    """The k likeliest next tokens that a lens reads from given states.
 
     Args:
         model: A decoder.
         states: States to read.
-        k: How many tokens.
+        k: Number of tokens.
         lens: As in `semantic_hub.lenses.logit.logit_lens`.
-        prompts: What the result calls the prompts.
-        layers: What it calls the layers.
-        about: Its manifest.
+        prompts: Texts of the prompts, for the result.
+        layers: Layers of the states, for the result.
+        provenance: Manifest of the result.
 
     Raises:
         SemanticHubError: k out of range.
@@ -165,12 +167,12 @@ def likeliest(
         texts={
             str(token): token_text(model.tokenizer, token) for token in tokens.unique().tolist()
         },
-        manifest=about,
+        manifest=provenance,
     )
 
 
 def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
-    """Each prompt as text, up to the token that is read; a `SOFT` for each span of features."""
+    """Text of each prompt up to the token that is read, with a `SOFT` for each span of features."""
     encodings = encode(model, prompts)
     read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
     written = partial(decode, model.tokenizer)
@@ -181,7 +183,7 @@ def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
 
 
 def check_k(k: int, d_vocab: int, operation: str) -> None:
-    """Refuse a number of tokens that is not between 1 and the size of the vocabulary.
+    """Raise unless the number of tokens is between 1 and the size of the vocabulary.
 
     Raises:
         SemanticHubError: For such a number.

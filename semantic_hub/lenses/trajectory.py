@@ -1,4 +1,4 @@
-"""Where prompts go, layer by layer, between the words that they might say: two components of PCA.
+"""Trajectories of mean states over layers among words, on two principal components.
 
 Source: Wu et al. 2025, The Semantic Hub Hypothesis, arXiv 2411.04986, section 4 (arithmetic): the
 states of ``c=a+`` over layers, with the unembeddings of digits and of number words as anchors.
@@ -6,14 +6,14 @@ states of ``c=a+`` over layers, with the unembeddings of digits and of number wo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.output import final_norm, unembedding
@@ -27,22 +27,26 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Plane = Literal["anchors", "all"]
-"""Whose principal components span the picture; see `trajectories`."""
+"""What the principal components are computed from; see `trajectories`."""
+
+
+_FEWEST = 3
+"""Smallest number of words that span a plane."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trajectories(Result):
-    """Mean states of groups of prompts over layers, and words' unembeddings, in one plane.
+    """Result of `trajectories`: mean states over layers and unembeddings of words, in one plane.
 
     Args:
         groups: Names of the groups of prompts.
         layers: The layers; 0 is the embedding, k the stream after block k.
         anchors: The words.
         counts: Prompts in each group.
-        plane: Whose principal components these are.
+        plane: What the principal components were computed from.
         states: Mean state of each group at each layer, on the two components.
-        words: Each word's unembedding on them.
-        explained: Share of the variance of what the plane was fitted to, for each component.
+        words: Unembedding of each word on the two components.
+        explained: Share of the variance of what the plane was fitted to, by component.
         captured: Share of the variance of the groups' mean states that the plane shows.
         manifest: Where the numbers come from.
     """
@@ -70,10 +74,8 @@ class Trajectories(Result):
 
         rows = [
             {"kind": "states", "name": name, "layer": layer, "x": x, "y": y, "n": n}
-            for name, n, of_group in zip(
-                self.groups, self.counts, self.states.tolist(), strict=True
-            )
-            for layer, (x, y) in zip(self.layers, of_group, strict=True)
+            for name, n, path in zip(self.groups, self.counts, self.states.tolist(), strict=True)
+            for layer, (x, y) in zip(self.layers, path, strict=True)
         ]
         nan = float("nan")
         rows += [
@@ -99,20 +101,20 @@ def trajectories(
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
 ) -> Trajectories:
-    """The path of prompts over layers, among the unembeddings of words.
+    """Project mean states of prompts, layer by layer, and unembeddings of words onto one plane.
 
     States go through the model's final norm, as in the logit lens, so that their inner product
     with a word's unembedding is its logit (without bias). Then every state and every unembedding is
     scaled to length 1: what remains is direction, in which both kinds can be compared. The plane is
     that of the first two principal components
 
-    - of the words (``plane="anchors"``), centred: it shows the words as far apart as two dimensions
-      can, and of the states what bears on them. Far from all words means: none of them;
-    - of states of all layers and words together (``plane="all"``): it shows the states best, and
-      may spend both dimensions on what tells layers apart.
+    - of the words (``plane="anchors"``), centered: the words lie as far apart as two dimensions
+      allow, and of the states only what distinguishes the words is shown;
+    - of states of all layers and words together (``plane="all"``): the states are shown best, but
+      both dimensions may be spent on differences between layers.
 
-    A plane shows little of a space of many dimensions: ``captured`` says how much. Nearness in the
-    picture is a lead; the lens measures it.
+    A plane shows a small part of a space of many dimensions: ``captured`` says how much. Points
+    that are near in the picture need not be near in the space: check with the lens.
 
     Args:
         model: A decoder.
@@ -120,7 +122,7 @@ def trajectories(
             default; their states are averaged.
         anchors: Words; the unembeddings of all tokens that stand for one (with a space before
             it and without, its first token where it is several) are averaged.
-        plane: Whose components.
+        plane: What the components are computed from.
         layers: Which layers, 0..n_layers; None for all.
         batch_size: Prompts per forward pass.
 
@@ -139,20 +141,20 @@ def trajectories(
     """
     check_decoder(model, "trajectories")
     _check(prompts, anchors, plane)
-    wanted = check_layers(model, layers)
-    means = _mean_states(model, prompts, wanted, batch_size)
+    layers = check_layers(model, layers)
+    means = _mean_states(model, prompts, layers, batch_size)
     words = torch.stack([_unembedding(model, word) for word in anchors])
     cloud = words if plane == "anchors" else torch.cat([means.flatten(0, 1), words])
-    centre, axes, explained = _components(cloud)
+    center, axes, explained = _components(cloud)
     spread = means.flatten(0, 1) - means.flatten(0, 1).mean(dim=0)
     return Trajectories(
         groups=tuple(prompts),
-        layers=tuple(wanted),
+        layers=tuple(layers),
         anchors=tuple(anchors),
         counts=tuple(map(len, prompts.values())),
         plane=plane,
-        states=(means - centre) @ axes.T,
-        words=(words - centre) @ axes.T,
+        states=(means - center) @ axes.T,
+        words=(words - center) @ axes.T,
         explained=explained,
         captured=float((spread @ axes.T).square().sum() / spread.square().sum()),
         manifest=manifest(model, measure="trajectories", lens="logit", plane=plane),
@@ -166,25 +168,25 @@ def _mean_states(
     layers: Sequence[int],
     batch_size: int | Literal["auto"],
 ) -> Float[Tensor, "group layer d_model"]:
-    """Each group's mean of normed states of length 1."""
-    every = [prompt for group in prompts.values() for prompt in group]
-    states = residual_stream(model, every, layers=layers, batch_size=batch_size)
+    """Mean over each group of its states, normed and scaled to length 1."""
+    everything = [prompt for group in prompts.values() for prompt in group]
+    states = residual_stream(model, everything, layers=layers, batch_size=batch_size)
     normed = final_norm(model, states).float().cpu()
     unit = torch.nn.functional.normalize(normed, dim=-1)
-    return torch.stack([some.mean(dim=0) for some in unit.split([*map(len, prompts.values())])])
+    return torch.stack([group.mean(dim=0) for group in unit.split([*map(len, prompts.values())])])
 
 
 def _unembedding(model: HookedModel, word: str) -> Float[Tensor, " d_model"]:
-    """The mean unembedding of a word's tokens, at length 1."""
-    found = word_tokens(model.tokenizer, word)
-    if found.problem:
+    """Mean unembedding of a word's tokens, scaled to length 1."""
+    tokens = word_tokens(model.tokenizer, word)
+    if tokens.problem:
         raise SemanticHubError(
             "trajectories",
-            got=f"the word {word!r}: {found.problem}",
+            got=f"the word {word!r}: {tokens.problem}",
             expected="words that this tokenizer can begin",
             fix="Leave it out.",
         )
-    columns = unembedding(model)[0][:, list(found.tokens)].float().cpu()
+    columns = unembedding(model)[0][:, list(tokens.tokens)].float().cpu()
     return torch.nn.functional.normalize(columns.mean(dim=-1), dim=0)
 
 
@@ -193,15 +195,15 @@ def _components(
 ) -> tuple[
     Float[Tensor, " d_model"], Float[Tensor, "component d_model"], Float[Tensor, " component"]
 ]:
-    """Centre, first two principal components, and the share of the variance that each explains.
+    """Center, first two principal components, and the share of the variance that each explains.
 
     Each component's largest entry is positive, so that the picture does not flip between machines.
     """
-    centre = cloud.mean(dim=0)
-    _, lengths, axes = torch.linalg.svd((cloud - centre).double(), full_matrices=False)
+    center = cloud.mean(dim=0)
+    _, lengths, axes = torch.linalg.svd((cloud - center).double(), full_matrices=False)
     largest = axes[:2].gather(1, axes[:2].abs().argmax(dim=1, keepdim=True))
     shares = lengths.square() / lengths.square().sum()
-    return centre, (axes[:2] * largest.sign()).float(), shares[:2].float()
+    return center, (axes[:2] * largest.sign()).float(), shares[:2].float()
 
 
 def _check(prompts: Mapping[str, Sequence[PromptLike]], anchors: Sequence[str], plane: str) -> None:
@@ -210,11 +212,7 @@ def _check(prompts: Mapping[str, Sequence[PromptLike]], anchors: Sequence[str], 
         raise _error(f"no prompts for {empty or 'any path'}", "a list of prompts for each path")
     if isinstance(anchors, str) or len(anchors) < _FEWEST:
         raise _error(f"{anchors!r} as anchors", "a list of three words or more, to span a plane")
-    if plane not in ("anchors", "all"):
-        raise _error(f"plane={plane!r}", '"anchors" or "all"')
-
-
-_FEWEST = 3
+    check_choice("trajectories", "plane", plane, get_args(Plane))
 
 
 def _error(got: str, expected: str) -> SemanticHubError:

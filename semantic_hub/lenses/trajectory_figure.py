@@ -18,11 +18,11 @@ def paths(
     fitted_to: str = "all",
     title: str = "",
 ) -> go.Figure:
-    """Each group's path over layers in a plane, and words as anchors.
+    """Draw the path of each group over layers in a plane, with words as anchors.
 
     Args:
         frame: ``Trajectories.to_frame()``.
-        explained: Share of the variance on each axis, 0 to 1.
+        explained: Share of the variance explained by each axis, 0 to 1.
         fitted_to: What the plane was fitted to, for the axis titles.
         title: Title of the figure.
 
@@ -37,11 +37,11 @@ def paths(
         >>> path.text, anchors.text
         (('emb', '1'), ('&lt;b&gt;',))
     """
-    of = "words" if fitted_to == "anchors" else "states and words"
+    source = "words" if fitted_to == "anchors" else "states and words"
     x_title, y_title = (
         f"PC {number}, {share:.0%} of variance" for number, share in enumerate(explained, start=1)
     )
-    figure = go.Figure(layout=layout(title, f"{x_title} of {of}", y_title))
+    figure = go.Figure(layout=layout(title, f"{x_title} of {source}", y_title))
     states = frame.loc[frame["kind"] == "states"].sort_values("layer", kind="stable")
     for index, (name, rows) in enumerate(states.groupby("name", sort=False)):
         figure.add_trace(_path(rows.to_dict("records"), str(name), index))
@@ -50,20 +50,21 @@ def paths(
 
 
 def _path(rows: list[dict[Hashable, Any]], name: str, index: int) -> go.Scatter:
-    layers, ends = [layer_name(int(row["layer"])) for row in rows], (0, len(rows) - 1)
-    colour = cycle(PALETTE, index)
+    layers = [layer_name(int(row["layer"])) for row in rows]
+    last = len(rows) - 1
+    color = cycle(PALETTE, index)
     return go.Scatter(
         x=[row["x"] for row in rows],
         y=[row["y"] for row in rows],
         mode="lines+markers+text",
         name=escaped(name),
-        text=[layer if place in ends else "" for place, layer in enumerate(layers)],
+        text=[layer if step in (0, last) else "" for step, layer in enumerate(layers)],
         textposition="top center",
-        textfont={"size": 10, "color": colour},
-        line={"color": colour, "width": 1.5},
+        textfont={"size": 10, "color": color},
+        line={"color": color, "width": 1.5},
         marker={
             "symbol": cycle(SYMBOLS, index),
-            "size": [5 + 6 * place / max(1, len(rows) - 1) for place in range(len(rows))],
+            "size": [5 + 6 * step / max(1, last) for step in range(len(rows))],
         },
         customdata=[
             f"{escaped(name)}, layer {layer}, n = {row['n']}"

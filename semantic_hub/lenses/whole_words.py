@@ -1,17 +1,17 @@
-"""Words of several tokens, scored in full: through the rest of the word by teacher forcing.
+"""Scores of words of several tokens, in full, by teacher forcing through the rest of the word.
 
-Cut a decoder after block l, read its stream through the lens, and it is a language model of its
-own: p_l(v | text) = softmax U N(h_l), with h_l at the last token of the text. A word w of the
-tokens t_1 … t_m has in it the probability
+Cut a decoder after block l and read its stream through a lens, and it is a language model:
+p_l(v | text) = softmax U N(h_l), with h_l at the last token of the text. A word w of the tokens
+t_1 … t_m has the probability
 
     log p_l(w | text) = Σ_k log p_l(t_k | text t_1 … t_{k−1})
 
 At the last layer this is exactly the model's own log-probability of the word. Below it, the first
-term is what layer l says at the read-out; the others say how layer l goes on once it is *given*
-the word's beginning, which low layers often know from the spelling alone. So it is a probability at
-every layer, comparable between words of any length, and evidence about the state at the read-out
-only as far as its first term is. It is the probability that the text goes on with these tokens,
-whatever follows: a longer word that begins with them is included.
+term is what layer l predicts at the read-out; the others are what layer l predicts *given* the
+beginning of the word, which low layers often know from the spelling alone. So it is a probability
+at every layer, comparable between words of any length, but only its first term is evidence about
+the state at the read-out. It is the probability that the text continues with these tokens, whatever
+follows: longer words that begin with them are included.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ from semantic_hub.prompts.words import (
 )
 
 _READOUTS = 256
-"""Read-outs whose states are held at a time."""
+"""Number of read-outs whose states are held in memory at a time."""
 
 
 def score_words(
@@ -52,10 +52,10 @@ def score_words(
 ) -> tuple[
     CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
 ]:
-    """Log-probability of each group's likeliest word in full, at every layer (see the module).
+    """Log-probability of the likeliest whole word of each group, at every layer (see the module).
 
-    A word that does not fit into what the read-out leaves of the model's context is scored by its
-    first token. Every text that a token is read after is run once, in batches of like length.
+    A word too long for the rest of the model's context after the read-out is scored by its first
+    token. Every text after which a token is scored is run once, in batches of similar length.
 
     Args:
         model: A decoder with a tokenizer.
@@ -102,7 +102,7 @@ def score_words(
 
 
 class _Words:
-    """The spellings of all read-outs, and the texts after which their tokens are read.
+    """Spellings of all read-outs, and the texts after which their tokens are scored.
 
     ``targets`` holds, for each distinct text, the tokens that are scored after it; a spelling of m
     tokens is read after m texts, the first of which all spellings of a read-out share.
@@ -122,7 +122,7 @@ class _Words:
             self.targets.setdefault(before, {})[token] = None
 
     def single_tokens(self) -> list[list[list[int]]]:
-        """What `score` takes: every target a group of its own, as many for each text."""
+        """Targets of every text as groups of one token, equally many, as `score` takes them."""
         most = max(map(len, self.targets.values()))
         rows = [[[token] for token in tokens] for tokens in self.targets.values()]
         return [row + row[:1] * (most - len(row)) for row in rows]
@@ -130,8 +130,8 @@ class _Words:
     def likeliest(
         self, log_prob: Float[Tensor, "text layer target"], rank: Int[Tensor, "text layer target"]
     ) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
-        """From the tokens' numbers to those of each group's likeliest word."""
-        spelling, text, target = torch.tensor(list(self._places())).T
+        """Log-probability and rank of each group's likeliest word, from those of its tokens."""
+        spelling, text, target = torch.tensor(list(self._indices())).T
         shape = (len(self.steps), log_prob.shape[1])
         total = log_prob.new_zeros(shape).index_add(0, spelling, log_prob[text, :, target])
         ranks = rank[text, :, target]
@@ -142,8 +142,8 @@ class _Words:
         rank = worst[members].take_along_dim(winner[:, :, None], dim=2)[:, :, 0]
         return best.mT, rank.mT
 
-    def _places(self) -> Iterator[tuple[int, int, int]]:
-        """Number of the spelling, of the text and of the target, for each token of each."""
+    def _indices(self) -> Iterator[tuple[int, int, int]]:
+        """Numbers of the spelling, the text and the target of each token of each spelling."""
         texts = {text: index for index, text in enumerate(self.targets)}
         columns = {
             text: {token: column for column, token in enumerate(tokens)}
@@ -155,22 +155,22 @@ class _Words:
 
 
 def _texts(model: HookedModel, readouts: Sequence[Readout]) -> tuple[list[int], list[Prompt]]:
-    """The tokens up to and with the one that is read: how many, and which."""
+    """Number of tokens up to and including the one that is read, and the prompt of these."""
     prompts = [readout.prompt for readout in readouts]
     encodings = encode(model, prompts)
     read = read_positions(prompts, encodings, "last", frozenset())
-    lengths = [place + 1 for (place,) in read]
+    lengths = [position + 1 for (position,) in read]
     texts = [e.first(length) for e, length in zip(encodings, lengths, strict=True)]
     return lengths, texts
 
 
 def _steps(text: Prompt, spelling: Tokens) -> Iterator[tuple[Prompt, int]]:
-    """Each token of a spelling, and the text that it is read after."""
+    """Each token of a spelling, with the text after which it is scored."""
     for index, token in enumerate(spelling):
         yield replace(text, tokens=(text.tokens or ()) + spelling[:index]), token
 
 
 def _numbered(spellings: Sequence[Sequence[Sequence[Tokens]]]) -> list[list[list[int]]]:
-    """Every spelling's number, counted through all read-outs."""
+    """Numbers of all spellings, counted through all read-outs."""
     number = iter(range(sum(len(group) for groups in spellings for group in groups)))
     return [[[next(number) for _ in group] for group in groups] for groups in spellings]

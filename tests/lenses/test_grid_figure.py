@@ -66,7 +66,7 @@ def test_without_groups_there_are_no_marks_and_no_legend(frame):
 
 
 def test_colour_by_the_token_that_follows_leaves_the_end_blank(frame):
-    following, rank = (lens_grid(frame, ["a", "b"], colour=c).data[0] for c in ("next", "rank"))
+    following, rank = (lens_grid(frame, ["a", "b"], color=c).data[0] for c in ("next", "rank"))
     assert list(map(list, following.z)) == [[0.01, None]] * 2
     assert list(map(list, rank.z)) == [[2.0, None]] * 2 and rank.reversescale
     assert list(rank.text[0]) == ["red", ""]
@@ -84,7 +84,7 @@ def test_width_and_height_grow_with_tokens_and_layers(frame):
 
 
 def test_bad_colour(frame, without_shape_checks):
-    with pytest.raises(SemanticHubError, match="got colour='entropy'"):
-        lens_grid(frame, ["a", "b"], colour="entropy")  # type: ignore[arg-type]
-    with pytest.raises(SemanticHubError, match="got colour='rank'"):
-        lens_grid(frame.drop(columns="next_rank"), ["a", "b"], colour="rank")
+    with pytest.raises(SemanticHubError, match="got color='entropy'"):
+        lens_grid(frame, ["a", "b"], color="entropy")  # type: ignore[arg-type]
+    with pytest.raises(SemanticHubError, match="got color='rank'"):
+        lens_grid(frame.drop(columns="next_rank"), ["a", "b"], color="rank")

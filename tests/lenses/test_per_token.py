@@ -18,7 +18,7 @@ TEXT = "El perro ladra al gato"
 
 @pytest.fixture(scope="module")
 def lens(model: Any) -> TokenLens:
-    return token_lens(model, TEXT, 4, candidates={"hub": ("dog", "cat"), "surface": ("gato",)})
+    return token_lens(model, TEXT, k=4, candidates={"hub": ("dog", "cat"), "surface": ("gato",)})
 
 
 def test_the_same_as_reading_one_position_at_a_time(model: Any, lens: TokenLens) -> None:
@@ -62,7 +62,7 @@ def test_save_and_load(lens: TokenLens, tmp_path: Path) -> None:
 
 def test_positions_of_features_have_a_sign_and_nothing_that_follows(model: Any) -> None:
     span = SoftTokens(torch.ones(3, model.cfg.d_model))
-    lens = token_lens(model, Prompt(f"{SOFT} dog", soft=(span,)), 1, layers=[2])
+    lens = token_lens(model, Prompt(f"{SOFT} dog", soft=(span,)), k=1, layers=[2])
     assert lens.pieces[:3] == (FEATURE,) * 3
     known = ~lens.next_log_prob[:, 0].isnan()
     assert known.tolist() == [False, False, True] + [True] * (len(known) - 4) + [False]
@@ -70,8 +70,8 @@ def test_positions_of_features_have_a_sign_and_nothing_that_follows(model: Any) 
 
 def test_bad_input(model: Any, without_shape_checks: None) -> None:
     with pytest.raises(SemanticHubError, match="got k=0"):
-        token_lens(model, TEXT, 0)
+        token_lens(model, TEXT, k=0)
     with pytest.raises(SemanticHubError, match="two groups of candidates that begin with one"):
-        token_lens(model, TEXT, 1, candidates={"a": ("dog",), "b": ("dog",)})
+        token_lens(model, TEXT, k=1, candidates={"a": ("dog",), "b": ("dog",)})
     with pytest.raises(SemanticHubError, match="text 'dog' as group"):
-        token_lens(model, TEXT, 1, candidates={"a": "dog"})  # type: ignore[dict-item]
+        token_lens(model, TEXT, k=1, candidates={"a": "dog"})  # type: ignore[dict-item]

@@ -41,7 +41,7 @@ class Spans(HTMLParser):
 
 
 def test_each_token_has_the_probability_that_it_had_before_it_came(model: Any) -> None:
-    lens = token_lens(model, TEXT, 1)
+    lens = token_lens(model, TEXT, k=1)
     scores = scores_of(lens)
     assert scores.rows == ("layer emb", "layer 1", "layer 2", "layer 3")
     assert scores.value[:, 0].isnan().all()

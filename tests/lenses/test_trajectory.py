@@ -82,7 +82,7 @@ def test_bad_input(model: Any, without_shape_checks: None) -> None:
     for prompts, anchors in [({}, WORDS), ({"a": []}, WORDS), (PROMPTS, WORDS[:2])]:
         with pytest.raises(SemanticHubError, match="trajectories: got"):
             trajectories(model, prompts, anchors)
-    with pytest.raises(SemanticHubError, match="got plane='x'"):
+    with pytest.raises(SemanticHubError, match="got the plane 'x'"):
         trajectories(model, PROMPTS, WORDS, plane="x")  # type: ignore[arg-type]
 
 

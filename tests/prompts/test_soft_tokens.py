@@ -221,7 +221,7 @@ READ: dict[str, Callable[[Any, list[Any]], Any]] = {
     "span": partial(residual_stream, positions=(1, 4)),
     "lens": lens,
     "whole words": partial(lens, whole_words=True),
-    "top_tokens": lambda model, prompts: top_tokens(model, prompts, 3).log_prob,
+    "top_tokens": lambda model, prompts: top_tokens(model, prompts, k=3).log_prob,
     "patchscope": lambda model, prompts: (
         patchscope(model, prompts, identity_prompt=prompts[0], k=2).log_prob
     ),
@@ -408,7 +408,7 @@ def test_a_read_out_in_a_longer_text(model) -> None:
 
 def test_features_in_words(model) -> None:
     """What results call a prompt has a marker for each span."""
-    assert top_tokens(model, [MIXED[0]], 1).prompts == (f"The dog {SOFT} barks.",)
+    assert top_tokens(model, [MIXED[0]], k=1).prompts == (f"The dog {SOFT} barks.",)
     [text] = generate_texts(model, [MIXED[1]], Sampling(max_new_tokens=2, seeds=(0,)))
     assert text.prompt_text == f"{SOFT}cat"
     assert "3 × 32" in activation_difference(model, MIXED[0], "cat", 1).made

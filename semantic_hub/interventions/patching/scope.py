@@ -87,11 +87,11 @@ def patchscope(
     return likeliest(
         model,
         final.reshape(len(donors), len(wanted), -1),
-        k,
+        k=k,
         lens=LOGIT,
         prompts=read_texts(model, donors),
         layers=wanted,
-        about=manifest(
+        provenance=manifest(
             model,
             measure="patchscope",
             identity_prompt=read_texts(model, [identity_prompt])[0],

@@ -79,7 +79,7 @@ def steering_scores(
 
 def _read(model: HookedModel, prompt: PromptLike) -> TokenLens:
     """The model's own predictions: the lens at the last layer."""
-    return token_lens(model, prompt, 1, layers=[model.cfg.n_layers])
+    return token_lens(model, prompt, k=1, layers=[model.cfg.n_layers])
 
 
 def _log_prob(lens: TokenLens) -> Float[Tensor, " pos"]:

@@ -1,4 +1,4 @@
-"""Language tables on disk, one folder for each tokenizer and set of languages."""
+"""Cache of language tables on disk, one folder for each tokenizer and set of languages."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ CACHE_VARIABLE = "SEMANTIC_HUB_CACHE"
 """Environment variable that names another cache folder."""
 
 _KIND = "LanguageTable"
-_RULES = 1  # to be raised when tables come to be counted in another way
+_RULES = 1  # raise it when the way tables are counted changes
 _building = Lock()
 
 
@@ -32,18 +32,18 @@ def language_table(
     *,
     cache_dir: str | Path | None = None,
 ) -> LanguageTable:
-    """A tokenizer's table from the cache, or, the first time, built and put there.
+    """Load the language table of a tokenizer from the cache, or build and store it.
 
-    The cache knows a table by the *content* of the tokenizer, the languages, the version of
-    wordfreq and the length of the vocabulary. A damaged table is built again. Any number of
-    processes and threads may ask at the same time: files are moved into place whole, and those of
-    one key have the same content. Where the folder cannot be written, one warning says so.
+    The key of a table is the *content* of the tokenizer, the languages, the version of wordfreq
+    and the size of the vocabulary. A damaged table is built again. Processes and threads may run
+    this at the same time: files are moved into place whole, and files of one key have the same
+    content. A folder that cannot be written gives a warning.
 
     Args:
         tokenizer: The model's tokenizer.
         languages: At least two codes of `semantic_hub.lenses.mass.word_lists.known_languages`.
         d_vocab: Length of the model's vocabulary.
-        cache_dir: Where tables are kept; None for `cache_folder`.
+        cache_dir: Folder of the cache; None for `cache_folder`.
 
     Raises:
         SemanticHubError: An unknown or repeated language, or fewer than two.
@@ -61,7 +61,7 @@ def language_table(
 
 
 def cache_folder() -> Path:
-    """The folder of ``SEMANTIC_HUB_CACHE``, else the platform's own place for caches."""
+    """Folder of ``SEMANTIC_HUB_CACHE``, or else the platform's folder for caches."""
     require("platformdirs")
     from platformdirs import user_cache_path
 
@@ -70,9 +70,9 @@ def cache_folder() -> Path:
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:
-    """SHA-256 of what a tokenizer does: equal for equal ones, wherever they were loaded from.
+    """SHA-256 of the content of a tokenizer, the same wherever it was loaded from.
 
-    Padding and truncation, which calls leave behind in a tokenizer, are no part of it.
+    Padding and truncation, which calls change in a tokenizer, are left out.
 
     Example:
         >>> tokenizer_digest(model.tokenizer) == tokenizer_digest(model.tokenizer)
@@ -98,7 +98,7 @@ def _key(
 
 
 def _content(tokenizer: PreTrainedTokenizerBase) -> object:
-    """The description of a tokenizer of the tokenizers library, or the files of any other one."""
+    """JSON description of a fast tokenizer, or digests of the files of any other one."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return _files(tokenizer)

@@ -1,27 +1,27 @@
-"""Figures of language mass: data frames in, `plotly.graph_objects.Figure` out."""
+"""Figure of the language mass over layers."""
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from semantic_hub.lenses.mass.result import SHARED
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.style import PALETTE, cycle, layer_ticks, layout
 from semantic_hub.plotting.text import escaped
 
-_COLOURS, _GREY = PALETTE[:-1], PALETTE[-1]
+_COLORS, _GRAY = PALETTE[:-1], PALETTE[-1]
 _PATTERNS = ("", "/", "x", ".")
-_SHARED = "shared"
 
 
 def language_areas(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
-    """Mass of every language over layers, stacked up to 1, the shared bucket in grey on top.
+    """Stacked areas of the mass of every language over layers, the shared bucket in gray on top.
 
     Args:
         frame: ``LanguageMassResult.to_frame()``; rows of other measures than ``mass`` are left out.
         title: Title of the figure.
 
     Returns:
-        One area for each language; intervals, and the language's part of the vocabulary, are in
-        the hover text. Where colours run out, patterns tell areas apart.
+        One area for each language; intervals, and the language's share of the vocabulary, are in
+        the hover text. Languages beyond the number of colors are told apart by patterns.
 
     Example:
         >>> frame = pd.DataFrame({"measure": "mass", "layer": [0, 0], "group": ["en", "shared"],
@@ -40,15 +40,15 @@ def language_areas(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
 
 
 def _area(rows: pd.DataFrame, name: str, index: int) -> go.Scatter:
-    colour = _GREY if name == _SHARED else cycle(_COLOURS, index)
+    color = _GRAY if name == SHARED else cycle(_COLORS, index)
     return go.Scatter(
         x=rows["layer"].tolist(),
         y=rows["value"].tolist(),
         name=escaped(name),
         stackgroup="mass",
         mode="lines",
-        line={"width": 1, "color": colour},
-        fillpattern={"shape": cycle(_PATTERNS, index // len(_COLOURS))},
+        line={"width": 1, "color": color},
+        fillpattern={"shape": cycle(_PATTERNS, index // len(_COLORS))},
         customdata=[_hover(row) for row in rows.to_dict("records")],
         hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
     )

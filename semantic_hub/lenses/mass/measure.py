@@ -1,7 +1,7 @@
-"""Evidence 2, without named candidates: which language is a layer's next-token distribution in?
+"""Language mass: how much of a layer's next-token probability lies in each language.
 
-Every token of the vocabulary is given its probability under the lens, and every token speaks for
-the languages in whose words it comes up.
+It needs no named candidates: the probability of every token of the vocabulary is split among the
+languages in whose words the token occurs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from semantic_hub.results import manifest
 from semantic_hub.statistics.resampling import Resampling
 
 Prior = Literal["uniform"] | Mapping[str, float]
-"""``"uniform"``, or π(L) of each language in any unit."""
+"""``"uniform"``, or a weight π(L) for each language, in any unit."""
 
 
 def language_mass(
@@ -48,32 +48,34 @@ def language_mass(
     resampling: Resampling = Resampling(),
     cache_dir: str | Path | None = None,
 ) -> LanguageMassResult:
-    """How much of the next-token probability is in each language, read at every layer.
+    """Next-token probability in each language, read at every layer through a lens.
 
         mass_l(L) = mean over positions of Σ_v p_l(v) P(L | v)
 
     p_l is the lens' distribution (see `semantic_hub.logit_lens`). P(L | v) comes from word
-    frequencies of each language, tokenised by the model's own tokenizer, by Bayes' rule with the
-    prior. Tokens that speak for no language (digits, punctuation, special tokens, tokens in no word
-    list, tokens that several languages use) are a bucket of their own, ``shared``, by reason: see
-    `semantic_hub.lenses.mass.table.LanguageTable`. Languages and bucket together make 1.
+    frequencies of each language, tokenized by the model's own tokenizer, by Bayes' rule with the
+    prior. Tokens that belong to no language (digits, punctuation, special tokens, tokens in no word
+    list, tokens that several languages use) make up a separate bucket, ``shared``, by reason: see
+    `semantic_hub.lenses.mass.table.LanguageTable`. Languages and bucket sum to 1.
 
-    A distribution that knows nothing has mass too, as much as each language has of the vocabulary:
-    the result holds that baseline as `LanguageMassResult.vocabulary`. The word lists are folded to
+    Even a uniform distribution has mass: each language's share of the vocabulary. The result holds
+    that baseline as `LanguageMassResult.vocabulary`. The word lists are folded to
     lower case, German "ß" to "ss" and Chinese to simplified characters; tokens of traditional ones
     are unlisted, or Japanese where that is among the languages.
 
     Args:
         model: A decoder.
         texts: Texts, prompts or token ids, usually of one language.
-        languages: At least two of the 42 codes that `semantic_hub.lenses.mass.word_lists.known_languages`
-            lists. Mass in a language that is not among them is shared, or goes to its relatives.
+        languages: At least two of the 42 codes of
+            `semantic_hub.lenses.mass.word_lists.known_languages`. Mass in a language that is not
+            among them is shared, or goes to related languages.
         prior: π(L), ``"uniform"`` or a positive number for each language, in any unit. It decides
-            how a token is split between languages, not which tokens are shared.
-        threshold: Least share of the evidence, 0 to 1, that makes a token some language's; with
-            less, it is shared as ambiguous.
+            how tokens are split between languages, not which tokens are shared.
+        threshold: Smallest share of the evidence, 0 to 1, at which a token counts as a language's;
+            below it the token is shared as ambiguous.
         lens: As in `semantic_hub.lenses.logit.logit_lens`.
-        layers: Which layers, 0..n_layers; None for all that the lens covers. The result has them in ascending order.
+        layers: Which layers, 0..n_layers; None for all that the lens covers. The
+            result has them in ascending order.
         positions: As in `residual_stream`, but where that averages states, this averages masses:
             every position is read by itself.
         text_language: The language of the texts, one of `languages`, if it is to be followed: see
@@ -103,16 +105,16 @@ def language_mass(
     check_languages(languages, "language_mass")
     if text_language is not None:
         check_choice("language_mass", "text language", text_language, languages)
-    weights = _normalised(prior, languages)
+    weights = _normalized(prior, languages)
     _check_threshold(threshold)
     layers = sorted(set(covered_layers(model, lens, layers, "language_mass")))
     encodings = encode(model, texts)
-    places = read_positions(
+    positions_read = read_positions(
         [as_prompt(text) for text in texts], encodings, positions, special_token_ids(model)
     )
     table = language_table(model.tokenizer, languages, model.cfg.d_vocab, cache_dir=cache_dir)
     posterior = table.posterior(weights, threshold)
-    mass = _read_mass(model, encodings, places, layers, posterior, lens, batch_size)
+    mass = _read_mass(model, encodings, positions_read, layers, posterior, lens, batch_size)
     n_languages, tokens = len(languages), posterior.mean(dim=0)
     return LanguageMassResult(
         n_layers=model.cfg.n_layers,
@@ -141,23 +143,24 @@ def language_mass(
 def _read_mass(
     model: HookedModel,
     encodings: Sequence[Encoding],
-    places: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
     layers: Sequence[int],
     posterior: Float[Tensor, "token bucket"],
     lens: Lens,
     batch_size: int | Literal["auto"],
 ) -> Float[Tensor, "text layer bucket"]:
+    """Mean mass over the positions of each text, in every language and shared by reason."""
     mass = torch.empty(len(encodings), len(layers), posterior.shape[1])
 
     def keep(captured: Captured) -> None:
         states = torch.stack([captured.values[layer_hook(layer)] for layer in layers], dim=1)
-        at_places = _lens_mass(model, states, layers, posterior, lens)
-        mass[list(captured.prompts)] = _mean_of_prompts(captured, at_places)
+        at_positions = _lens_mass(model, states, layers, posterior, lens)
+        mass[list(captured.prompts)] = _mean_of_prompts(captured, at_positions)
 
     capture(
         model,
         encodings,
-        places,
+        positions,
         [layer_hook(layer) for layer in layers],
         keep,
         last_layer=layers[-1],
@@ -169,12 +172,12 @@ def _read_mass(
 
 def _lens_mass(
     model: HookedModel,
-    states: Float[Tensor, "place layer d_model"],
+    states: Float[Tensor, "position layer d_model"],
     layers: Sequence[int],
     posterior: Float[Tensor, "token bucket"],
     lens: Lens,
-) -> Float[Tensor, "place layer bucket"]:
-    """Σ_v p(v) P(bucket | v); the whole vocabulary's logits exist for one block at a time."""
+) -> Float[Tensor, "position layer bucket"]:
+    """Mass Σ_v p(v) P(bucket | v) at each position, one block of logits at a time."""
     mass = torch.empty(*states.shape[:2], posterior.shape[1])
     for index, block, logits in lens_logits(model, states, layers, lens):
         probabilities = logits.softmax(dim=-1)
@@ -183,8 +186,9 @@ def _lens_mass(
 
 
 def _mean_of_prompts(
-    captured: Captured, values: Float[Tensor, "place layer bucket"]
+    captured: Captured, values: Float[Tensor, "position layer bucket"]
 ) -> Float[Tensor, "text layer bucket"]:
+    """Mean over the positions of each prompt of a batch."""
     total = torch.zeros(len(captured.prompts), *values.shape[1:])
     counts = captured.rows.bincount(minlength=len(total))
     return total.index_add_(0, captured.rows, values) / counts[:, None, None]
@@ -222,8 +226,8 @@ def _check_threshold(threshold: float) -> None:
         )
 
 
-def _normalised(prior: Prior, languages: Sequence[str]) -> list[float]:
-    """π(L) of each language, in their order, summing to 1."""
+def _normalized(prior: Prior, languages: Sequence[str]) -> list[float]:
+    """Prior of each language, in the order of `languages`, scaled to sum to 1."""
     given = dict.fromkeys(languages, 1.0) if prior == "uniform" else prior
     if isinstance(given, str) or set(given) != set(languages):
         raise _prior_error(prior, f"exactly the languages {', '.join(languages)}")

@@ -1,4 +1,4 @@
-"""P(language | token): which language does a token speak for, and which tokens speak for none?"""
+"""Table of P(language | token): the language of each token, and the tokens without one."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,29 +16,43 @@ from semantic_hub.lenses.mass.word_lists import check_languages, word_list
 from semantic_hub.prompts.words import ANCHOR, Case, continuation, token_ids
 
 CASES: tuple[Case, ...] = (str, str.capitalize, str.upper)
-"""A word as it is in the list, capitalised, and in capitals."""
+"""Forms of a word: as it is in the list, capitalized, and in capitals."""
 
 _PACK = 256  # spellings in one text, which is much faster than one text for each
 _BATCH = 64  # packs in one call of the tokenizer
 
 
+AMBIGUOUS = "ambiguous"
+UNLISTED = "unlisted"
+SYMBOL = "symbol"
+SPECIAL = "special"
+REASONS = (AMBIGUOUS, UNLISTED, SYMBOL, SPECIAL)
+"""Reasons for which a token is in the shared bucket; see `LanguageTable`."""
+
+WORDS, SYMBOLS, SPECIALS = range(3)
+"""Kinds of token."""
+
+THRESHOLD = 0.8
+"""Smallest share of the evidence at which a token counts as a language's: 4 times the rest."""
+
+
 def token_frequencies(
     tokenizer: PreTrainedTokenizerBase, words: Mapping[str, float], d_vocab: int
 ) -> Float[Tensor, " token"]:
-    """P(v | words): the share that each token has in a text made of these words.
+    """Share of each token in a text made of these words, P(v | words).
 
     With F(w) a word's frequency and S(w) its spellings (see `spellings`),
 
         P(v) = Σ_w F(w) Σ_{s in S(w)} n(v, s) / Σ_v' (the same),
 
-    where n(v, s) is how often v comes up when s is tokenised behind a line break, as
-    `semantic_hub.prompts.words.continuation` does it. So every token of a word gets the word's frequency,
-    pieces of words included.
+    where n(v, s) is the number of times that v occurs when s is tokenized after a line break, as by
+    `semantic_hub.prompts.words.continuation`. So every token of a word, pieces included, gets the
+    frequency of the word.
 
     Args:
         tokenizer: The model's tokenizer.
         words: Words with their frequencies, in any unit.
-        d_vocab: Length of the model's vocabulary.
+        d_vocab: Size of the model's vocabulary.
 
     Returns:
         Shares, float64; they sum to 1 unless the tokenizer has tokens that the model lacks, and
@@ -63,9 +77,9 @@ def token_frequencies(
 
 
 def spellings(words: Mapping[str, float]) -> Mapping[str, float]:
-    """Every form of the words with the frequency of its word, all forms alike.
+    """Every form of the words, each with the frequency of its word.
 
-    A word has six forms: as it is, capitalised and in capitals, each with and without a space
+    A word has six forms: as it is, capitalized and in capitals, each with and without a space
     before it. Forms that are written alike, as all cases are in Chinese, add up, so that a word
     has the same weight whatever its script. Languages that set no spaces have both forms too: a
     tokenizer may put a space of its own at the start of a text.
@@ -84,7 +98,7 @@ def spellings(words: Mapping[str, float]) -> Mapping[str, float]:
 
 
 def _continuations(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Sequence[int]]:
-    """`continuation` of every text, many of them in one text, a line for each."""
+    """`continuation` of every text, computed for many texts at once as lines of one text."""
     anchor = token_ids(tokenizer, ANCHOR)
     size = _PACK if anchor else 1
     packs = [texts[start : start + size] for start in range(0, len(texts), size)]
@@ -97,7 +111,7 @@ def _continuations(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> 
 
 
 def _lines(ids: list[int], anchor: list[int], number: int) -> list[list[int]] | None:
-    """The tokens between line breaks; None where they cannot be told apart for sure.
+    """Tokens between line breaks; None where the lines cannot be separated reliably.
 
     A tokenizer may have one token for, say, an apostrophe and a line break, or none for the break.
     """
@@ -123,36 +137,22 @@ def _batch_ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[lis
     return encoded["input_ids"]  # pyright: ignore[reportReturnType]
 
 
-AMBIGUOUS = "ambiguous"
-UNLISTED = "unlisted"
-SYMBOL = "symbol"
-SPECIAL = "special"
-REASONS = (AMBIGUOUS, UNLISTED, SYMBOL, SPECIAL)
-"""Why a token is in the shared bucket; see `LanguageTable`."""
-
-WORDS, SYMBOLS, SPECIALS = range(3)
-"""Kinds of token."""
-
-THRESHOLD = 0.8
-"""Least share of the evidence that makes a token a language's: 4 times all others together."""
-
-
 @dataclass(frozen=True, eq=False)
 class LanguageTable:
-    """How often each token stands in the text of each language, and what kind of token it is.
+    """Frequency of each token in the text of each language, and the kind of each token.
 
     A token belongs to no language, and so to the *shared bucket*, for one of four reasons, the
     first of these that holds:
 
     - ``special``: BOS, EOS, padding, the unknown token, control tokens;
     - ``symbol``: no letter in it: digits, punctuation, spaces, emoji;
-    - ``unlisted``: it comes up in no word of any language's list;
+    - ``unlisted``: it occurs in no word of any language's list;
     - ``ambiguous``: no language has the share ``threshold`` of the evidence,
       max_L P(v | L) / Σ_L P(v | L). Cognates, names and short pieces of words that several
       languages use fall under it.
 
-    None of the four asks for the prior: it moves mass between languages, never into the bucket or
-    out of it.
+    None of the four depends on the prior, which moves mass between languages, never into the
+    bucket or out of it.
 
     Args:
         languages: Language codes.
@@ -167,7 +167,7 @@ class LanguageTable:
     def posterior(
         self, prior: Sequence[float], threshold: float = THRESHOLD
     ) -> Float[Tensor, "token bucket"]:
-        """P(bucket | v), the buckets being the languages and then `REASONS`.
+        """Probability P(bucket | v) of each bucket: the languages, then `REASONS`.
 
         By Bayes, P(L | v) = P(v | L) π(L) / Σ_L' P(v | L') π(L') for a token that is not shared;
         a shared one has 1 at its reason and 0 elsewhere.
@@ -209,12 +209,12 @@ class LanguageTable:
 def build_language_table(
     tokenizer: PreTrainedTokenizerBase, languages: Sequence[str], d_vocab: int
 ) -> LanguageTable:
-    """The table of a tokenizer, from the languages' word lists; takes seconds for each language.
+    """Build the table of a tokenizer from the word lists; takes seconds for each language.
 
     Args:
         tokenizer: The model's tokenizer.
         languages: At least two codes of `semantic_hub.lenses.mass.word_lists.known_languages`.
-        d_vocab: Length of the model's vocabulary; rows that no token has are ``unlisted``.
+        d_vocab: Size of the model's vocabulary; rows that no token has are ``unlisted``.
 
     Raises:
         SemanticHubError: An unknown or repeated language, or fewer than two.
@@ -227,7 +227,7 @@ def build_language_table(
 
 
 def token_kinds(tokenizer: PreTrainedTokenizerBase, d_vocab: int) -> Int[Tensor, " token"]:
-    """The kind of each token: 0 has letters (or parts of a character), 1 has none, 2 is special.
+    """Kind of each token: 0 has letters (or parts of a character), 1 has none, 2 is special.
 
     Example:
         >>> from semantic_hub.prompts.words import token_ids
@@ -245,7 +245,7 @@ def token_kinds(tokenizer: PreTrainedTokenizerBase, d_vocab: int) -> Int[Tensor,
 
 
 def _may_be_word(text: str) -> bool:
-    """Letters and marks make words; so may the bytes of a part of a character."""
+    """Whether a token has letters or marks, or is part of a character."""
     return any(character == "\ufffd" or category(character)[0] in "LM" for character in text)
 
 

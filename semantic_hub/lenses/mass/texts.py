@@ -1,4 +1,4 @@
-"""Texts of one language, as a spoke hands them over for the language mass."""
+"""Texts of one language, from which a spoke's language mass is measured."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from semantic_hub.statistics.resampling import Resampling
 
 @dataclass(frozen=True)
 class LanguageTexts:
-    """Texts of one language, and the languages whose mass is to be read in them.
+    """Texts of one language, and the languages whose mass is measured in them.
 
     Args:
         prompts: The texts.
-        language: Their own language, one of `languages`.
+        language: The language of the texts, one of `languages`.
         languages: At least two codes, as `semantic_hub.lenses.mass.measure` takes them.
 
     Raises:
@@ -37,18 +37,18 @@ class LanguageTexts:
             raise SemanticHubError(
                 "LanguageTexts",
                 got=f"{len(self.prompts)} texts in {self.language!r} of {self.languages}",
-                expected="texts, and their own language among those that are read",
+                expected="texts, and their language among those that are measured",
                 fix="Add the language of the texts to the languages.",
             )
 
     @classmethod
     def of(cls, texts: Sequence[str], language: str, languages: Sequence[str]) -> "LanguageTexts":
-        """From plain texts.
+        """Make language texts from plain strings.
 
         Args:
             texts: The texts.
-            language: Their own language.
-            languages: Those that are read, this one among them.
+            language: Their language.
+            languages: Languages whose mass is measured, this one among them.
 
         Raises:
             SemanticHubError: No texts, or a language that is not among the others.
@@ -63,7 +63,7 @@ def mass_of_texts(
 
     Args:
         model: A decoder.
-        texts: What a spoke's ``texts()`` holds.
+        texts: One of the values of a spoke's ``texts()``.
         resampling: Resamples, coverage and seed of the intervals.
 
     Raises:

@@ -1,8 +1,8 @@
-"""Word lists of many languages, with how often each word is used.
+"""Word lists of 42 languages with the frequency of each word.
 
 The lists are those of the ``wordfreq`` package: 42 languages, offline. Every language has a list
 ``small``, with all words that make up at least a millionth of its text (some 20,000 to 40,000 of
-them); that one is read for every language alike, so that none has rare words that another lacks.
+them); it is used for all languages, so that none has rare words that another lacks.
 Words are case-folded there ("straße" is "strasse"), Chinese is written in simplified characters,
 and the words of Chinese and Japanese are those that a segmenter found; reading needs no segmenter.
 
@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from semantic_hub.errors import SemanticHubError, require
 
 WORD_LIST = "small"
-"""Which of wordfreq's lists is read."""
+"""Name of the list of wordfreq that is used."""
 
 
 def known_languages() -> tuple[str, ...]:
-    """Codes of the languages that there is a list for, sorted.
+    """Codes of the languages with a word list, sorted.
 
     Example:
         >>> len(known_languages()), "zh" in known_languages()
@@ -31,7 +31,7 @@ def known_languages() -> tuple[str, ...]:
 
 
 def word_list(language: str) -> Mapping[str, float]:
-    """Words of a language, each with its share of the language's text, the most frequent first.
+    """Words of a language with their share of its text, the most frequent first.
 
     The shares are rounded to a hundredth of a power of ten, and sum to less than 1: rarer words
     are left out.
@@ -61,10 +61,10 @@ def word_list(language: str) -> Mapping[str, float]:
 
 
 def check_languages(languages: Sequence[str], operation: str, *, at_least: int = 2) -> None:
-    """Refuse languages without a list, repeated ones, and too few of them.
+    """Raise if a language has no word list or is repeated, or if there are too few.
 
     Raises:
-        SemanticHubError: Any of these.
+        SemanticHubError: In any of these cases.
     """
     known = known_languages()
     if isinstance(languages, str) or len(set(languages)) < max(at_least, len(languages)):

@@ -1,4 +1,4 @@
-"""A lens that is one affine map for each layer: tuned, Jacobian and fitted lenses alike."""
+"""Lens with one affine map for each layer, the form of tuned, Jacobian and fitted lenses."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,10 +26,10 @@ class AffineLens(Result, Lens):
     the model's own prediction there. ``save`` and ``load`` keep it in safetensors and JSON.
 
     Args:
-        name: What manifests and figures call it.
-        n_layers: Blocks of the model that it was made for.
-        layers: The layers that it has a map for; 0 is the embedding, k the stream after block k.
-        weight: A_l; a row for each coordinate of the translated state.
+        name: Name in manifests and figures.
+        n_layers: Number of blocks of the model that it was made for.
+        layers: The layers with a map; 0 is the embedding, k the stream after block k.
+        weight: A_l, a row for each coordinate of the result.
         bias: b_l.
         manifest: Where the maps come from.
 
@@ -52,7 +52,7 @@ class AffineLens(Result, Lens):
     def __call__(
         self, layer: int, residual: Float[Tensor, "batch width"]
     ) -> Float[Tensor, "batch width"]:
-        """Translate states of one layer.
+        """Map states of one layer to estimates of the last layer's.
 
         Args:
             layer: One of ``layers``, or the last layer, whose states come back as they are.
@@ -68,7 +68,7 @@ class AffineLens(Result, Lens):
         return residual @ self.weight[index].to(residual).T + self.bias[index].to(residual)
 
     def to_frame(self) -> "pd.DataFrame":
-        """How much the maps change, a row for each layer.
+        """Size of the maps, a row for each layer.
 
         Returns:
             Columns ``layer row value``: of the row ``map`` the value is ‖A_l − I‖ / ‖I‖
@@ -92,7 +92,7 @@ class AffineLens(Result, Lens):
         )
 
     def figure(self) -> "go.Figure":
-        """How far each layer's map is from the identity, and how long its bias is."""
+        """Distance of each layer's map from the identity, and length of its bias."""
         from semantic_hub.plotting.curves import layer_curve
 
         y_title = "norm over that of the identity"

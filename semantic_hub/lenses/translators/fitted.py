@@ -1,15 +1,15 @@
-"""An affine lens fitted to a model's own residual streams, by least squares.
+"""Affine lens fitted to the residual streams of a model by least squares.
 
 For each layer, A_l h_l + b_l is fitted to the last layer's stream at the same position, over all
-read positions of the prompts; `semantic_hub.statistics.least_squares` has the formula. Its penalty draws A_l
-towards the identity, that is towards the logit lens. Unlike a tuned lens, which is trained on the
-divergence of the predictions (Belrose et al. 2023, https://arxiv.org/abs/2303.08112), it needs no
-gradient, and coordinates of large variance count most.
+read positions of the prompts; `semantic_hub.statistics.least_squares` has the formula. Its penalty
+pulls A_l toward the identity, that is toward the logit lens. Unlike a tuned lens, which is trained
+on the divergence of the predictions (Belrose et al. 2023, https://arxiv.org/abs/2303.08112), it
+needs no gradient, and coordinates of large variance count most.
 
-Such a lens, tuned or fitted, is taught what the model *will* say. Where the middle layers hold a
-meaning in the words of one language and the output says it in another, the lens learns to translate
-and shows the output's word at every layer: that it reads no hub is no evidence against one. Its
-place is beside the logit lens, not instead of it.
+A tuned or fitted lens is trained to predict the output. Where the middle layers hold a meaning in
+the words of one language and the output has it in another, the lens learns to translate and shows
+the output's word at every layer, so that a lens without a hub is no evidence against one. Use it
+beside the logit lens, not instead of it.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _Keep = Callable[[Float[Tensor, "place layer d_model"], Float[Tensor, "place d_model"]], None]
-"""Gets the streams of one batch: of the asked-for layers, and of the last one."""
+"""Called with the streams of one batch: of the layers to fit, and of the last one."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,7 +58,7 @@ class FittedLens(AffineLens):
     n_held_out: int
 
     def to_frame(self) -> "pd.DataFrame":
-        """Both errors layer by layer, as columns ``layer error identity_error``."""
+        """Both errors of each layer, as columns ``layer error identity_error``."""
         import pandas as pd
 
         errors = {"error": self.error.tolist(), "identity_error": self.identity_error.tolist()}
@@ -68,29 +68,30 @@ class FittedLens(AffineLens):
 def fit_affine_lens(
     model: HookedModel,
     prompts: Sequence[PromptLike],
-    layers: Sequence[int] | None = None,
     *,
+    layers: Sequence[int] | None = None,
     ridge: float = 1e-3,
     positions: Positions = (None, None),
     held_out: float = 0.1,
     batch_size: int | Literal["auto"] = "auto",
     seed: int = 0,
 ) -> FittedLens:
-    """Fit one affine map from each layer to the last one (see `semantic_hub.statistics.least_squares`).
+    """Fit one affine map from each layer to the last one by least squares.
 
-    Prompts are read once and not kept: what is summed up takes 16 d_model² bytes a layer.
-    Equal prompts are one, so that none is both fitted on and held out.
+    Prompts are read once and not kept: the sums take 16 d_model² bytes a layer. Equal prompts count
+    once, so that none is both fitted on and held out. The formula is that of
+    `semantic_hub.statistics.least_squares`.
 
     Args:
         model: A decoder.
-        prompts: Texts of the kind that the lens is to read, at least 2 different ones.
+        prompts: Texts like those that the lens will be used on, at least 2 different ones.
         layers: The layers to fit, 0..n_layers; None for all. The last one needs no map.
         ridge: ρ ≥ 0, relative to each coordinate's variance; 0 for plain least squares.
         positions: Which positions of a prompt count, all of its own tokens by default; see
             `semantic_hub.prompts.positions.read_positions`.
-        held_out: Share of the prompts that only measures the error, at least one.
+        held_out: Share of the prompts that are used only to measure the error, at least one.
         batch_size: Prompts per forward pass.
-        seed: Of the choice of held-out prompts.
+        seed: Seed of the choice of held-out prompts.
 
     Returns:
         The lens, for ``logit_lens(..., lens=lens)``.
@@ -105,18 +106,18 @@ def fit_affine_lens(
         >>> lens.layers, tuple(lens.weight.shape) == (8, model.cfg.d_model, model.cfg.d_model)
         ((0, 1, 2, 3, 4, 5, 6, 7), True)
     """
-    wanted = _layers_below_the_last(check_model(model), layers)
+    fitted_layers = _layers_below_the_last(check_model(model), layers)
     fitted, kept_out = _split(prompts, held_out, seed)
-    moments = Moments(len(wanted), model.cfg.d_model)
-    _stream(model, fitted, wanted, positions, batch_size, moments.add)
+    moments = Moments(len(fitted_layers), model.cfg.d_model)
+    _stream(model, fitted, fitted_layers, positions, batch_size, moments.add)
     weight, bias = moments.affine_map(ridge)
     errors = _Errors(weight, bias, moments.mean_y)
-    _stream(model, kept_out, wanted, positions, batch_size, errors.add)
+    _stream(model, kept_out, fitted_layers, positions, batch_size, errors.add)
     error, identity_error = errors.shares()
     return FittedLens(
         name="fitted affine lens",
         n_layers=model.cfg.n_layers,
-        layers=tuple(wanted),
+        layers=tuple(fitted_layers),
         weight=weight.float(),
         bias=bias.float(),
         error=error,
@@ -136,7 +137,7 @@ def fit_affine_lens(
 
 
 class _Errors:
-    """Squared errors over held-out states, added up."""
+    """Sums of squared errors over held-out states."""
 
     def __init__(self, weight: Tensor, bias: Tensor, mean_y: Tensor) -> None:
         self.weight, self.bias, self.mean_y = weight, bias, mean_y
@@ -156,7 +157,7 @@ class _Errors:
         self.count += len(x)
 
     def shares(self) -> tuple[Float[Tensor, " layer"], Float[Tensor, " layer"]]:
-        """Both errors as shares of the variance."""
+        """Errors of the lens and of the identity, as shares of the variance."""
         return self.lens / self.variance, self.identity / self.variance
 
 
@@ -168,7 +169,7 @@ def _stream(
     batch_size: int | Literal["auto"],
     keep: _Keep,
 ) -> None:
-    """Hand on the streams at all read positions, batch by batch."""
+    """Pass the streams at all read positions to `keep`, batch by batch."""
     encodings = encode(model, prompts)
     places = read_positions(prompts, encodings, positions, special_token_ids(model))
     last = model.cfg.n_layers
@@ -190,10 +191,10 @@ def _stream(
 
 
 def _layers_below_the_last(model: HookedModel, layers: Sequence[int] | None) -> list[int]:
-    wanted = sorted(set(check_layers(model, layers)) - {model.cfg.n_layers})
-    if not wanted:
+    fitted_layers = sorted(set(check_layers(model, layers)) - {model.cfg.n_layers})
+    if not fitted_layers:
         raise _error("the last layer alone", "a layer below it", "Leave layers out to fit all.")
-    return wanted
+    return fitted_layers
 
 
 def _split(

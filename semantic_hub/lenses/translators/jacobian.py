@@ -1,6 +1,7 @@
-"""TransformerLens' Jacobian lens as a translator.
+"""The Jacobian lens of TransformerLens as a lens of this package.
 
-It maps a state by J_l, the mean derivative of the last layer's stream by layer l's. Its index i is
+It multiplies a state by J_l, the mean derivative of the last layer's stream with respect to that of
+layer l. Its index i is
 the *output* of block i, which is layer i + 1 here; the last layer needs no map, and the embedding,
 layer 0, has none.
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def jacobian_lens(lens: "JacobianLens | str | PathLike[str]", model: HookedModel) -> AffineLens:
-    """A fitted Jacobian lens, for ``logit_lens(model, readouts, lens=lens)``.
+    """Convert a fitted Jacobian lens for ``logit_lens(model, readouts, lens=lens)``.
 
     Args:
         lens: A ``transformer_lens.tools.analysis.JacobianLens`` (``JacobianLens.fit`` and

@@ -1,8 +1,8 @@
-"""Checkpoints of the tuned-lens package, read without it.
+"""Tuned lenses from checkpoints of the tuned-lens package, which need not be installed.
 
 A checkpoint is a folder with ``config.json`` and ``params.pt``, the state dict of one linear layer
 for each block: ``0.weight``, ``0.bias``, ``1.weight``, … Translator i reads the *input* of block i,
-which is layer i here, and what it returns is added to that: h + W_i h + b_i goes through the
+which is layer i here, and its output is added to that: h + W_i h + b_i goes through the
 model's final norm and unembedding. There is none for the last layer.
 
 Source: Belrose et al. 2023, Eliciting Latent Predictions from Transformers with the Tuned Lens,
@@ -38,7 +38,7 @@ _KIND = "linear_tuned_lens"
 
 
 def tuned_lens(path: str | PathLike[str], model: HookedModel) -> AffineLens:
-    """A trained tuned lens from disk, for ``logit_lens(model, readouts, lens=lens)``.
+    """Load a trained tuned lens for ``logit_lens(model, readouts, lens=lens)``.
 
     Args:
         path: The checkpoint's folder, or its file of parameters, ``.pt`` or ``.safetensors``, with
@@ -93,9 +93,9 @@ def _lens(
     n_layers, d_model, bias = config["num_hidden_layers"], config["d_model"], config["bias"]
     shapes = {f"{i}.weight": (d_model, d_model) for i in range(n_layers)}
     shapes |= {f"{i}.bias": (d_model,) for i in range(n_layers) if bias}
-    found = {name: tuple(value.shape) for name, value in state.items()}
-    if found != shapes:
-        raise _different(file, found, shapes)
+    state_shapes = {name: tuple(value.shape) for name, value in state.items()}
+    if state_shapes != shapes:
+        raise _different(file, state_shapes, shapes)
     zero = torch.zeros(d_model)
     return AffineLens(
         name="tuned lens",
@@ -144,7 +144,7 @@ def _read_parameters(file: Path) -> dict[str, Tensor]:
 
 
 def _check_unembedding(expected: str | None, model: HookedModel) -> None:
-    """The package's own test: a hash that forgives other dtypes, and so no proof."""
+    """Warn if the hash of the unembedding, which ignores dtypes, is not that of the checkpoint."""
     if expected is None or expected == unembedding_hash(unembedding(model)[0]):
         return
     warn(
@@ -156,7 +156,7 @@ def _check_unembedding(expected: str | None, model: HookedModel) -> None:
 
 
 def unembedding_hash(matrix: Float[Tensor, "d_model d_vocab"]) -> str:
-    """The tuned-lens package's hash of an unembedding: SHA-256 of its printed corners.
+    """Hash of an unembedding as in the tuned-lens package: SHA-256 of its printed corners.
 
     Example:
         >>> unembedding_hash(torch.eye(2))[:8]

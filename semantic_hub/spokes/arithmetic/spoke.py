@@ -14,7 +14,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
-from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.spokes.arithmetic.interventions import (
     OneLess,
     exchanges,
@@ -125,8 +125,8 @@ def readouts(
         Readout(
             Prompt(item.question(notation)),
             {
-                "surface": (number_word(item.right, notation),),
-                "hub": (number_word(item.right, words),),
+                SURFACE: (number_word(item.right, notation),),
+                HUB: (number_word(item.right, words),),
                 "control": (number_word(item.right, control),),
                 "unrelated": (number_word(item.right % 9 + 1, words),),
             },

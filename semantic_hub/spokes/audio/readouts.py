@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.prompts.prompt import Readout
+from semantic_hub.prompts.prompt import HUB, SURFACE, Readout
 from semantic_hub.spokes.audio.inputs import CLIP, Heard, label_words
 
 
@@ -78,4 +78,4 @@ def _candidates(
     )
 
 
-_GROUPS = ("hub", "surface", "control")
+_GROUPS = (HUB, SURFACE, "control")

@@ -19,7 +19,7 @@ from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Steering
 from semantic_hub.prompts.pairs import Pairs
-from semantic_hub.prompts.prompt import NEXT, Prompt, Readout
+from semantic_hub.prompts.prompt import HUB, NEXT, SURFACE, Prompt, Readout
 from semantic_hub.spokes.code.files import (
     programs_from_folder,
     programs_from_jsonl,
@@ -117,7 +117,7 @@ def list_readouts(programs: Sequence[Program], *, at_most: int = 500) -> list[Re
         >>> readout.prompt.text, readout.following, readout.candidates["hub"]
         ("pets = ['dog',", " 'cat']", ('and',))
     """
-    groups = {"surface": (NEXT,), "hub": ("and",), "control": ("or",), "unrelated": ("not",)}
+    groups = {SURFACE: (NEXT,), HUB: ("and",), "control": ("or",), "unrelated": ("not",)}
     places = [(program, place) for program in programs for place in list_commas(program)]
     return [_readout(*place, groups) for place in _kept(places, at_most)]
 
@@ -153,8 +153,8 @@ def argument_readouts(programs: Sequence[Program], *, at_most: int = 500) -> lis
             program,
             argument.place,
             {
-                "surface": (NEXT,),
-                "hub": (argument.parameter,),
+                SURFACE: (NEXT,),
+                HUB: (argument.parameter,),
                 "control": (_another(names, index),),
             },
         )

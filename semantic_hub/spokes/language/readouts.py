@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.prompts.tables import read_table
 from semantic_hub.spokes.lexicon.dictionary import Lexicon
 from semantic_hub.spokes.lexicon.languages import is_unspaced
@@ -63,8 +63,8 @@ def next_word_readouts(
         Readout(
             Prompt(before),
             {
-                "surface": (word,),
-                "hub": hubs[index],
+                SURFACE: (word,),
+                HUB: hubs[index],
                 "control": _translations(control, word),
                 "unrelated": _unrelated(hubs, index),
             },
@@ -157,7 +157,7 @@ def _cloze_readout(
     answer = re.search(rf'"(?:\w[’\'])?(?P<word>{re.escape(word)})"\W{{0,3}}$', masked)
     if answer is None:
         return
-    candidates = {"surface": (word,), "hub": (row["word_original"],)}
+    candidates = {SURFACE: (word,), HUB: (row["word_original"],)}
     if control_words is not None:
         if row["word_original"] not in control_words:
             return

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.prompts.prompt import NEXT, Prompt, Readout
+from semantic_hub.prompts.prompt import HUB, NEXT, SURFACE, Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.cogs import Example, distinct_roles
 
@@ -148,10 +148,10 @@ def _candidates(role: str, roles: Sequence[str]) -> Mapping[str, tuple[str, ...]
     """Candidates at a name of a role: the next token, and the words of all roles."""
     start = roles.index(role)
     more = (f"unrelated {number}" for number in range(2, len(roles)))
-    groups = ("hub", "control", "unrelated", *more)
+    groups = (HUB, "control", "unrelated", *more)
     circle = (*roles[start:], *roles[:start])
     words = zip(groups, circle, strict=False)
-    return {"surface": (NEXT,), **{group: (word,) for group, word in words}}
+    return {SURFACE: (NEXT,), **{group: (word,) for group, word in words}}
 
 
 def _several_roles(examples: Sequence[Example]) -> tuple[str, ...]:

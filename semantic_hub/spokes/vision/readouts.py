@@ -14,7 +14,7 @@ from itertools import chain
 
 import numpy as np
 
-from semantic_hub.prompts.prompt import Readout
+from semantic_hub.prompts.prompt import HUB, SURFACE, Readout
 from semantic_hub.spokes.vision.captions import content_words
 from semantic_hub.spokes.vision.images.picture import NOTHING, Region
 from semantic_hub.spokes.vision.inputs import MIXED, Shown, Wording
@@ -49,7 +49,7 @@ class PatchReadouts:
 
 Groups = Mapping[str, tuple[str, ...]]
 
-_GROUPS = ("hub", "surface", "control")
+_GROUPS = (HUB, SURFACE, "control")
 
 
 def color_readouts(

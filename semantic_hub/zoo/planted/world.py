@@ -16,10 +16,10 @@ from typing import TypeVar
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.exchange import Exchange
 from semantic_hub.prompts.pairs import Pairs
-from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.zoo.planted.codes import Codes, draw_codes
 
-GROUPS = ("surface", "hub", "control")
+GROUPS = (SURFACE, HUB, "control")
 """The groups of `PlantedWorld.readouts`, in this order."""
 
 START, STOP, PADDING, UNKNOWN = SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")

@@ -16,7 +16,7 @@ from semantic_hub.interventions.spec import Intervention, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.lenses.mass.texts import LanguageTexts
 from semantic_hub.prompts.pairs import Pairs
-from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, Problem
 from semantic_hub.spokes.audio.spoke import AudioSpoke
 from semantic_hub.spokes.code.spoke import CodeSpoke
@@ -156,8 +156,8 @@ class WorldLanguageSpoke(Spoke):
             Readout(
                 Prompt(fact.question(Voice(code))),
                 {
-                    "surface": (fact.value.forms[code],),
-                    "hub": (fact.value.forms[DOMINANT],),
+                    SURFACE: (fact.value.forms[code],),
+                    HUB: (fact.value.forms[DOMINANT],),
                     "control": (fact.value.forms[control],),
                     "unrelated": (self._unrelated(fact),),
                 },
