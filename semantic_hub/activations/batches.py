@@ -1,4 +1,4 @@
-"""Padded batches of prompts of like length."""
+"""Padded batches of prompts of similar length."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,11 @@ AUTO_BATCH_TOKENS = 4096
 class Batch:
     """Prompts padded to one length.
 
-    ``prompts`` are indices into the caller's list, ``offsets`` the column of each first real token.
+    Args:
+        prompts: Indices into the caller's list.
+        tokens: Token ids, padding included.
+        attention_mask: 1 for real tokens, 0 for padding.
+        offsets: For each row the column of its first real token.
     """
 
     prompts: tuple[int, ...]
@@ -34,7 +38,7 @@ class Batch:
 def batch_indices(
     lengths: Sequence[int], batch_size: int | Literal["auto"] = "auto"
 ) -> Iterator[list[int]]:
-    """Group prompts of like length: longest first, so that running out of memory shows at once.
+    """Group prompts of similar length, longest first, so that running out of memory shows early.
 
     Args:
         lengths: Tokens in each prompt.
@@ -70,7 +74,7 @@ def batch_indices(
 def equal_length_batches(
     lengths: Sequence[int], new_tokens: int, batch_size: int | Literal["auto"] = "auto"
 ) -> Iterator[tuple[list[int], int]]:
-    """Group prompts of exactly the same length, so that what is generated needs no padding.
+    """Group prompts of exactly the same length, so that generation needs no padding.
 
     Args:
         lengths: Tokens in each prompt.
@@ -104,7 +108,7 @@ def pad(
     indices: Sequence[int],
     side: Literal["left", "right"] = "right",
 ) -> Batch:
-    """One padded batch of the encodings that ``indices`` names.
+    """Pad some of the encodings to one batch.
 
     Args:
         model: Its tokenizer's padding token is used where it has one (masked out in any case).
@@ -143,5 +147,6 @@ def pad(
 
 
 def _padding_id(model: HookedModel) -> int:
+    """The tokenizer's padding token if the model has an embedding for it, else 0."""
     padding = getattr(model.tokenizer, "pad_token_id", None)
     return padding if padding is not None and 0 <= padding < model.cfg.d_vocab else 0

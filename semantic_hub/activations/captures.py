@@ -1,4 +1,8 @@
-"""Forward passes over many prompts that keep a few activations, and may overwrite others."""
+"""Forward passes over many prompts that keep a few activations, and may overwrite others.
+
+`capture` is the only loop over batches of the package: the residual stream, lenses, patching and
+language mass all read through it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.batches import Batch, batch_indices, pad
-from semantic_hub.activations.features import Feeder
-from semantic_hub.models.layers import running_to_layer
+from semantic_hub.activations.features import FeatureInjector
+from semantic_hub.models.layers import layer_hook, running_to_layer
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding
 
@@ -22,8 +26,8 @@ class Overwrite:
 
     Args:
         positions: Indices into the prompt's tokens, BOS included.
-        values: One for each position, of the activation's own shape after ``batch pos``; without
-            the head's axis where ``head`` is given.
+        values: One for each position, of the activation's shape after ``batch pos``; without the
+            head axis where ``head`` is given.
         head: The one head to overwrite, for activations ``[batch pos head d_head]``.
     """
 
@@ -33,89 +37,172 @@ class Overwrite:
 
 
 Overwrites = Mapping[str, Callable[[int], Overwrite | None]]
-"""Hook name to what is overwritten there in the prompt of an index."""
+"""Hook name to a function from the index of a prompt to what is overwritten there."""
 
 
 @dataclass(frozen=True, eq=False)
 class Captured:
-    """What one batch left behind.
+    """Activations that were kept of one batch.
 
     Args:
         prompts: Indices of the batch's prompts, in the caller's list.
-        rows: Of each place, which of these prompts it belongs to.
-        values: Hook name to ``[place *features]``, float32 on the model's device.
+        rows: For each kept position, which of these prompts it belongs to.
+        values: Hook name to ``[position *features]``, float32 on the model's device.
     """
 
     prompts: tuple[int, ...]
-    rows: Int[Tensor, " place"]
+    rows: Int[Tensor, " position"]
     values: Mapping[str, Tensor]
+
+    def prompt_means(self, values: Float[Tensor, "position ..."]) -> Float[Tensor, "prompt ..."]:
+        """Average values over the kept positions of each prompt."""
+        n_prompts = len(self.prompts)
+        if len(values) == n_prompts:
+            return values
+        rows = self.rows.to(values.device)
+        total = values.new_zeros(n_prompts, *values.shape[1:]).index_add_(0, rows, values)
+        counts = rows.bincount(minlength=n_prompts)
+        return total / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
 def capture(
     model: HookedModel,
     encodings: Sequence[Encoding],
-    places: Sequence[Sequence[int]],
+    positions: Sequence[Sequence[int]],
     hooks: Sequence[str],
-    keep: Callable[[Captured], None],
+    on_batch: Callable[[Captured], None],
     *,
     last_layer: int,
     overwrites: Overwrites | None = None,
     batch_size: int | Literal["auto"] = "auto",
     padding_side: Literal["left", "right"] = "right",
 ) -> None:
-    """Run prompts in batches of like length, up to a layer, and hand what was asked for to `keep`.
+    """Run prompts in batches of similar length, and hand the kept activations to `on_batch`.
 
     Args:
         model: The model.
         encodings: The prompts' tokens, and their features.
-        places: For each prompt the indices into its tokens that are kept, at least one.
+        positions: For each prompt the indices into its tokens that are kept, at least one.
         hooks: Names of the activations that are kept.
-        keep: Called once a batch, in an order of its own.
+        on_batch: Called once a batch. Batches come longest prompts first.
         last_layer: The forward pass stops after this layer.
-        overwrites: What is overwritten on the way; a kept activation is seen as overwritten.
+        overwrites: Activations to overwrite; a kept activation is read after that.
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens, and halves
             batches that do not fit into the GPU's memory.
         padding_side: Where batches are padded.
     """
-    writer, keeper = _Writer(overwrites or {}), _Keeper(hooks, places)
-    prepare = partial(pad, model, encodings, side=padding_side)
-    split = batch_size == "auto"
-    installed = [*writer.hooks(), *keeper.hooks()]
-    feeder = Feeder(model, encodings)
+    injector = FeatureInjector(model, encodings)
+    writer, keeper = _Writer(overwrites or {}), _Keeper(hooks, positions)
+
+    def run_batch(indices: list[int]) -> None:
+        batch = pad(model, encodings, indices, padding_side)
+        for part in (injector, writer, keeper):
+            part.start(batch)
+        fits = True
+        try:
+            run(batch.tokens, batch.attention_mask)
+        except torch.cuda.OutOfMemoryError:
+            if batch_size != "auto" or len(indices) == 1:
+                raise
+            fits = False
+        if fits:
+            on_batch(keeper.captured())
+            return
+        keeper.kept.clear()  # after the except block, so that the failed pass's memory is free
+        half = len(indices) // 2
+        run_batch(indices[:half])
+        run_batch(indices[half:])
+
     with (
         torch.inference_mode(),
-        feeder.feeding(),
-        running_to_layer(model, last_layer, installed) as run,
+        injector.injecting(),
+        running_to_layer(model, last_layer, [*writer.hooks(), *keeper.hooks()]) as run,
     ):
         for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
-            for part in _run(run, (feeder, writer, keeper), prepare, indices, split):
-                keep(part)
+            run_batch(indices)
+
+
+def capture_layers(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    positions: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    on_batch: Callable[[Captured, Float[Tensor, "position layer ..."]], None],
+    *,
+    hook: Callable[[int], str] = layer_hook,
+    reduce: Callable[[Captured, Tensor], Tensor] | None = None,
+    overwrites: Overwrites | None = None,
+    batch_size: int | Literal["auto"] = "auto",
+    padding_side: Literal["left", "right"] = "right",
+) -> None:
+    """Run prompts as `capture` does, and hand `on_batch` one activation at several layers.
+
+    Args:
+        model: The model.
+        encodings: The prompts' tokens, and their features.
+        positions: For each prompt the indices into its tokens that are kept, at least one.
+        layers: Which layers, 0..n_layers; the forward pass stops at the last of them.
+        on_batch: Called once a batch with what was captured and, stacked,
+            ``[position layer *features]``.
+        hook: From a layer to the name of the activation; the residual stream if left out.
+        reduce: Applied to each layer's ``[position *features]`` before they are stacked, to save
+            memory; see `Captured.prompt_means`.
+        overwrites: As for `capture`.
+        batch_size: As for `capture`.
+        padding_side: As for `capture`.
+    """
+    hooks = [hook(layer) for layer in layers]
+
+    def stack(captured: Captured) -> None:
+        values = [captured.values[name] for name in hooks]
+        if reduce is not None:
+            values = [reduce(captured, value) for value in values]
+        on_batch(captured, torch.stack(values, dim=1))
+
+    capture(
+        model,
+        encodings,
+        positions,
+        hooks,
+        stack,
+        last_layer=max(layers),
+        overwrites=overwrites,
+        batch_size=batch_size,
+        padding_side=padding_side,
+    )
 
 
 class _Keeper:
-    """Keeps what the current batch has at its places."""
+    """Hooks that keep activations at chosen positions of the current batch.
 
-    def __init__(self, names: Sequence[str], places: Sequence[Sequence[int]]) -> None:
-        self.names, self.places = names, places
+    Args:
+        names: Names of the activations.
+        positions: For each of the caller's prompts, the indices into its tokens.
+    """
 
-    def start(self, batch: Batch) -> None:
-        """Set what the hooks keep of the coming batch."""
-        self.batch = batch
-        where = [
-            (row, offset + place)
-            for row, (prompt, offset) in enumerate(zip(batch.prompts, batch.offsets, strict=True))
-            for place in self.places[prompt]
-        ]
-        self.rows, self.columns = torch.tensor(where).T
+    def __init__(self, names: Sequence[str], positions: Sequence[Sequence[int]]) -> None:
+        self.names, self.positions = names, positions
+        self.prompts: tuple[int, ...] = ()
+        self.rows = self.columns = torch.empty(0, dtype=torch.long)
         self.kept: dict[str, Tensor] = {}
 
+    def start(self, batch: Batch) -> None:
+        """Look up the rows and columns that are kept of the coming batch."""
+        cells = [
+            (row, offset + position)
+            for row, (prompt, offset) in enumerate(zip(batch.prompts, batch.offsets, strict=True))
+            for position in self.positions[prompt]
+        ]
+        self.rows, self.columns = torch.tensor(cells).T
+        self.prompts, self.kept = batch.prompts, {}
+
     def hooks(self) -> list[tuple[str, Callable[..., None]]]:
-        """One for each activation."""
+        """One hook for each activation."""
         return [(name, partial(self._keep, name)) for name in self.names]
 
-    def result(self) -> Captured:
-        """What the hooks have kept."""
-        return Captured(self.batch.prompts, self.rows, self.kept)
+    def captured(self) -> Captured:
+        """The activations that the hooks have kept."""
+        return Captured(self.prompts, self.rows, self.kept)
 
     def _keep(self, name: str, value: Float[Tensor, "batch pos ..."], hook: Any) -> None:
         device = value.device
@@ -123,22 +210,26 @@ class _Keeper:
 
 
 class _Writer:
-    """Overwrites, in the current batch, what each of its prompts asks for."""
+    """Hooks that overwrite activations of the current batch.
+
+    Args:
+        overwrites: What is overwritten, by hook and prompt.
+    """
 
     def __init__(self, overwrites: Overwrites) -> None:
         self.overwrites = overwrites
         self.current: dict[str, tuple[tuple[Tensor, ...], Tensor]] = {}
 
     def start(self, batch: Batch) -> None:
-        """Gather the coming batch's overwrites, hook by hook."""
+        """Gather the overwrites of the coming batch, hook by hook."""
         self.current = {
             name: gathered
-            for name, of in self.overwrites.items()
-            if (gathered := _gathered(batch, of)) is not None
+            for name, overwrite_of in self.overwrites.items()
+            if (gathered := _gathered(batch, overwrite_of)) is not None
         }
 
     def hooks(self) -> list[tuple[str, Callable[..., Tensor | None]]]:
-        """One for each activation."""
+        """One hook for each activation."""
         return [(name, partial(self._write, name)) for name in self.overwrites]
 
     def _write(self, name: str, value: Tensor, hook: Any) -> Tensor | None:
@@ -151,49 +242,22 @@ class _Writer:
 
 
 def _gathered(
-    batch: Batch, of: Callable[[int], Overwrite | None]
+    batch: Batch, overwrite_of: Callable[[int], Overwrite | None]
 ) -> tuple[tuple[Tensor, ...], Tensor] | None:
     """The index (rows, columns and, for single heads, heads) of all overwrites, and the values."""
-    found = [
+    overwrites = [
         (row, offset, overwrite)
         for row, (prompt, offset) in enumerate(zip(batch.prompts, batch.offsets, strict=True))
-        if (overwrite := of(prompt)) is not None
+        if (overwrite := overwrite_of(prompt)) is not None
     ]
-    if not found:
+    if not overwrites:
         return None
-    where = [
+    cells = [
         (row, offset + position, overwrite.head)
-        for row, offset, overwrite in found
+        for row, offset, overwrite in overwrites
         for position in overwrite.positions
     ]
-    rows, columns, heads = zip(*where, strict=True)
+    rows, columns, heads = zip(*cells, strict=True)
     index = (rows, columns) if heads[0] is None else (rows, columns, heads)
-    values = torch.cat([overwrite.values for _, _, overwrite in found])
+    values = torch.cat([overwrite.values for _, _, overwrite in overwrites])
     return tuple(torch.tensor(axis) for axis in index), values
-
-
-def _run(
-    run: Callable[..., None],
-    parts: tuple[Feeder, _Writer, _Keeper],
-    prepare: Callable[..., Batch],
-    indices: list[int],
-    split: bool,
-) -> list[Captured]:
-    """Run one batch, in halves if it does not fit into memory and ``split`` allows it."""
-    keeper = parts[-1]
-    batch = prepare(indices)
-    for part in parts:
-        part.start(batch)
-    fits = True
-    try:
-        run(batch.tokens, batch.attention_mask)
-    except torch.cuda.OutOfMemoryError:
-        if not split or len(indices) == 1:
-            raise
-        fits = False
-    if fits:
-        return [keeper.result()]
-    keeper.kept.clear()  # out here the failed pass is forgotten, and its memory free
-    half = len(indices) // 2
-    halves = (indices[:half], indices[half:])
-    return [part for some in halves for part in _run(run, parts, prepare, some, split)]

@@ -1,4 +1,12 @@
-"""Which columns of a batch are padding, which a BOS, and which its prompts' own tokens."""
+"""Columns of a batch: which are padding, BOS, a prompt's own tokens, or features.
+
+A hook sees activations by row and column of a batch, a researcher counts tokens of a prompt. This
+module translates between the two.
+
+The features of the batch that a model reads next are kept here per model (`_batch_features`), and
+not passed as an argument: hooks that need them, such as those of `semantic_hub.steer`, are called
+by the model, which hands them activations alone. `expect_batch_features` limits that to a context.
+"""
 
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,27 +25,27 @@ from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 
 @dataclass(frozen=True, eq=False)
 class SoftColumns:
-    """The features of a batch.
+    """Features of a batch, and where they are in it.
 
     Args:
         shape: Rows and columns of the batch.
         spans: For each row the columns of each of its spans.
-        rows: The row of every feature.
-        columns: Its column.
+        rows: For each feature its row.
+        columns: For each feature its column.
         features: The features, span by span.
     """
 
     shape: tuple[int, int]
     spans: tuple[tuple[range, ...], ...]
-    rows: Int[Tensor, " place"]
-    columns: Int[Tensor, " place"]
-    features: Float[Tensor, "place d_model"]
+    rows: Int[Tensor, " position"]
+    columns: Int[Tensor, " position"]
+    features: Float[Tensor, "position d_model"]
 
     @classmethod
     def of(
         cls, soft: Sequence[Sequence[PlacedSoftTokens]], offsets: Sequence[int], width: int
     ) -> "SoftColumns":
-        """Where a batch holds its prompts' features.
+        """Lay out the features of a batch's prompts by row and column.
 
         Args:
             soft: Each prompt's spans.
@@ -48,43 +56,49 @@ class SoftColumns:
             tuple(range(offset + p.positions.start, offset + p.positions.stop) for p in placed)
             for placed, offset in zip(soft, offsets, strict=True)
         )
-        where = [(row, column) for row, of in enumerate(spans) for span in of for column in span]
+        cells = [
+            (row, column)
+            for row, row_spans in enumerate(spans)
+            for span in row_spans
+            for column in span
+        ]
         features = [place.span.features for placed in soft for place in placed]
-        rows, columns = torch.tensor(where, dtype=torch.long).reshape(-1, 2).T
+        rows, columns = torch.tensor(cells, dtype=torch.long).reshape(-1, 2).T
         together = torch.cat(features) if features else torch.empty(0, 0)
         return cls((len(spans), width), spans, rows, columns, together)
 
 
-_announced: "weakref.WeakKeyDictionary[Any, SoftColumns | None]" = weakref.WeakKeyDictionary()
+_batch_features: "weakref.WeakKeyDictionary[Any, SoftColumns | None]" = weakref.WeakKeyDictionary()
+"""Model to the features of the batch that it reads next; see the module's text."""
 
 
 @contextmanager
-def announcing(model: HookedModel) -> Iterator[None]:
-    """For the time of the context, `announce` tells what the model reads; then as it was before."""
-    before = _announced.get(model)
-    _announced[model] = None
+def expect_batch_features(model: HookedModel) -> Iterator[None]:
+    """Context in which `set_batch_features` applies; on leaving, the features are as before."""
+    before = _batch_features.get(model)
+    _batch_features[model] = None
     try:
         yield
     finally:
-        _announced[model] = before
+        _batch_features[model] = before
 
 
-def announce(model: HookedModel, soft: SoftColumns) -> None:
-    """Say what the model reads next."""
-    _announced[model] = soft
+def set_batch_features(model: HookedModel, soft: SoftColumns) -> None:
+    """Set the features of the batch that the model reads next."""
+    _batch_features[model] = soft
 
 
-def announced(model: HookedModel, shape: Sequence[int]) -> SoftColumns | None:
+def current_batch_features(model: HookedModel, shape: Sequence[int]) -> SoftColumns | None:
     """The features of the batch that the model reads; None if it has none.
 
     Args:
         model: The model.
-        shape: Rows and columns that it reads.
+        shape: Rows and columns of the forward pass.
 
     Raises:
-        SemanticHubError: A batch of another shape than the announced one.
+        SemanticHubError: The shape is not that of the batch whose features were set.
     """
-    soft = _announced.get(model)
+    soft = _batch_features.get(model)
     if soft is not None and soft.shape != tuple(shape):
         raise SemanticHubError(
             "soft tokens",
@@ -97,12 +111,13 @@ def announced(model: HookedModel, shape: Sequence[int]) -> SoftColumns | None:
 
 @dataclass(frozen=True, eq=False)
 class PromptColumns:
-    """The columns of a batch of prompts.
+    """Padding, BOS and features of a batch of prompts, by column.
 
     Args:
         real: False for padding.
-        bos: Whether a row's first real token is a BOS, or ``[CLS]``, which are no token of its own.
-        soft: Where their features are; None if they have none.
+        bos: Whether a row's first real token is a BOS or ``[CLS]``, which is none of the prompt's
+            own tokens.
+        soft: Where the prompts' features are; None if they have none.
     """
 
     real: Bool[Tensor, "batch pos"]
@@ -110,27 +125,27 @@ class PromptColumns:
     soft: SoftColumns | None = None
 
     def own(self, row: int) -> list[int]:
-        """The columns of a prompt's own tokens."""
+        """Columns of the own tokens of the prompt in a row."""
         return self.real[row].nonzero().flatten().tolist()[int(self.bos[row]) :]
 
     def spans(self, row: int) -> tuple[range, ...]:
-        """The columns of each of a prompt's spans of features."""
+        """Columns of each span of features of the prompt in a row."""
         return () if self.soft is None else self.soft.spans[row]
 
 
 def prompt_columns(model: HookedModel, arguments: Mapping[str, Any]) -> PromptColumns:
-    """The columns of the prompts that a forward pass is given.
+    """Find padding, BOS and features in the arguments of a forward pass.
 
-    Padding is what the pass's own attention mask says, else what TransformerLens reads off the
-    tokens; a prompt by itself has none.
+    Padding is taken from the attention mask if one is passed, else from the tokens as
+    TransformerLens does it; a single prompt has none.
 
     Args:
         model: The model.
-        arguments: What its ``forward`` is called with, by name.
+        arguments: Arguments of its ``forward``, by name.
 
     Raises:
-        SemanticHubError: A row that is padding throughout, or a batch other than the one whose
-            features are in place.
+        SemanticHubError: A row that is all padding, or a batch other than the one whose features
+            were set.
     """
     tokens, mask = input_tokens(model, arguments), arguments.get("attention_mask")
     if mask is None or mask.ndim != 2:
@@ -143,18 +158,18 @@ def prompt_columns(model: HookedModel, arguments: Mapping[str, Any]) -> PromptCo
             expected="at least one real token in each row",
             fix="Mend the attention mask, or leave the row out.",
         )
-    soft = announced(model, real.shape)
+    soft = current_batch_features(model, real.shape)
     return PromptColumns(real, _starts_with_bos(model, tokens, real), soft)
 
 
 def input_tokens(model: HookedModel, arguments: Mapping[str, Any]) -> Tensor:
-    """The ``input`` of a call: ``[batch pos]`` tokens, made as the model itself makes them.
+    """Tokens ``[batch pos]`` of the ``input`` of a call, made as the model itself makes them.
 
-    Embeddings, ``[batch pos d_model]``, are returned as they are unless their ``tokens`` are given.
+    Embeddings, ``[batch pos d_model]``, are returned as they are unless ``tokens`` are passed too.
 
     Args:
         model: The model.
-        arguments: What its ``forward`` or ``generate`` is called with, by name.
+        arguments: Arguments of its ``forward`` or ``generate``, by name.
     """
     given = arguments.get("input", "")
     if isinstance(given, str | list):
@@ -170,14 +185,14 @@ def input_tokens(model: HookedModel, arguments: Mapping[str, Any]) -> Tensor:
 
 
 def is_embedded(given: object) -> bool:
-    """Whether an input is embeddings and not tokens or text."""
+    """Whether an input is embeddings rather than tokens or text."""
     return isinstance(given, Tensor) and given.is_floating_point()
 
 
 def _mask(
     model: HookedModel, tokens: Int[Tensor, "batch pos"], arguments: Mapping[str, Any]
 ) -> Int[Tensor, "batch pos"]:
-    """The mask that TransformerLens reads off the tokens; all true for one prompt."""
+    """The attention mask that TransformerLens makes of the tokens; all ones for a single prompt."""
     from transformer_lens.utilities.tokenize_utils import get_attention_mask
 
     if len(tokens) == 1 or getattr(model.tokenizer, "pad_token_id", None) is None:
@@ -193,6 +208,7 @@ def _mask(
 def _starts_with_bos(
     model: HookedModel, tokens: Tensor, real: Bool[Tensor, "batch pos"]
 ) -> Bool[Tensor, " batch"]:
+    """Whether the first real token of each row is a BOS or ``[CLS]``."""
     if model.tokenizer is None or tokens.ndim > 2:
         return torch.zeros(len(real), dtype=torch.bool)
     marks = {model.tokenizer.bos_token_id, model.tokenizer.cls_token_id} - {None}

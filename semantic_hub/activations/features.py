@@ -1,8 +1,8 @@
-"""Forward passes that read features: they are put in place of embeddings, for that pass alone.
+"""Put features of images or sounds in place of token embeddings during forward passes.
 
-What the model's embedding gives is overwritten where placeholders are, so that ``hook_embed`` holds
+The output of the model's embedding is overwritten at the placeholders, so that ``hook_embed`` holds
 the features. A hook at ``hook_embed`` itself would not do: the ``generate`` of a
-``HookedTransformer`` embeds its prompts without it. It is overwritten wherever prompts are
+``HookedTransformer`` embeds its prompts without it. The output is overwritten whenever prompts are
 embedded: in every pass of a generation without a key-value cache, in the first one with it.
 """
 
@@ -17,9 +17,9 @@ from torch import Tensor
 from semantic_hub.activations.batches import Batch, pad
 from semantic_hub.activations.columns import (
     SoftColumns,
-    announce,
-    announced,
-    announcing,
+    current_batch_features,
+    expect_batch_features,
+    set_batch_features,
 )
 from semantic_hub.activations.forward_passes import PassFollower
 from semantic_hub.errors import SemanticHubError
@@ -29,14 +29,14 @@ from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
 
 
 @contextmanager
-def feeding(
+def injecting_features(
     model: HookedModel,
     prompts: Sequence[PromptLike],
     padding_side: Literal["left", "right"] = "right",
 ) -> Iterator[Batch]:
-    """Within the context the model reads these prompts, features included, as one batch.
+    """Context in which the model reads these prompts, features included, as one batch.
 
-    For passes of your own; all functions of this package that take prompts do this by themselves.
+    For forward passes of your own; functions of this package that take prompts do this themselves.
 
     Args:
         model: The model.
@@ -54,21 +54,21 @@ def feeding(
         >>> from semantic_hub.prompts.prompt import Prompt
         >>> from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
         >>> span = SoftTokens(torch.ones(4, model.cfg.d_model))
-        >>> with feeding(model, [Prompt(f"{SOFT} the dog is", soft=(span,))]) as batch:
+        >>> with injecting_features(model, [Prompt(f"{SOFT} the dog is", soft=(span,))]) as batch:
         ...     logits = model(batch.tokens)
         >>> logits.shape[1] == batch.tokens.shape[1]
         True
     """
     encodings = encode(model, prompts)
-    feeder = Feeder(model, encodings)
-    with feeder.feeding():
+    injector = FeatureInjector(model, encodings)
+    with injector.injecting():
         batch = pad(model, encodings, range(len(encodings)), padding_side)
-        feeder.start(batch)
+        injector.start(batch)
         yield batch
 
 
-class Feeder:
-    """Puts the features of prompts in their places, batch by batch.
+class FeatureInjector:
+    """Writes the features of prompts into the model's embeddings, batch by batch.
 
     Args:
         model: The model.
@@ -77,13 +77,14 @@ class Feeder:
 
     def __init__(self, model: HookedModel, encodings: Sequence[Encoding]) -> None:
         self.model, self.encodings = model, encodings
+        self._any_features = any(encoding.soft for encoding in encodings)
         self._follower = PassFollower(model)
 
     @contextmanager
-    def feeding(self) -> Iterator[None]:
-        """For the time of the context; prompts without features cost nothing."""
-        with announcing(self.model):
-            if not self._any():
+    def injecting(self) -> Iterator[None]:
+        """Context in which features are written; prompts without features cost nothing."""
+        with expect_batch_features(self.model):
+            if not self._any_features:
                 yield
                 return
             hook = embedding_module(self.model).register_forward_hook(self._write)
@@ -94,42 +95,42 @@ class Feeder:
                 hook.remove()
 
     def start(self, batch: Batch) -> None:
-        """Say which prompts the coming passes read."""
-        if self._any():
+        """Set the batch that the coming passes read."""
+        if self._any_features:
             soft = [self.encodings[prompt].soft for prompt in batch.prompts]
-            announce(self.model, SoftColumns.of(soft, batch.offsets, batch.tokens.shape[1]))
-
-    def _any(self) -> bool:
-        return any(encoding.soft for encoding in self.encodings)
+            width = batch.tokens.shape[1]
+            set_batch_features(self.model, SoftColumns.of(soft, batch.offsets, width))
 
     def _write(
         self, module: torch.nn.Module, inputs: Any, output: Float[Tensor, "batch pos d_model"]
     ) -> Float[Tensor, "batch pos d_model"] | None:
-        soft = self._in_reach(output.shape[:2])
+        soft = self._features_to_write(output.shape[:2])
         if soft is None or not len(soft.rows):
             return None
         changed = output.clone()
-        where = soft.rows.to(output.device), soft.columns.to(output.device)
-        changed[where] = soft.features.to(output)
+        cells = soft.rows.to(output.device), soft.columns.to(output.device)
+        changed[cells] = soft.features.to(output)
         return changed
 
-    def _in_reach(self, shape: Sequence[int]) -> SoftColumns | None:
-        """The features of the prompts, if it is these that are embedded."""
-        reading = self._follower.current
-        if reading is None:
-            if self._follower.first_pass_is_to_come is None:
+    def _features_to_write(self, shape: Sequence[int]) -> SoftColumns | None:
+        """The prompts' features, if the embedding is of the prompts and not of later tokens."""
+        current = self._follower.current
+        if current is None:
+            before_first_pass = self._follower.before_first_pass
+            if before_first_pass is None:
                 raise _unknown_pass()
-            return announced(self.model, shape) if self._follower.first_pass_is_to_come else None
-        if reading.prompts is None:
+            return current_batch_features(self.model, shape) if before_first_pass else None
+        if current.prompts is None:
             return None
-        there_are = reading.prompts.real.shape[1] + reading.n_generated
-        return reading.prompts.soft if shape[1] == there_are else None
+        n_columns = current.prompts.real.shape[1] + current.n_generated
+        return current.prompts.soft if shape[1] == n_columns else None
 
 
 def _unknown_pass() -> SemanticHubError:
+    """The error for a pass whose prompts are unknown."""
     return SemanticHubError(
         "soft tokens",
         got="a forward pass that did not enter through the model itself (hf_generate?)",
         expected="model(...), run_with_cache, run_with_hooks or generate",
-        fix="Use one of these: only there it is known what is read.",
+        fix="Use one of these: for other calls it is unknown which prompts are read.",
     )

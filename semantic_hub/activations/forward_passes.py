@@ -1,10 +1,10 @@
-"""Which columns of a forward pass are the prompt's: with padding, with a BOS, while generating.
+"""Follow a model's forward passes, so that hooks know which columns are the prompt's.
 
 A hook sees ``[batch, column, d_model]`` and nothing else. In a step of ``generate`` with a cache
 that is one column, without a cache it is the whole text so far; either may come from a padded
-batch. So the passes are followed from outside: the first one of a ``generate`` call reads the
-prompts, of P columns; P + k columns exist in the k-th after it, and it reads the last of them. Any
-other pass reads prompts of its own, or, on top of a filled cache, what comes after them.
+batch. So `PassFollower` wraps the model's methods and keeps count: the first pass of a ``generate``
+call reads the prompts, of P columns; P + k columns exist in the k-th pass after it, which reads the
+last of them. Any other pass reads new prompts, or, with a filled cache, what comes after prompts.
 """
 
 import inspect
@@ -22,14 +22,17 @@ from semantic_hub.activations.columns import (
 )
 from semantic_hub.models.protocol import HookedModel
 
+_ABSENT = object()
+"""Marks a method that the instance did not override."""
+
 
 @dataclass(frozen=True, eq=False)
 class ForwardPass:
-    """What the current pass reads.
+    """The forward pass that is running.
 
     Args:
-        prompts: The prompts that all began with; None if another pass, not followed, read them.
-        n_generated: Columns that there are after the prompts', if they are known.
+        prompts: Columns of the prompts; None if an earlier pass that was not followed read them.
+        n_generated: Number of columns after the prompts, where they are known.
     """
 
     prompts: PromptColumns | None
@@ -37,7 +40,7 @@ class ForwardPass:
 
 
 class PassFollower:
-    """Follows a model's forward passes; see the module's text.
+    """Keeps track of which prompts a model's forward passes read; see the module's text.
 
     Args:
         model: The model.
@@ -53,65 +56,69 @@ class PassFollower:
         self._model = model
         self._generation: _Generation | None = None
         self.current: ForwardPass | None = None
-        """The pass that is under way; None outside of one."""
+        """The pass that is running; None outside of one."""
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """For the time of the context, the model's entrances tell what they are given.
+        """Wrap ``forward`` and ``generate`` so that their arguments are recorded.
 
-        They are replaced on the instance alone, and put back as they were.
+        They are replaced on this instance of the model only, and put back afterwards.
         """
-        entrances = {
-            "forward": self._told_of_passes,
-            "generate": self._told_of_generation,
-            "generate_stream": self._told_of_stream,
+        wrapped_methods = {
+            "forward": self._wrap_forward,
+            "generate": self._wrap_generate,
+            "generate_stream": self._wrap_generate_stream,
         }
         with ExitStack() as stack:
-            for name, told in entrances.items():
+            for name, wrap in wrapped_methods.items():
                 if hasattr(self._model, name):
-                    stack.enter_context(_replaced(self._model, name, told))
+                    stack.enter_context(_replaced(self._model, name, wrap))
             yield
 
     @property
-    def first_pass_is_to_come(self) -> bool | None:
-        """Of a ``generate`` call that is under way; None outside of one."""
+    def before_first_pass(self) -> bool | None:
+        """Whether the running ``generate`` call has made no pass yet; None outside of one."""
         return None if self._generation is None else self._generation.last is None
 
-    def _told_of_passes(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_forward(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        """``forward``, with its pass recorded in `current`."""
         arguments_of = _arguments(forward)
 
         @wraps(forward)
-        def told(*args: Any, **kwargs: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
             self.current = self._next_pass(arguments_of(*args, **kwargs))
             try:
                 return forward(*args, **kwargs)
             finally:
                 self.current = None
 
-        return told
+        return wrapped
 
-    def _told_of_generation(self, generate: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_generate(self, generate: Callable[..., Any]) -> Callable[..., Any]:
+        """``generate``, with the call recorded while it runs."""
         arguments_of = _arguments(generate)
 
         @wraps(generate)
-        def told(*args: Any, **kwargs: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
             with self._generating(arguments_of(*args, **kwargs)):
                 return generate(*args, **kwargs)
 
-        return told
+        return wrapped
 
-    def _told_of_stream(self, generate_stream: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_generate_stream(self, generate_stream: Callable[..., Any]) -> Callable[..., Any]:
+        """``generate_stream``, with the call recorded while it runs."""
         arguments_of = _arguments(generate_stream)
 
         @wraps(generate_stream)
-        def told(*args: Any, **kwargs: Any) -> Any:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
             with self._generating(arguments_of(*args, **kwargs)):
                 yield from generate_stream(*args, **kwargs)
 
-        return told
+        return wrapped
 
     @contextmanager
     def _generating(self, arguments: Mapping[str, Any]) -> Iterator[None]:
+        """Context of one ``generate`` call."""
         self._generation = _Generation(arguments)
         try:
             yield
@@ -119,6 +126,7 @@ class PassFollower:
             self._generation = None
 
     def _next_pass(self, arguments: Mapping[str, Any]) -> ForwardPass:
+        """What a pass with these arguments reads."""
         generation = self._generation
         if generation is None:
             known = _n_cached(arguments) == 0
@@ -136,41 +144,38 @@ class PassFollower:
 
 
 class _Generation:
-    """A ``generate`` call that is under way, its arguments, and its last forward pass so far."""
+    """A running ``generate`` call: its arguments, and its last forward pass so far."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self.arguments = arguments
         self.last: ForwardPass | None = None
 
     def prompts(self, model: HookedModel) -> Any:
-        """What was given, as tokens; lists of text are padded on the left, as ``generate`` does."""
+        """The call's prompts as tokens; lists of text are padded left, as ``generate`` does."""
         given = self.arguments.get("input", "")
         several = isinstance(given, list) and len(given) > 1
         side = {"padding_side": "left"} if several else {}
         return input_tokens(model, {**self.arguments, **side})
 
 
-_ABSENT = object()
-
-
 @contextmanager
 def _replaced(
-    thing: Any, name: str, told: Callable[[Callable[..., Any]], Callable[..., Any]]
+    model: HookedModel, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> Iterator[None]:
-    """A method replaced on one instance."""
-    own = vars(thing)
-    before = own.get(name, _ABSENT)
-    own[name] = told(getattr(thing, name))
+    """Context in which one instance's method is wrapped."""
+    attributes = vars(model)
+    before = attributes.get(name, _ABSENT)
+    attributes[name] = wrap(getattr(model, name))
     try:
         yield
     finally:
-        del own[name]
+        del attributes[name]
         if before is not _ABSENT:
-            own[name] = before
+            attributes[name] = before
 
 
 def _arguments(function: Callable[..., Any]) -> Callable[..., Mapping[str, Any]]:
-    """From a call to the arguments that it passes, by name."""
+    """A function that binds the arguments of a call to their names."""
     signature = inspect.signature(function)
 
     def arguments(*args: Any, **kwargs: Any) -> Mapping[str, Any]:
@@ -181,7 +186,7 @@ def _arguments(function: Callable[..., Any]) -> Callable[..., Mapping[str, Any]]
 
 
 def _n_cached(arguments: Mapping[str, Any]) -> int:
-    """Columns in the cache that a forward pass is given."""
+    """Number of columns in the key-value cache that a forward pass is called with."""
     if (cache := arguments.get("past_kv_cache")) is not None:
         return cache[0].past_keys.shape[1]
     cache = arguments.get("past_key_values")

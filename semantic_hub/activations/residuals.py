@@ -1,4 +1,4 @@
-"""One streamed capture of the residual stream that every measure reads from."""
+"""The residual stream of many prompts at chosen positions, at every layer."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.captures import Captured, Overwrites, capture
+from semantic_hub.activations.captures import Captured, Overwrites, capture_layers
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
@@ -19,18 +19,18 @@ from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode, special_t
 def residual_stream(
     model: HookedModel,
     prompts: Sequence[PromptLike],
+    *,
     positions: Positions = "last",
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
-    *,
     overwrites: Overwrites | None = None,
     padding_side: Literal["left", "right"] = "right",
 ) -> Float[Tensor, "prompt layer d_model"]:
-    """The residual stream at chosen positions of many prompts, at every layer.
+    """Read the residual stream of many prompts at chosen positions, at every layer.
 
     Layer 0 is the input of the first block, ``k`` the stream after block ``k``; the last one is
     before the final norm. Prompts are sorted by length and batched, the forward pass stops at the
-    last asked-for layer, and only the read positions are ever kept. Padding changes no number.
+    last requested layer, and only the read positions are ever kept. Padding changes no number.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``, encoders (BERT family) included.
@@ -42,12 +42,12 @@ def residual_stream(
         layers: Which layers, 0..n_layers; ``None`` for all.
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens, and halves
             batches that do not fit into the GPU's memory.
-        overwrites: Activations to overwrite on the way: hook name to a function from the prompt's
-            index to an `Overwrite` or None. What is read is read after that.
+        overwrites: Activations to overwrite: hook name to a function from the prompt's index to an
+            `Overwrite` or None. The stream is read after that.
         padding_side: Where batches are padded.
 
     Returns:
-        ``[prompt, layer, d_model]``, float32 on the CPU, in the order asked for.
+        ``[prompt, layer, d_model]``, float32 on the CPU, in the order of prompts and layers.
 
     Raises:
         SemanticHubError: No prompts, an empty or too long one, a layer or position out of range,
@@ -60,61 +60,59 @@ def residual_stream(
         (2, 2)
     """
     check_model(model)
-    wanted = check_layers(model, layers)
+    requested = check_layers(model, layers)
+    read_layers = sorted(set(requested))
     encodings = encode(model, prompts)
-    read = read_positions(
+    indices = read_positions(
         [as_prompt(prompt) for prompt in prompts], encodings, positions, special_token_ids(model)
     )
-    needed = sorted(set(wanted))
-    states = torch.empty(len(encodings), len(needed), model.cfg.d_model)
+    states = torch.empty(len(encodings), len(read_layers), model.cfg.d_model)
 
-    def keep(captured: Captured) -> None:
-        found = _means(captured, needed)
-        _check_finite(found, needed, captured.prompts)
-        states[list(captured.prompts)] = found
+    def on_batch(captured: Captured, means: Float[Tensor, "prompt layer d_model"]) -> None:
+        check_finite("residual_stream", means, read_layers, captured.prompts)
+        states[list(captured.prompts)] = means
 
-    capture(
+    capture_layers(
         model,
         encodings,
-        read,
-        [layer_hook(layer) for layer in needed],
-        keep,
-        last_layer=needed[-1],
+        indices,
+        read_layers,
+        on_batch,
+        reduce=lambda captured, values: captured.prompt_means(values).cpu(),
         overwrites=overwrites,
         batch_size=batch_size,
         padding_side=padding_side,
     )
-    return states[:, [needed.index(layer) for layer in wanted]]
+    return states[:, [read_layers.index(layer) for layer in requested]]
 
 
-def _check_finite(
-    states: Float[Tensor, "prompt layer d_model"], layers: Sequence[int], prompts: Sequence[int]
+def check_finite(
+    operation: str,
+    values: Float[Tensor, "prompt layer *features"],
+    layers: Sequence[int],
+    prompts: Sequence[int],
+    what: str = "prompt",
 ) -> None:
-    bad = ~states.isfinite().all(dim=-1)
+    """Raise if a value that was computed from activations is NaN or infinite.
+
+    Args:
+        operation: The user's call, for the error.
+        values: Numbers of each prompt and layer.
+        layers: Numbers of the layers.
+        prompts: Indices of the prompts, in the caller's list.
+        what: Name of a prompt in the error.
+
+    Raises:
+        SemanticHubError: The message has the first such layer, and a prompt.
+    """
+    bad = ~values.isfinite().all(dim=-1)
     if not bad.any():
         return
     first = int(bad.any(dim=0).nonzero()[0])
     prompt = prompts[int(bad[:, first].nonzero()[0])]
     raise SemanticHubError(
-        "residual_stream",
-        got=f"NaN or infinity at layer {layers[first]} of prompt {prompt}",
+        operation,
+        got=f"NaN or infinity at layer {layers[first]} of {what} {prompt}",
         expected="finite activations",
         fix="Load the model in float32 or bfloat16, and check its weights.",
     )
-
-
-def _means(captured: Captured, layers: Sequence[int]) -> Float[Tensor, "prompt layer d_model"]:
-    """The mean over each prompt's places."""
-    means = [_mean(captured, captured.values[layer_hook(layer)]) for layer in layers]
-    return torch.stack([mean.cpu() for mean in means], dim=1)
-
-
-def _mean(
-    captured: Captured, values: Float[Tensor, "place d_model"]
-) -> Float[Tensor, "prompt d_model"]:
-    n_prompts = len(captured.prompts)
-    if len(values) == n_prompts:
-        return values
-    rows = captured.rows.to(values.device)
-    total = values.new_zeros(n_prompts, values.shape[-1]).index_add_(0, rows, values)
-    return total / rows.bincount(minlength=n_prompts)[:, None]

@@ -217,7 +217,9 @@ def _states(
 ) -> dict[str, dict[str, Float[Tensor, "layer d_model"]]]:
     """The states of every item, read in one go."""
     prompts = [prompt for said in items.values() for prompt in said.values()]
-    read = iter(residual_stream(model, prompts, positions, layers, batch_size))
+    read = iter(
+        residual_stream(model, prompts, positions=positions, layers=layers, batch_size=batch_size)
+    )
     return {name: {label: next(read) for label in said} for name, said in items.items()}
 
 

@@ -142,8 +142,13 @@ class _Reader:
         """States of both sides."""
         fresh = [p for p in dict.fromkeys(pairs.x + pairs.y) if p not in self.known]
         if fresh:
-            where = (self.positions, self.layers, self.batch_size)
-            states = residual_stream(self.model, fresh, *where)
+            states = residual_stream(
+                self.model,
+                fresh,
+                positions=self.positions,
+                layers=self.layers,
+                batch_size=self.batch_size,
+            )
             self.known.update(zip(fresh, states, strict=True))
         return [torch.stack([self.known[prompt] for prompt in side]) for side in (pairs.x, pairs.y)]
 

@@ -37,7 +37,7 @@ from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.steering import steer_texts
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.positions import ends_of
+from semantic_hub.prompts.positions import last_token_spans
 from semantic_hub.prompts.prompt import encode
 from semantic_hub.prompts.words import word_tokens
 from semantic_hub.statistics.resampling import Resampling
@@ -261,7 +261,7 @@ def _all_directions(model: HookedModel, told: Steering) -> dict[str, dict[int, D
 
 def _positions(model: HookedModel, steering: Steering) -> SteeredPositions:
     if isinstance(steering.positions, EndsOf):
-        return ends_of(model, steering.prompts, steering.positions.texts)
+        return last_token_spans(model, steering.prompts, steering.positions.texts)
     return steering.positions
 
 

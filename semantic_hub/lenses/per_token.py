@@ -8,12 +8,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from semantic_hub.activations.captures import Captured, capture
+from semantic_hub.activations.captures import Captured, capture_layers
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.projection import lens_logits
 from semantic_hub.lenses.topk import check_k
-from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.text import token_text
@@ -178,12 +177,12 @@ def _states(
     model: HookedModel, encoding: Encoding, layers: Sequence[int]
 ) -> Float[Tensor, "pos layer d_model"]:
     """Residual stream at all of a prompt's own positions."""
-    hooks, kept = [layer_hook(layer) for layer in layers], []
+    kept: list[Tensor] = []
 
-    def keep(captured: Captured) -> None:
-        kept.append(torch.stack([captured.values[hook].cpu() for hook in hooks], dim=1))
+    def keep(captured: Captured, states: Float[Tensor, "pos layer d_model"]) -> None:
+        kept.append(states.cpu())
 
-    capture(model, [encoding], [encoding.own_positions], hooks, keep, last_layer=max(layers))
+    capture_layers(model, [encoding], [encoding.own_positions], layers, keep)
     return kept[0]
 
 

@@ -1,4 +1,4 @@
-"""Layers: their numbers, their hooks, and forward passes that stop at one.
+"""Layer numbers, their hooks and names, and forward passes that stop at a layer.
 
 Layers are counted 0..n_layers everywhere: 0 is the input of the first block (for Gemma after its
 embedding scale, for GPT-2 with the positional embedding added), ``k`` the stream after block ``k``.
@@ -19,26 +19,26 @@ from semantic_hub.models.protocol import HookedModel
 
 
 def check_layers(model: HookedModel, layers: Sequence[int] | None) -> list[int]:
-    """The asked-for layers as a list; ``None`` means all of them, 0..n_layers.
+    """Check layer numbers, and return them as a list; ``None`` means all, 0..n_layers.
 
     Raises:
-        SemanticHubError: If a layer is out of range or none is asked for.
+        SemanticHubError: If a layer is out of range, or the list is empty.
     """
     last = model.cfg.n_layers
-    asked = list(range(last + 1)) if layers is None else [int(layer) for layer in layers]
-    wrong = [layer for layer in asked if not 0 <= layer <= last]
-    if wrong or not asked:
+    requested = list(range(last + 1)) if layers is None else [int(layer) for layer in layers]
+    wrong = [layer for layer in requested if not 0 <= layer <= last]
+    if wrong or not requested:
         raise SemanticHubError(
             "layers",
             got=f"layer {wrong[0]}" if wrong else "no layers",
             expected=f"layers 0 to {last} (0 is the embedding, {last} the last block's output)",
             fix="Leave layers out to read them all.",
         )
-    return asked
+    return requested
 
 
 def layer_hook(layer: int) -> str:
-    """The hook that sees the residual stream at a layer (see the module's convention).
+    """Name of the hook on the residual stream at a layer (see the module's convention).
 
     Example:
         >>> layer_hook(0), layer_hook(3)
@@ -48,7 +48,7 @@ def layer_hook(layer: int) -> str:
 
 
 def layer_name(layer: int) -> str:
-    """What figures and tables call a layer.
+    """Name of a layer in figures and tables.
 
     Example:
         >>> layer_name(0), layer_name(3)
@@ -58,10 +58,10 @@ def layer_name(layer: int) -> str:
 
 
 def embedding_module(model: HookedModel) -> Any:
-    """The module that turns token ids into what ``hook_embed`` holds.
+    """The module that turns token ids into the embeddings of ``hook_embed``.
 
     Raises:
-        SemanticHubError: A model that has no single one.
+        SemanticHubError: A model that has no single stack of blocks.
     """
     if not hasattr(model, "blocks"):
         raise _no_single_stack(model)
@@ -75,7 +75,7 @@ def running_to_layer(
     last_layer: int,
     hooks: Sequence[tuple[str, Callable[..., Any]]],
 ) -> Iterator[Callable[[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]], None]]:
-    """Hooks stay in place over many forward passes, each of which stops at ``last_layer``.
+    """Context for many forward passes with the same hooks, each of which stops at ``last_layer``.
 
     Args:
         model: The model.
@@ -83,7 +83,7 @@ def running_to_layer(
         hooks: ``(hook name, function)``.
 
     Yields:
-        ``run(tokens, attention_mask)``, a forward pass for the hooks' sake alone.
+        ``run(tokens, attention_mask)``, a forward pass that returns nothing.
     """
     if not hasattr(model, "blocks"):
         raise _no_single_stack(model)
@@ -105,13 +105,14 @@ def running_to_layer(
 
 
 def _stop_bridge(value: Tensor, hook: Any) -> None:
-    """A bridge's forward pass ends, and returns, wherever this exception comes up."""
+    """End a bridge's forward pass: it returns where this exception is raised."""
     from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
     raise StopAtLayerException(value)
 
 
 def _no_single_stack(model: HookedModel) -> SemanticHubError:
+    """The error for an encoder-decoder model."""
     return SemanticHubError(
         "residual_stream",
         got=f"{Path(model.cfg.model_name).name}, which has no single stack of blocks",

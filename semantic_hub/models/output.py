@@ -1,4 +1,4 @@
-"""A decoder's way out: its final norm and unembedding, as its own modules compute them."""
+"""Final layer norm and unembedding of a decoder, computed by the model's own modules."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from semantic_hub.models.protocol import HookedModel, first_parameter
 
 
 def predicts_next_token(model: HookedModel) -> bool:
-    """Whether the last layer, normed and unembedded, is the model's next-token prediction.
+    """Whether the model predicts next tokens from its last layer, as a decoder does.
 
     False for encoders (BERT family), which have no next-token lens.
     """
@@ -24,10 +24,10 @@ def predicts_next_token(model: HookedModel) -> bool:
 
 
 def check_predicts_next_token(model: HookedModel, operation: str) -> None:
-    """Refuse a model that :func:`predicts_next_token` denies.
+    """Raise unless the model predicts next tokens.
 
     Raises:
-        SemanticHubError: For such a model.
+        SemanticHubError: The model is an encoder.
     """
     if not predicts_next_token(model):
         raise SemanticHubError(
@@ -41,7 +41,7 @@ def check_predicts_next_token(model: HookedModel, operation: str) -> None:
 def final_norm(
     model: HookedModel, residual: Float[Tensor, "*axes d_model"]
 ) -> Float[Tensor, "*axes d_model"]:
-    """The model's own final norm, on its device and in its dtype; statistics are in float32.
+    """Apply the model's final norm, on its device and in its dtype; statistics are in float32.
 
     Args:
         model: A decoder.
@@ -58,7 +58,7 @@ def final_norm(
 def unembed(
     model: HookedModel, residual: Float[Tensor, "*axes d_model"]
 ) -> Float[Tensor, "*axes d_vocab"]:
-    """The model's own logits from normed states, its soft cap or logit scale included.
+    """Compute the model's logits from normed states, its soft cap or logit scale included.
 
     ``unembed(model, final_norm(model, states))`` at the last layer are the model's logits.
 
@@ -93,10 +93,10 @@ def unembedding(
 
 
 def _for_module(model: HookedModel, module: Any, states: Tensor) -> Tensor:
-    """States in the model's dtype, on the device where the module is (models may span several)."""
+    """States in the model's dtype, on the module's device (a model may span several devices)."""
     first = first_parameter(model)
-    own = next(module.parameters(), first) if hasattr(module, "parameters") else first
-    return states.to(device=own.device, dtype=first.dtype)
+    parameter = next(module.parameters(), first) if hasattr(module, "parameters") else first
+    return states.to(device=parameter.device, dtype=first.dtype)
 
 
 def _with_batch_and_pos(
@@ -108,6 +108,7 @@ def _with_batch_and_pos(
 
 
 def _output_transform(model: Any) -> Callable[[Tensor], Tensor]:
+    """The soft cap or scale that the model applies to its logits."""
     if isinstance(model, bridge_class()):
         return model.adapter.apply_output_logits_transform
     cap = model.cfg.output_logits_soft_cap

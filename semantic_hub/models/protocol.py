@@ -1,4 +1,4 @@
-"""What this package asks of a model: the surface that both TransformerLens classes share."""
+"""The methods and attributes of a model that this package uses, shared by both classes."""
 
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
@@ -10,7 +10,7 @@ from torch import Tensor
 class HookedModel(Protocol):
     """A ``HookedTransformer`` (TransformerLens 3.9) or ``TransformerBridge`` (3.9 and 4.x).
 
-    The check at run time is for the presence of these names alone.
+    ``isinstance`` checks only that these names are present.
 
     Example:
         >>> from semantic_hub.models.protocol import HookedModel
@@ -22,23 +22,23 @@ class HookedModel(Protocol):
     tokenizer: Any
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """One forward pass."""
+        """Run one forward pass."""
         ...
 
     def to_tokens(self, *args: Any, **kwargs: Any) -> Any:
-        """Text to a ``[batch, pos]`` tensor of ids, with the model's BOS convention."""
+        """Turn text into a ``[batch, pos]`` tensor of ids, with the model's BOS convention."""
         ...
 
     def hooks(self, *args: Any, **kwargs: Any) -> AbstractContextManager[Any]:
-        """A context in which functions see, and may replace, named activations."""
+        """Context in which hook functions see, and may replace, named activations."""
         ...
 
     def run_with_hooks(self, *args: Any, **kwargs: Any) -> Any:
-        """One forward pass with hooks."""
+        """Run one forward pass with hooks."""
         ...
 
     def run_with_cache(self, *args: Any, **kwargs: Any) -> Any:
-        """One forward pass, and its activations."""
+        """Run one forward pass, and return its activations as well."""
         ...
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
@@ -47,5 +47,5 @@ class HookedModel(Protocol):
 
 
 def first_parameter(model: Any) -> Tensor:
-    """A parameter that stands for all of them: its dtype and device are the model's."""
+    """The first parameter; its dtype and device are taken as those of the model."""
     return next(model.parameters())

@@ -1,4 +1,4 @@
-"""Named things that users can add to: models, encoders, measures, lenses, interventions, spokes."""
+"""A mapping by name to which users can add: models, encoders, measures, lenses, spokes."""
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -10,10 +10,10 @@ Registered = TypeVar("Registered")
 
 
 class Registry(Mapping[str, Registered], Generic[Registered]):
-    """A mapping from names to one kind of thing, to which more can be added.
+    """A mapping from names to values of one kind, to which more can be added.
 
-    Everything of the package that users extend is looked up in one of these: a name that is not
-    there is refused with the nearest one that is.
+    Whatever users can extend is looked up in one of these. An unknown name raises an error that
+    lists the known ones and suggests the nearest.
 
     Args:
         what: What the values are, for error messages: ``"measure"``.
@@ -34,8 +34,8 @@ class Registry(Mapping[str, Registered], Generic[Registered]):
 
         Args:
             name: A name that is not in use.
-            value: What it stands for.
-            replace: Take the place of a value that already has the name, as when a notebook cell
+            value: The value.
+            replace: Whether a value that already has the name is replaced, as when a notebook cell
                 is run again.
 
         Raises:
@@ -52,13 +52,13 @@ class Registry(Mapping[str, Registered], Generic[Registered]):
             raise SemanticHubError(
                 f"register a {self.what}",
                 got=f"{name!r}, which is in use",
-                expected="a name of its own",
+                expected="a name that is not in use",
                 fix="Choose another name, or pass replace=True.",
             )
         self._values[name] = value
 
     def unregister(self, name: str) -> None:
-        """Remove a value, as a test does with what it added.
+        """Remove a value, such as one that a test added.
 
         Raises:
             SemanticHubError: No value of that name.
@@ -67,7 +67,7 @@ class Registry(Mapping[str, Registered], Generic[Registered]):
         del self._values[name]
 
     def __getitem__(self, name: str) -> Registered:
-        """The value of a name.
+        """Look up a value by its name.
 
         Raises:
             SemanticHubError: No value of that name; the message has the nearest names.

@@ -1,4 +1,4 @@
-"""A model's architecture with fresh weights: what the architecture shows without training."""
+"""Randomly initialized models with the architecture of a trained one."""
 
 import copy
 from typing import Any
@@ -10,15 +10,15 @@ from semantic_hub.models.protocol import HookedModel, first_parameter
 
 
 def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
-    """A model of the same class, architecture and tokenizer with freshly initialised weights.
+    """A randomly initialized model of the same class, architecture and tokenizer.
 
-    A ``HookedTransformer`` is initialised by its own ``init_weights``, a ``TransformerBridge`` by
+    A ``HookedTransformer`` is initialized by its own ``init_weights``, a ``TransformerBridge`` by
     the Hugging Face class that it wraps, each from its configuration. The model itself and the
-    global random state are left as they were.
+    global random state are not changed.
 
     Args:
         model: The model to copy the architecture of.
-        seed: The twin's weights are a function of the architecture and this number.
+        seed: The twin's weights depend only on the architecture and this number.
 
     Returns:
         The twin, on the model's device, in its dtype and in evaluation mode.
@@ -40,6 +40,7 @@ def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
 
 
 def _hooked_twin(model: Any) -> Any:
+    """Twin of a ``HookedTransformer``."""
     config = copy.deepcopy(model.cfg)
     config.seed, config.init_weights, config.tokenizer_name = None, True, None
     twin = build_hooked_transformer(config, None)
@@ -49,6 +50,7 @@ def _hooked_twin(model: Any) -> Any:
 
 
 def _bridge_twin(model: Any, seed: int) -> Any:
+    """Twin of a ``TransformerBridge``."""
     config = copy.deepcopy(getattr(model.original_model, "config", None))
     if config is None:
         return _native_twin(model, seed)
@@ -62,6 +64,7 @@ def _bridge_twin(model: Any, seed: int) -> Any:
 
 
 def _native_twin(model: Any, seed: int) -> Any:
+    """Twin of a ``TransformerBridge`` without a model of transformers inside."""
     config = copy.deepcopy(model.cfg)
     config.seed, config.init_weights = seed, True
     return bridge_class().boot_native(

@@ -1,4 +1,4 @@
-"""The eye or the ear of a multimodal model: from an image or a waveform to soft tokens."""
+"""Image or audio encoder of a multimodal checkpoint: from an image or a waveform to soft tokens."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -12,26 +12,28 @@ from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.protocol import first_parameter
 
 MODALITIES = {"image_token_id": "images", "audio_token_id": "audio"}
-"""Names in a configuration, and what their inputs are called by a processor."""
+"""Field of a configuration to the argument of a processor that takes such inputs."""
 
 
 @runtime_checkable
 class EncodeInput(Protocol):
     """Anything that turns an image or a waveform into features, such as an `Encoder`."""
 
-    def __call__(self, given: Any, rate: int | None = None) -> Float[Tensor, "pos d_model"]:
+    def __call__(
+        self, image_or_waveform: Any, /, rate: int | None = None
+    ) -> Float[Tensor, "pos d_model"]:
         """Features of one image, or of a waveform with its sampling rate in Hz."""
         ...
 
 
 def feature_token(config: Any) -> tuple[str, int]:
-    """The token that stands for features.
+    """Find the token that stands for features in a configuration.
 
     Args:
         config: A configuration of transformers.
 
     Returns:
-        ``"images"`` or ``"audio"``, as a processor calls them, and the token's id.
+        The processor's argument, ``"images"`` or ``"audio"``, and the token's id.
 
     Raises:
         SemanticHubError: A configuration that names no such token, or both.
@@ -41,20 +43,20 @@ def feature_token(config: Any) -> tuple[str, int]:
         >>> feature_token(SimpleNamespace(image_token_id=32000))
         ('images', 32000)
     """
-    named = {name: getattr(config, name, None) for name in MODALITIES}
-    found = [(MODALITIES[name], token) for name, token in named.items() if token is not None]
-    if len(found) != 1:
+    ids = {name: getattr(config, name, None) for name in MODALITIES}
+    tokens = [(MODALITIES[name], token) for name, token in ids.items() if token is not None]
+    if len(tokens) != 1:
         raise SemanticHubError(
             "multimodal",
-            got=f"a {type(config).__name__} with {len(found)} of {', '.join(MODALITIES)}",
+            got=f"a {type(config).__name__} with {len(tokens)} of {', '.join(MODALITIES)}",
             expected="the configuration of a model that reads images, or sounds, among tokens",
             fix="Pass such a checkpoint; load_model loads the models of text alone.",
         )
-    return found[0]
+    return tokens[0]
 
 
 def feature_span(inputs: Mapping[str, Any], config: Any) -> range:
-    """The positions of the one image or sound in what a processor made of a prompt.
+    """Find the positions of the image or sound in a processor's output for one prompt.
 
     Args:
         inputs: A processor's output for one prompt; its ``input_ids`` are read.
@@ -74,10 +76,10 @@ def feature_span(inputs: Mapping[str, Any], config: Any) -> range:
         ...              SimpleNamespace(image_token_id=9))
         range(1, 4)
     """
-    _, wanted = feature_token(config)
+    _, marker = feature_token(config)
     tokens = _one_row(inputs["input_ids"])
-    places = [place for place, token in enumerate(tokens) if token == wanted]
-    n_spans = sum(place - 1 not in places for place in places)
+    positions = [position for position, token in enumerate(tokens) if token == marker]
+    n_spans = sum(position - 1 not in positions for position in positions)
     if n_spans != 1:
         raise SemanticHubError(
             "multimodal",
@@ -85,10 +87,11 @@ def feature_span(inputs: Mapping[str, Any], config: Any) -> range:
             expected="one image or one sound, whose positions are next to each other",
             fix="Give the processor one image or sound, and a text with one placeholder for it.",
         )
-    return range(places[0], places[-1] + 1)
+    return range(positions[0], positions[-1] + 1)
 
 
 def _one_row(tokens: Int[Tensor, "batch pos"]) -> list[int]:
+    """The token ids of a batch of one prompt."""
     if len(tokens) != 1:
         raise SemanticHubError(
             "multimodal",
@@ -100,7 +103,7 @@ def _one_row(tokens: Int[Tensor, "batch pos"]) -> list[int]:
 
 
 class Preparation:
-    """What a checkpoint's own processor makes of one image or one waveform, in a text.
+    """Prepare one image or waveform, inside a text, with the checkpoint's own processor.
 
     Args:
         processor: The processor.
@@ -112,8 +115,8 @@ class Preparation:
 
     def __init__(self, processor: Any, config: Any) -> None:
         self._processor, self.config = processor, config
-        self.given_as, token = feature_token(config)
-        self._place = processor.tokenizer.convert_ids_to_tokens(token)
+        self.argument, token = feature_token(config)
+        self._marker = processor.tokenizer.convert_ids_to_tokens(token)
 
     @property
     def rate(self) -> int | None:
@@ -121,33 +124,38 @@ class Preparation:
         extractor = getattr(self._processor, "feature_extractor", None)
         return getattr(extractor, "sampling_rate", None)
 
-    def __call__(self, given: Any, rate: int | None = None, after: str = "") -> Any:
-        """The network's inputs, a mapping of tensors with a batch axis of 1.
+    def __call__(self, image_or_waveform: Any, rate: int | None = None, after: str = "") -> Any:
+        """Make the network's inputs, a mapping of tensors with a batch axis of 1.
 
         Args:
-            given: An image, or samples of one channel.
+            image_or_waveform: An image, or samples of one channel.
             rate: Of samples, in Hz.
-            after: Text behind the features.
+            after: Text after the features.
 
         Raises:
             SemanticHubError: As `Encoder`.
         """
-        sound = self.given_as == "audio"
-        given = self._checked(given, rate) if sound else _checked_image(given)
-        options: dict[str, Any] = {"sampling_rate": rate} if sound else {}
-        options[self.given_as] = [given]
+        is_audio = self.argument == "audio"
+        image_or_waveform = (
+            self._checked(image_or_waveform, rate)
+            if is_audio
+            else _checked_image(image_or_waveform)
+        )
+        options: dict[str, Any] = {"sampling_rate": rate} if is_audio else {}
+        options[self.argument] = [image_or_waveform]
         try:
-            return self._processor(text=[self._place + after], return_tensors="pt", **options)
+            return self._processor(text=[self._marker + after], return_tensors="pt", **options)
         except ValueError as error:
             raise SemanticHubError(
                 "encode",
                 got=f"an input that the checkpoint's {type(self._processor).__name__} refuses "
                 f"({error})",
-                expected=f"one that takes {self._place!r} in a text as the place of features",
+                expected=f"one that takes {self._marker!r} in a text as the place of features",
                 fix="Use a checkpoint whose processor does, such as LLaVA's or Qwen2-Audio's.",
             ) from error
 
     def _checked(self, waveform: Any, rate: int | None) -> Float[np.ndarray, " sample"]:
+        """The samples as float32, if they are finite, of one channel and of the right rate."""
         samples = np.asarray(waveform)
         numbers = samples.dtype.kind == "f" and samples.ndim == 1 and samples.size
         if not numbers or not np.isfinite(samples).all() or rate != self.rate:
@@ -162,19 +170,20 @@ class Preparation:
 
 
 class Encoder:
-    """``encode(image)`` or ``encode(waveform, rate)``: what the language model gets to read of it.
+    """Turn an image or a waveform into the features that the language model reads.
 
-    The checkpoint's processor prepares the input, its encoder and projector make features of it,
-    and these are taken where the language model receives them.
+    Call it as ``encode(image)`` or ``encode(waveform, rate)``. The checkpoint's processor prepares
+    the input, its encoder and projector compute features, and these are read where the language
+    model receives them.
 
     Args:
         network: The multimodal network of transformers, without its output head. Its embedding,
-            encoder and projector are kept; the language model's blocks are let go.
-        prepare: What comes before the network.
+            encoder and projector are kept; the language model's blocks are freed.
+        prepare: Prepares the network's inputs.
     """
 
     def __init__(self, network: Any, prepare: Preparation) -> None:
-        network.language_model = _Through(network.get_input_embeddings().weight)
+        network.language_model = _InputEmbeddings(network.get_input_embeddings().weight)
         self._network, self._prepare = network, prepare
 
     @property
@@ -187,38 +196,41 @@ class Encoder:
         """The network's configuration."""
         return self._prepare.config
 
-    def __call__(self, given: Any, rate: int | None = None) -> Float[Tensor, "pos d_model"]:
+    def __call__(
+        self, image_or_waveform: Any, rate: int | None = None
+    ) -> Float[Tensor, "pos d_model"]:
         """Features of one image, or of one waveform.
 
         Args:
-            given: An image (``PIL.Image.Image``), or samples of one channel.
+            image_or_waveform: An image (``PIL.Image.Image``), or samples of one channel.
             rate: Of samples, in Hz.
 
         Returns:
             One row for each position, on the CPU.
 
         Raises:
-            SemanticHubError: Something else than an image; samples that are empty, of several
+            SemanticHubError: No image where one is expected; samples that are empty, of several
                 channels, not finite or of another rate than the checkpoint's.
         """
-        return self.of(self._prepare(given, rate))
+        return self.features(self._prepare(image_or_waveform, rate))
 
     @torch.inference_mode()
-    def of(self, inputs: Any) -> Float[Tensor, "pos d_model"]:
-        """Features of what the processor has made of an image or a waveform in a text."""
-        kind = first_parameter(self._network)
-        read = self._network(**inputs.to(kind.device, kind.dtype)).last_hidden_state[0]
+    def features(self, inputs: Any) -> Float[Tensor, "pos d_model"]:
+        """Features of an image or a waveform that the processor has prepared."""
+        parameter = first_parameter(self._network)
+        inputs = inputs.to(parameter.device, parameter.dtype)
+        embeddings = self._network(**inputs).last_hidden_state[0]
         span = feature_span(inputs, self.config)
-        return read[span.start : span.stop].clone().cpu()
+        return embeddings[span.start : span.stop].clone().cpu()
 
     def to(self, device: str | torch.device) -> "Encoder":
-        """The same encoder, moved to a device."""
+        """Move the encoder to a device, and return it."""
         self._network.to(device)
         return self
 
 
-class _Through(torch.nn.Module):
-    """In the place of a language model: it says what it would have read."""
+class _InputEmbeddings(torch.nn.Module):
+    """Stand-in for a language model that returns its input embeddings."""
 
     def __init__(self, weight: Float[Tensor, "d_vocab d_model"]) -> None:
         super().__init__()
@@ -234,6 +246,7 @@ class _Through(torch.nn.Module):
 
 
 def _checked_image(image: Any) -> Any:
+    """The image in mode RGB, if it is one of Pillow's."""
     require("PIL")
     from PIL import Image
 

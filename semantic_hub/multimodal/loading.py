@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.features import feeding
+from semantic_hub.activations.features import injecting_features
 from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.checkpoints import (
     Backend,
@@ -90,7 +90,7 @@ def load_multimodal(
         >>> model, encode = sh.load_multimodal("hub-mini")  # or "llava-hf/llava-1.5-7b-hf"
         >>> span = SoftTokens(encode(sh.spokes.vision.one_color("red").image))
         >>> prompt = sh.Prompt(f"{SOFT} colour:", soft=(span,))
-        >>> sh.residual_stream(model, [prompt], SoftPositions()).shape
+        >>> sh.residual_stream(model, [prompt], positions=SoftPositions()).shape
         torch.Size([1, 9, 96])
     """
     options = LoadOptions(
@@ -165,12 +165,14 @@ def _load_checkpoint(name: str, options: LoadOptions) -> tuple[HookedModel, Enco
 
 
 class _Parts(NamedTuple):
+    """A whole multimodal network and its processor."""
+
     network: Any
     processor: Any
 
 
 def _read(name: str, options: LoadOptions) -> _Parts:
-    """The whole network, in evaluation mode on the CPU, and its processor."""
+    """Read the whole network, in evaluation mode on the CPU, and its processor."""
     import transformers
 
     trust = {"trust_remote_code": options.trust_remote_code}
@@ -191,7 +193,7 @@ def _read(name: str, options: LoadOptions) -> _Parts:
 
 
 def _language_network(network: Any) -> Any:
-    """The language model by itself, as transformers would load it; it shares the weights."""
+    """The language model alone, as transformers would load it; it shares the weights."""
     import transformers
 
     config = network.config.get_text_config()
@@ -210,7 +212,7 @@ def _language_network(network: Any) -> Any:
 
 
 def _host(source: Any, tokenizer: Any, name: str, options: LoadOptions) -> HookedModel:
-    """The language model in a class of TransformerLens."""
+    """Make the language model a ``HookedTransformer`` or a ``TransformerBridge``."""
     if options.may_be_hooked:
         model = convert_network(source, tokenizer, Path(name).name, options)
         if model is not None:
@@ -236,13 +238,14 @@ def _noise(prepare: Preparation) -> tuple[Any, int | None]:
 def _logits(model: HookedModel, encode: Encoder, probe: Any) -> Float[Tensor, "pos d_vocab"]:
     """Logits of the model for the probe, whose features it reads as soft tokens."""
     tokens, span = probe["input_ids"][0].tolist(), feature_span(probe, encode.config)
-    soft = SoftTokens(encode.of(probe))
+    soft = SoftTokens(encode.features(probe))
     marked = (*tokens[: span.start], SOFT_TOKEN, *tokens[span.stop :])
-    with feeding(model, [Prompt(tokens=marked, soft=(soft,))]) as batch:
+    with injecting_features(model, [Prompt(tokens=marked, soft=(soft,))]) as batch:
         return model(batch.tokens.to(model.cfg.device))[0]
 
 
 def _not_multimodal(name: str) -> SemanticHubError:
+    """The error for a checkpoint without an encoder."""
     return SemanticHubError(
         "load_multimodal",
         got=f"{name!r}, which is no multimodal checkpoint of a known architecture",
@@ -252,9 +255,10 @@ def _not_multimodal(name: str) -> SemanticHubError:
 
 
 def _no_conversion(architecture: str) -> SemanticHubError:
+    """The error for a language model that TransformerLens cannot convert."""
     return SemanticHubError(
         "load_multimodal",
         got=f"a language model ({architecture}) that TransformerLens has no conversion for",
-        expected="one that is a decoder of its own, such as Llama or Qwen2",
+        expected="a decoder that exists as a separate model, such as Llama or Qwen2",
         fix='Try backend="bridge", or load the whole checkpoint as a TransformerBridge.',
     )

@@ -1,8 +1,8 @@
-"""A multimodal ``TransformerBridge`` with its own inputs, read as a prompt with soft tokens.
+"""Turn the native inputs of a multimodal ``TransformerBridge`` into a prompt with soft tokens.
 
-Such a bridge (LLaVA, Qwen2-Audio and others, whichever TransformerLens supports) makes the features
-itself, of ``pixel_values`` or ``input_features``. Run once, it says what they are; from then on the
-image or the sound is a span of a `Prompt`, for every lens, steer and patch of this package.
+Such a bridge (LLaVA, Qwen2-Audio and others that TransformerLens supports) computes the features
+itself, from ``pixel_values`` or ``input_features``. One forward pass reads them off; from then on
+the image or the sound is a span of a `Prompt`, for every lens, steer and patch of this package.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from semantic_hub.activations.features import feeding
+from semantic_hub.activations.features import injecting_features
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import bridge_class
 from semantic_hub.models.conversion import same_logits
@@ -24,11 +24,10 @@ from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
 
 @torch.inference_mode()
 def native_prompt(model: HookedModel, inputs: Mapping[str, Tensor]) -> Prompt:
-    """What a multimodal bridge reads of a processor's output, as a prompt of token ids.
+    """Turn a processor's output into a prompt of token ids with features.
 
-    The positions of the image or sound are those of the token that the model's configuration names;
-    its features are the stream there at layer 0. The prompt must give the logits that the model's
-    own inputs give.
+    The image or sound is where the token is that the model's configuration names; its features are
+    the stream there at layer 0. The prompt must give the same logits as the native inputs.
 
     Args:
         model: A multimodal ``TransformerBridge``.
@@ -48,7 +47,7 @@ def native_prompt(model: HookedModel, inputs: Mapping[str, Tensor]) -> Prompt:
 
             inputs = processor(text=["<image> colour:"], images=[image], return_tensors="pt")
             prompt = native_prompt(bridge, inputs)
-            states = residual_stream(bridge, [prompt], SoftPositions())
+            states = residual_stream(bridge, [prompt], positions=SoftPositions())
     """
     if not isinstance(model, bridge_class()):
         raise SemanticHubError(
@@ -59,9 +58,9 @@ def native_prompt(model: HookedModel, inputs: Mapping[str, Tensor]) -> Prompt:
         )
     network: Any = model.original_model  # type: ignore[attr-defined]
     span = feature_span(inputs, network.config)
-    given = _moved(model, inputs)
-    tokens, first = given.pop("input_ids"), layer_hook(0)
-    logits, cache = model.run_with_cache(tokens, names_filter=[first], **given)
+    arguments = _moved(model, inputs)
+    tokens, first = arguments.pop("input_ids"), layer_hook(0)
+    logits, cache = model.run_with_cache(tokens, names_filter=[first], **arguments)
     ids = tokens[0].tolist()
     prompt = Prompt(
         tokens=(*ids[: span.start], SOFT_TOKEN, *ids[span.stop :]),
@@ -72,7 +71,7 @@ def native_prompt(model: HookedModel, inputs: Mapping[str, Tensor]) -> Prompt:
 
 
 def _moved(model: HookedModel, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the model's device, numbers in its dtype."""
+    """The inputs on the model's device, floating-point numbers in its dtype."""
     dtype = first_parameter(model).dtype
     return {
         name: value.to(model.cfg.device, dtype if value.is_floating_point() else None)
@@ -81,9 +80,10 @@ def _moved(model: HookedModel, inputs: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def _check_same(model: HookedModel, prompt: Prompt, expected: Tensor) -> None:
-    with feeding(model, [prompt]) as batch:
-        found = model(batch.tokens.to(model.cfg.device))
-    if not same_logits(found, expected, first_parameter(model).dtype):
+    """Raise if the prompt does not give the expected logits."""
+    with injecting_features(model, [prompt]) as batch:
+        logits = model(batch.tokens.to(model.cfg.device))
+    if not same_logits(logits, expected, first_parameter(model).dtype):
         raise SemanticHubError(
             "native_prompt",
             got="other logits from the features in place of embeddings than from the model's own "

@@ -1,4 +1,4 @@
-"""Pairs of prompts with the same meaning, from code or from the user's own files."""
+"""Pairs of prompts with the same meaning, built in code or read from files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from semantic_hub.prompts.tables import read_records, read_table
 class Pairs:
     """Pairs (x_i, y_i) of prompts with the same meaning in two spokes or two languages.
 
-    ``len`` counts them, a slice gives `Pairs` again, and iteration gives ``(x_i, y_i)``.
+    ``len`` is the number of pairs, a slice is `Pairs` again, and iteration gives ``(x_i, y_i)``.
 
     Args:
         x: Prompts of one side. `Pairs.from_prompts` takes plain text.
         y: Prompts of the other side, in the same order.
-        x_name: What the x side is called in results and figures.
-        y_name: What the y side is called.
+        x_name: Name of the x side in results and figures.
+        y_name: Name of the y side.
         labels: One name for each pair, such as its meaning; empty for none.
 
     Raises:
@@ -74,13 +74,13 @@ class Pairs:
         y_name: str = "y",
         labels: Iterable[str] = (),
     ) -> "Pairs":
-        """Pairs from texts, token ids or `Prompt` objects.
+        """Make pairs of texts, token ids or `Prompt` objects.
 
         Args:
             x: Prompts of one side.
             y: Prompts of the other side, in the same order.
-            x_name: What the x side is called.
-            y_name: What the y side is called.
+            x_name: Name of the x side.
+            y_name: Name of the y side.
             labels: One name for each pair, or none.
 
         Raises:
@@ -93,9 +93,10 @@ class Pairs:
     def from_tsv(
         cls, path: str | Path, x: str = "en", y: str = "es", *, labels: str | None = None
     ) -> "Pairs":
-        """Pairs from two named columns of a UTF-8 table, tab-separated, with a header line.
+        """Read pairs from two columns of a UTF-8 table, tab-separated, with a header line.
 
-        A name that ends in ``.csv`` is read as comma-separated. Spaces around a cell are dropped.
+        A file whose name ends in ``.csv`` is read as comma-separated. Spaces around cells are
+        dropped.
 
         Args:
             path: The file.
@@ -117,7 +118,7 @@ class Pairs:
     def from_jsonl(
         cls, path: str | Path, x: str = "en", y: str = "es", *, labels: str | None = None
     ) -> "Pairs":
-        """Pairs from two fields of the JSON objects in a UTF-8 file, one object a line.
+        """Read pairs from two fields of the JSON objects in a UTF-8 file, one object per line.
 
         Args:
             path: The file.
@@ -143,7 +144,7 @@ class Pairs:
         *,
         labels: str | None = None,
     ) -> "Pairs":
-        """Pairs from two fields of a ``datasets`` split, or of any mappings.
+        """Make pairs of two fields of a ``datasets`` split, or of any mappings.
 
         Args:
             dataset: A ``datasets.Dataset``, streaming or not, or a list of dictionaries.
@@ -181,6 +182,7 @@ def _from_records(
     labels: str | None,
     operation: str,
 ) -> Pairs:
+    """Pairs from two fields of records, each of which comes with its place in the source."""
     names = [x, y, *([labels] if labels else [])]
     cells = [
         tuple(_text(record, name, place, operation) for name in names) for place, record in records
@@ -191,6 +193,7 @@ def _from_records(
 
 
 def _from_cells(cells: Sequence[tuple[str, ...]], x_name: str, y_name: str) -> Pairs:
+    """Pairs from rows ``(x, y)`` or ``(x, y, label)``."""
     x, y, *labels = zip(*cells, strict=True)
     return Pairs.from_prompts(
         x, y, x_name=x_name, y_name=y_name, labels=labels[0] if labels else ()
@@ -198,14 +201,14 @@ def _from_cells(cells: Sequence[tuple[str, ...]], x_name: str, y_name: str) -> P
 
 
 def _text(record: Mapping[str, Any], name: str, place: str, operation: str) -> str:
-    """The text under a name; a name with dots that is no field itself goes into nested ones."""
+    """The text in a field; a name with dots that is no field itself leads into nested fields."""
     value: Any = record
     for part in [name] if name in record else name.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            there = ", ".join(map(str, value)) if isinstance(value, Mapping) else "no fields"
+            fields = ", ".join(map(str, value)) if isinstance(value, Mapping) else "no fields"
             raise SemanticHubError(
                 operation,
-                got=f"{place}: {there}",
+                got=f"{place}: {fields}",
                 expected=f"a field {name!r}",
                 fix="Name a field that is there; dots go into nested ones.",
             )
@@ -221,9 +224,11 @@ def _text(record: Mapping[str, Any], name: str, place: str, operation: str) -> s
 
 
 def _pairs_error(got: str, expected: str, fix: str) -> SemanticHubError:
+    """An error of `Pairs`."""
     return SemanticHubError("Pairs", got=got, expected=expected, fix=fix)
 
 
 def _no_rows(operation: str, place: object) -> SemanticHubError:
+    """The error for a source without rows."""
     fix = "Pass some pairs."
     return SemanticHubError(operation, got=f"{place}: no rows", expected="at least 1 pair", fix=fix)

@@ -1,4 +1,4 @@
-"""Where in a prompt to read: the last token, the mean, a span, or the caller's own rule."""
+"""Positions in a prompt: the last token, all of them, a span, or a function of the tokens."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -9,7 +9,7 @@ from semantic_hub.prompts.prompt import Encoding, Prompt, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 
 PositionRule = Callable[[list[int]], int | Sequence[int]]
-"""From the tokens that the model reads, BOS included, to one index into them or several."""
+"""A function from the tokens that the model reads, BOS included, to one index or several."""
 
 Positions = (
     Literal["last", "mean"] | tuple[int | None, int | None] | slice | SoftPositions | PositionRule
@@ -23,7 +23,7 @@ def read_positions(
     positions: Positions,
     special_ids: frozenset[int],
 ) -> list[tuple[int, ...]]:
-    """The indices into each prompt's tokens whose states are to be averaged.
+    """Turn ``positions=`` into indices into each prompt's tokens.
 
     - ``"last"``: the last own token, or the prompt's own ``position`` where it has one.
     - ``"mean"``: every own token that is not a special one (BOS, padding, ``[SEP]``), features
@@ -53,45 +53,47 @@ def read_positions(
         if not indices or not all(0 <= i < len(encoding) for i in indices):
             raise SemanticHubError(
                 "positions",
-                got=f"{_asked(prompts[index], positions)} for prompt {index}",
+                got=f"{_described(prompts[index], positions)} for prompt {index}",
                 expected=f"a position among its {len(encoding.own_positions)} tokens"
-                f"{_told_of_features(encoding)}",
+                f"{_feature_note(encoding)}",
                 fix="Count from 0, or from the end with negative numbers, without the BOS token.",
             )
     return chosen
 
 
-def ends_of(
+def last_token_spans(
     model: HookedModel, prompts: Sequence[Prompt], texts: Sequence[str]
 ) -> tuple[tuple[int, int], ...]:
-    """In each prompt the span of the last token of a text that the prompt begins with.
+    """Find the last token of a text that each prompt begins with.
 
     Args:
         model: The model whose tokenizer applies.
         prompts: The prompts.
-        texts: What each of them begins with.
+        texts: For each prompt a text that it begins with.
 
     Returns:
-        ``(start, stop)`` among each prompt's own tokens.
+        ``(start, stop)`` among each prompt's own tokens, one token long.
 
     Raises:
         SemanticHubError: A text whose tokens are not the first ones of its prompt.
 
     Example:
-        >>> ends_of(model, [Prompt("the dog is black")], ["the dog"])
+        >>> last_token_spans(model, [Prompt("the dog is black")], ["the dog"])
         ((1, 2),)
     """
-    wholes, parts = encode(model, prompts), encode(model, texts)
+    wholes, beginnings = encode(model, prompts), encode(model, texts)
     return tuple(
-        _end(whole, part, text) for whole, part, text in zip(wholes, parts, texts, strict=True)
+        _last_token_span(whole, beginning, text)
+        for whole, beginning, text in zip(wholes, beginnings, texts, strict=True)
     )
 
 
-def _end(whole: Encoding, part: Encoding, text: str) -> tuple[int, int]:
-    size = len(part.own_positions)
-    if whole.tokens[whole.own][:size] != part.tokens[part.own]:
+def _last_token_span(whole: Encoding, beginning: Encoding, text: str) -> tuple[int, int]:
+    """The span of the last token of a text that is the beginning of another."""
+    size = len(beginning.own_positions)
+    if whole.tokens[whole.own][:size] != beginning.tokens[beginning.own]:
         raise SemanticHubError(
-            "ends_of",
+            "last_token_spans",
             got=f"{text!r}, whose last token goes on in its prompt",
             expected="a text that ends where a token of the prompt does",
             fix="Leave this prompt out, or cut it elsewhere.",
@@ -102,6 +104,7 @@ def _end(whole: Encoding, part: Encoding, text: str) -> tuple[int, int]:
 def _read_one(
     prompt: Prompt, encoding: Encoding, positions: Positions, special_ids: frozenset[int]
 ) -> tuple[int, ...]:
+    """Indices into one prompt's tokens; empty where a position does not exist."""
     own = encoding.own_positions
     if positions == "last":
         return _last(prompt, encoding)
@@ -125,30 +128,31 @@ def _read_one(
 
 
 def _last(prompt: Prompt, encoding: Encoding) -> tuple[int, ...]:
+    """The prompt's own ``position`` if it has one, else its last token."""
     position = -1 if prompt.position is None else prompt.position
     if not isinstance(position, SoftPositions):
-        return _pick(encoding.own_positions, position)
-    found = position.among(encoding.spans)
-    return found if len(found) == 1 else ()
-
-
-def _pick(own: range, position: int) -> tuple[int, ...]:
-    return (own[position],) if -len(own) <= position < len(own) else ()
+        own = encoding.own_positions
+        return (own[position],) if -len(own) <= position < len(own) else ()
+    indices = position.among(encoding.spans)
+    return indices if len(indices) == 1 else ()
 
 
 def _from_rule(rule: PositionRule, encoding: Encoding) -> tuple[int, ...]:
-    answer = rule(list(encoding.tokens))
-    indices = list(answer) if isinstance(answer, Sequence) else [answer]
+    """Indices that a function of the tokens gives; negative ones count from the end."""
+    result = rule(list(encoding.tokens))
+    indices = list(result) if isinstance(result, Sequence) else [result]
     length = len(encoding)
     return tuple(int(i) + length if -length <= i < 0 else int(i) for i in indices)
 
 
-def _told_of_features(encoding: Encoding) -> str:
+def _feature_note(encoding: Encoding) -> str:
+    """Lengths of the spans of features, for an error; empty if there are none."""
     rows = ", ".join(str(len(span)) for span in encoding.spans)
     return f" (spans of features: {rows})" if rows else ""
 
 
-def _asked(prompt: Prompt, positions: Positions) -> str:
+def _described(prompt: Prompt, positions: Positions) -> str:
+    """The positions in words, for an error."""
     if positions == "last":
         return f"position {prompt.position}"
     return "positions from a function" if callable(positions) else f"positions {positions!r}"

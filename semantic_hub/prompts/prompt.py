@@ -1,4 +1,4 @@
-"""Prompts and their tokens.
+"""Prompts, read-outs, and how they become tokens.
 
 **Tokens.** Text goes through the model's own ``to_tokens``, so a BOS token is added exactly when
 ``model.cfg.default_prepend_bos`` says so, and never twice: text that already starts with the BOS
@@ -6,10 +6,11 @@ token's string keeps that one. Tokens given as ids are used as they are.
 
 **Own tokens.** Positions are counted among the prompt's *own* tokens: those of the text, without
 the BOS, ``[CLS]`` or ``[SEP]`` that the tokenizer puts around it. All given ids are own tokens.
-Where a text is split differently behind a BOS, all but the special tokens at both ends are own.
+Where a text is split differently after a BOS, all but the special tokens at both ends are own.
 
 **Features.** A prompt may hold spans of soft tokens; their positions are own ones too, and the ids
-there only hold their place (see `semantic_hub.prompts.soft_tokens` and `semantic_hub.activations.features`).
+there are placeholders (see `semantic_hub.prompts.soft_tokens` and
+`semantic_hub.activations.features`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -28,13 +29,13 @@ from semantic_hub.prompts.soft_tokens import (
     placeholder_id,
     text_with_markers,
     with_markers,
-    with_places,
+    with_placeholders,
 )
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One model input.
+    """One model input: text or token ids, and the position to read.
 
     Args:
         text: Text for the model's own tokenizer, with a `SOFT` for each span of features.
@@ -91,7 +92,7 @@ class Prompt:
 
 
 NEXT = "\0"
-"""Among a read-out's candidates: the token that really follows, in the tokens of the whole text."""
+"""Candidate of a `Readout` that stands for the token that really follows in its text."""
 
 
 HUB = "hub"
@@ -103,14 +104,14 @@ SURFACE = "surface"
 
 @dataclass(frozen=True)
 class Readout:
-    """One position of one prompt, and named candidate words to score there.
+    """One position of one prompt, and named groups of candidate words to score there.
 
     Args:
         prompt: The input; its ``position`` is where the next word is read.
-        candidates: Words under free names; `NEXT` stands for the token that really follows.
-        following: The text that comes after the prompt where it was taken from. The read-out then
-            counts only where the prompt's tokens are the first ones of the whole text's; see
-            `semantic_hub.prompts.words`.
+        candidates: Group name to words; `NEXT` stands for the token that really follows.
+        following: The text after the prompt, if it was cut from a longer one. The read-out then
+            counts only if the tokens of the prompt are the first tokens of the whole text; see
+            `semantic_hub.prompts.words.following_tokens`.
         next_word: What `following` begins with and must be exactly one token, such as ``" Emma"``;
             empty if any token may come next.
 
@@ -134,8 +135,8 @@ class Readout:
 
     def __post_init__(self) -> None:
         check_word_groups("Readout", self.candidates)
-        asked = any(NEXT in words for words in self.candidates.values())
-        if not self.following.startswith(self.next_word) or (asked and not self.following):
+        needs_text = any(NEXT in words for words in self.candidates.values())
+        if not self.following.startswith(self.next_word) or (needs_text and not self.following):
             raise SemanticHubError(
                 "Readout",
                 got=f"next word {self.next_word!r} of the text {self.following[:20]!r}",
@@ -152,7 +153,7 @@ class Readout:
 
 
 def check_word_groups(operation: str, groups: Mapping[str, tuple[str, ...]]) -> None:
-    """Refuse a bare text for a group of words, whose letters would each count as a word.
+    """Raise if a group of words is a bare text, whose letters would each count as a word.
 
     Raises:
         SemanticHubError: For such a group.
@@ -173,10 +174,12 @@ PromptLike = str | Prompt | Sequence[int]
 
 @dataclass(frozen=True)
 class Encoding:
-    """The tokens of one prompt; ``tokens[own]`` are its own, the rest the tokenizer added.
+    """Tokens of one prompt, and which of them are its own.
 
-    Where it holds features, ``soft`` has them and their places, and the tokens there are
-    placeholders, one for each row.
+    Args:
+        tokens: All tokens that the model reads; placeholders where there are features.
+        own: The prompt's own tokens; the tokenizer added the others.
+        soft: Its spans of features, and where they start.
     """
 
     tokens: tuple[int, ...]
@@ -188,35 +191,35 @@ class Encoding:
 
     @property
     def own_positions(self) -> range:
-        """Indices into ``tokens`` of the prompt's own tokens."""
+        """Indices of the prompt's own tokens among ``tokens``."""
         return range(*self.own.indices(len(self.tokens)))
 
     @property
     def spans(self) -> tuple[range, ...]:
-        """Indices into ``tokens`` of each span of features."""
+        """Indices of each span of features among ``tokens``."""
         return tuple(place.positions for place in self.soft)
 
     def first(self, n_tokens: int) -> Prompt:
-        """Its first tokens as a prompt of token ids, BOS and features included."""
+        """A prompt of the first tokens, BOS and features included."""
         tokens, soft = with_markers(self.tokens[:n_tokens], self.soft)
         return Prompt(tokens=tokens, soft=soft)
 
     def text(
         self, decode: Callable[[Sequence[int]], str], start: int = 0, stop: int | None = None
     ) -> str:
-        """Some of its tokens as text, with one `SOFT` for each span of features.
+        """Text of a range of the tokens, with one `SOFT` for each span of features.
 
         Args:
             decode: Token ids to text.
-            start: The first token, which is in no span.
-            stop: Where to stop; None for the end.
+            start: Index of the first token; it must not be inside a span.
+            stop: Index after the last token; None for the end.
         """
         soft = [replace(place, start=place.start - start) for place in self.soft]
         return text_with_markers(decode, self.tokens[start:stop], soft)
 
 
 def as_prompt(prompt: PromptLike) -> Prompt:
-    """A :class:`Prompt` from text, token ids, or a :class:`Prompt`.
+    """Convert text or token ids to a `Prompt`; a `Prompt` is returned as it is.
 
     Raises:
         SemanticHubError: If it is none of these, or empty.
@@ -241,10 +244,10 @@ def as_prompt(prompt: PromptLike) -> Prompt:
 
 
 def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int]]:
-    """Token ids of every prompt, as the model will read them (see the module's convention).
+    """Token ids of every prompt, as the model reads them (see the module's convention).
 
-    Where a prompt holds features the ids are placeholders; `semantic_hub.activations.features.feeding` puts
-    the features in their place.
+    Where a prompt holds features the ids are placeholders;
+    `semantic_hub.activations.features.injecting_features` makes the model read the features.
 
     Args:
         model: The model whose tokenizer and BOS convention apply.
@@ -266,7 +269,7 @@ def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int
 
 
 def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
-    """Tokens of every prompt, with the range of its own tokens.
+    """Tokenize every prompt, and mark which tokens are its own.
 
     Args:
         model: The model whose tokenizer and BOS convention apply.
@@ -303,9 +306,9 @@ def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
 
 
 def read_tokens(model: HookedModel, text: str) -> tuple[int, ...]:
-    """A text's tokens as the model reads them, up to and with the last of its own; any number.
+    """Tokens of a text as the model reads them, without what the tokenizer adds at the end.
 
-    The text may hold markers, each of which is one `SOFT_TOKEN` here.
+    Each marker in the text becomes one `SOFT_TOKEN`; there is no limit on the length.
 
     Example:
         >>> read_tokens(model, "the dog") == read_tokens(model, "the dog cat")[:-1]
@@ -318,8 +321,8 @@ def read_tokens(model: HookedModel, text: str) -> tuple[int, ...]:
 def special_token_ids(model: HookedModel) -> frozenset[int]:
     """Ids of BOS, EOS, padding, ``[CLS]`` and the like; empty without a tokenizer.
 
-    The token for unknown words stands for a word, and is none of them. TransformerLens names tokens
-    that a vocabulary lacks (``<|endoftext|>`` in BERT's); those are left out too.
+    The token for unknown words stands for a word, and is not among them. TransformerLens names
+    tokens that a vocabulary lacks (``<|endoftext|>`` in BERT's); those are left out too.
     """
     tokenizer = model.tokenizer
     if tokenizer is None:
@@ -332,12 +335,14 @@ def special_token_ids(model: HookedModel) -> frozenset[int]:
 
 
 def _ids(prompt: object) -> tuple[int, ...] | None:
+    """Token ids as a tuple of int; None for anything else."""
     if not isinstance(prompt, Sequence) or not all(isinstance(i, Integral) for i in prompt):
         return None
     return tuple(int(token) for token in prompt)
 
 
 def _encode_one(model: HookedModel, prompt: Prompt) -> Encoding:
+    """Tokens of one prompt, features included."""
     tokens, own = (
         (list(prompt.tokens), slice(0, len(prompt.tokens)))
         if prompt.tokens is not None
@@ -345,14 +350,14 @@ def _encode_one(model: HookedModel, prompt: Prompt) -> Encoding:
     )
     if not prompt.soft:
         return Encoding(tuple(tokens), own)
-    return Encoding(*with_places(tokens, own, prompt.soft, placeholder_id(model)))
+    return Encoding(*with_placeholders(tokens, own, prompt.soft, placeholder_id(model)))
 
 
 def _encode_text(model: HookedModel, text: str) -> tuple[list[int], slice]:
-    """A text's tokens, and which are its own; markers are `SOFT_TOKEN`.
+    """Tokens of a text that may have markers, and which are its own; markers are `SOFT_TOKEN`.
 
-    What is before the first marker is read as any text is, with a BOS where the model's convention
-    says so; what the tokenizer puts around it goes around the whole.
+    The part before the first marker is tokenized as any text, with a BOS where the model's
+    convention says so. What the tokenizer adds around that part goes around the whole.
     """
     head, marker, tail = text.partition(SOFT)
     tokens, own = _encode_plain(model, head or tail.replace(SOFT, ""))
@@ -364,7 +369,7 @@ def _encode_text(model: HookedModel, text: str) -> tuple[list[int], slice]:
 
 
 def _encode_plain(model: HookedModel, text: str) -> tuple[list[int], slice]:
-    """Without markers. Where no token is its own, it would come behind a BOS."""
+    """Tokens of a text without markers, and which are its own (an empty slice if none is)."""
     tokens = model.to_tokens(text, truncate=False, move_to_device=False)[0].tolist()
     own = model.tokenizer(text, add_special_tokens=False)["input_ids"]
     if own and tokens[:1] == tokens[1:2] == own[:1] and tokens[0] in _bos_ids(model):
@@ -376,11 +381,12 @@ def _encode_plain(model: HookedModel, text: str) -> tuple[list[int], slice]:
 
 
 def _bos_ids(model: HookedModel) -> set[int | None]:
+    """Ids of BOS and ``[CLS]``."""
     return {model.tokenizer.bos_token_id, model.tokenizer.cls_token_id}
 
 
 def _find(own: list[int], tokens: list[int]) -> slice | None:
-    """Where a text's own tokens are among all of its tokens; the added ones are around them."""
+    """The slice of ``tokens`` that equals ``own``; None if there is none."""
     for start in range(len(tokens) - len(own) + 1):
         if tokens[start : start + len(own)] == own:
             return slice(start, start + len(own))
@@ -388,13 +394,14 @@ def _find(own: list[int], tokens: list[int]) -> slice | None:
 
 
 def _between_special(model: HookedModel, tokens: list[int]) -> slice:
-    """All tokens but the special ones at both ends."""
+    """The slice of all tokens but the special ones at both ends."""
     special = special_token_ids(model)
-    places = [place for place, token in enumerate(tokens) if token not in special]
-    return slice(places[0], places[-1] + 1) if places else slice(0, 0)
+    ordinary = [index for index, token in enumerate(tokens) if token not in special]
+    return slice(ordinary[0], ordinary[-1] + 1) if ordinary else slice(0, 0)
 
 
 def _check_encoding(model: HookedModel, index: int, encoding: Encoding) -> None:
+    """Raise if the model cannot read a prompt's tokens or features."""
     if len(encoding.own_positions) == 0:
         raise SemanticHubError(
             "tokenize",

@@ -1,9 +1,9 @@
-"""Soft tokens: features, such as those of an image or a sound, in the place of token embeddings.
+"""Soft tokens: features of an image or a sound that a model reads instead of token embeddings.
 
-A prompt holds a marker for each span of features (`SOFT` in text, `SOFT_TOKEN` among token ids),
-and is read with as many positions there as the span has rows. What the model finds at them in
-``hook_embed``, where its token embeddings come out, is the features and nothing else; positional
-embeddings are added to them as to any token. That is what transformers calls ``inputs_embeds``.
+A prompt has a marker for each span of features (`SOFT` in text, `SOFT_TOKEN` among token ids). The
+model reads as many positions there as the span has rows, and at them ``hook_embed`` holds the
+features instead of token embeddings; positional embeddings are added as to any token. This is what
+transformers calls ``inputs_embeds``.
 """
 
 import copy
@@ -21,18 +21,21 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
 
 SOFT = "\ufffc"
-"""Where a span of features goes in a prompt's text (U+FFFC, the object replacement character)."""
+"""Marker of a span of features in a prompt's text (U+FFFC, the object replacement character)."""
 
 SOFT_TOKEN = -1
-"""Where a span of features goes among a prompt's token ids."""
+"""Marker of a span of features among a prompt's token ids."""
+
+_marked: "weakref.WeakKeyDictionary[Any, tuple[Any, int]]" = weakref.WeakKeyDictionary()
+"""Tokenizer to a copy that knows the marker, and the marker's id in it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SoftTokens:
-    """Features that a model reads as if they were embeddings of tokens, one row a position.
+    """A span of features that a model reads instead of token embeddings, one row per position.
 
-    The features are copied, kept on the CPU in their own dtype, and must not be written to. Two
-    spans are equal if their shape, dtype and numbers are; a digest of these is taken once.
+    The features are copied to the CPU in their dtype, and must not be written to. Two spans are
+    equal if their shape, dtype and numbers are, which is decided by a digest.
 
     Args:
         features: One row for each position, of the width of the model's stream. A pass casts them
@@ -72,14 +75,14 @@ class SoftTokens:
 
 @dataclass(frozen=True)
 class PlacedSoftTokens:
-    """A span of features, and the first of its positions among a prompt's tokens."""
+    """A span of features, and the index of its first position among a prompt's tokens."""
 
     start: int
     span: SoftTokens
 
     @property
     def positions(self) -> range:
-        """Indices into the prompt's tokens."""
+        """Indices of its positions among the prompt's tokens."""
         return range(self.start, self.start + len(self.span))
 
 
@@ -87,13 +90,13 @@ class PlacedSoftTokens:
 class SoftPositions:
     """The positions of a prompt's features, wherever they are in it.
 
-    It may be given where positions are asked for: of `semantic_hub.residual_stream`, of a
+    Accepted wherever positions are: by `semantic_hub.residual_stream`, of a
     `Prompt` (then it must name one position), of `semantic_hub.steer`, and as either span of an
     `Alignment`.
 
     Args:
-        span: Which of the prompt's spans, counted from 0, from the end if negative.
-        rows: Which of its rows, from the end if negative; None for all.
+        span: Index of one of the prompt's spans, from the end if negative.
+        rows: Indices of rows of that span, from the end if negative; None for all.
 
     Example:
         >>> SoftPositions().among([range(3, 7)]), SoftPositions(rows=(0, -1)).among([range(3, 7)])
@@ -104,67 +107,36 @@ class SoftPositions:
     rows: tuple[int, ...] | None = None
 
     def among(self, spans: Sequence[range]) -> tuple[int, ...]:
-        """The positions in a prompt whose spans have these; none if one of them is not there.
+        """Look the positions up among a prompt's spans; empty if one of them does not exist.
 
         Args:
-            spans: The positions of every span.
+            spans: The positions of each span of the prompt.
         """
         if not -len(spans) <= self.span < len(spans):
             return ()
         span = spans[self.span]
         rows = range(len(span)) if self.rows is None else self.rows
-        return tuple(span[row] for row in rows) if _within(rows, len(span)) else ()
+        if not all(-len(span) <= row < len(span) for row in rows):
+            return ()
+        return tuple(span[row] for row in rows)
 
 
 def recorded_positions(positions: object) -> object:
-    """What a manifest says of positions: plain values as they are, these ones in words.
+    """Positions as a manifest records them: `SoftPositions` in words, other values as they are.
 
     Example:
         >>> recorded_positions((0, 2)), recorded_positions(SoftPositions(rows=(-1,)))
         ((0, 2), 'SoftPositions(span=0, rows=(-1,))')
     """
-    several = positions if isinstance(positions, tuple) else (positions,)
-    return repr(positions) if any(isinstance(p, SoftPositions) for p in several) else positions
-
-
-def _within(rows: Sequence[int], length: int) -> bool:
-    return all(-length <= row < length for row in rows)
-
-
-def _check(features: Tensor) -> None:
-    matrix = isinstance(features, Tensor) and features.ndim == 2 and features.is_floating_point()
-    if matrix and features.numel() and features.isfinite().all():
-        return
-    raise SemanticHubError(
-        "SoftTokens",
-        got=_described(features),
-        expected="finite floating-point numbers of shape [pos, d_model], at least one row",
-        fix="Pass what a projector gives, one row for each position, without a batch axis.",
-    )
-
-
-def _described(features: object) -> str:
-    if not isinstance(features, Tensor):
-        return f"a {type(features).__name__}"
-    finite = not features.is_floating_point() or bool(features.isfinite().all())
-    kind = f"{str(features.dtype).removeprefix('torch.')} of shape {tuple(features.shape)}"
-    return kind if finite else f"{kind} with NaN or infinity in it"
-
-
-def _digest(features: Float[Tensor, "pos d_model"]) -> str:
-    content = hashlib.sha256(f"{features.dtype} {tuple(features.shape)} ".encode())
-    content.update(features.flatten().view(torch.uint8).numpy().tobytes())
-    return content.hexdigest()
-
-
-_marked: "weakref.WeakKeyDictionary[Any, Any]" = weakref.WeakKeyDictionary()
+    parts = positions if isinstance(positions, tuple) else (positions,)
+    return repr(positions) if any(isinstance(p, SoftPositions) for p in parts) else positions
 
 
 def marked_tokens(tokenizer: Any, text: str) -> list[int]:
-    """A text's tokens without any added ones; each marker is `SOFT_TOKEN`.
+    """Tokens of a text with markers, without added tokens; each marker is `SOFT_TOKEN`.
 
-    The text is split at the markers as this tokenizer splits it at any special token. It does so in
-    a copy that knows the marker, made once; the tokenizer itself stays as it is.
+    The text is split at the markers as the tokenizer splits it at any special token. This is done
+    by a copy that knows the marker, made once; the tokenizer itself stays unchanged.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -177,24 +149,24 @@ def marked_tokens(tokenizer: Any, text: str) -> list[int]:
     from transformers import AddedToken
 
     if tokenizer not in _marked:
-        knowing = copy.deepcopy(tokenizer)
+        with_marker = copy.deepcopy(tokenizer)
         marker = AddedToken(SOFT, special=True, normalized=False)
-        knowing.add_tokens([marker], special_tokens=True)
-        _marked[tokenizer] = knowing, knowing.convert_tokens_to_ids(SOFT)
-    knowing, marker_id = _marked[tokenizer]
-    tokens = knowing(text, add_special_tokens=False)["input_ids"]
+        with_marker.add_tokens([marker], special_tokens=True)
+        _marked[tokenizer] = with_marker, with_marker.convert_tokens_to_ids(SOFT)
+    with_marker, marker_id = _marked[tokenizer]
+    tokens = with_marker(text, add_special_tokens=False)["input_ids"]
     return [SOFT_TOKEN if token == marker_id else token for token in tokens]
 
 
 def placeholder_id(model: HookedModel) -> int:
-    """The id that holds the place of features: neither BOS, EOS nor padding, so no mask leaves it
-    out, and one that texts do not have or hardly ever, so no penalty on frequency meets a word.
+    """Token id that stands for features in a prompt's tokens.
 
-    That is an embedding which the tokenizer does not use, else the token for unknown words, else
-    the last one of the vocabulary.
+    It is neither BOS, EOS nor padding, so that no mask leaves it out, and rare in texts, so that no
+    penalty on frequent tokens applies to a word: an id that the tokenizer does not use, else the
+    token for unknown words, else the last of the vocabulary.
 
     Args:
-        model: The model; without a tokenizer any id will do, and it is the last one.
+        model: The model; without a tokenizer the id is the last one.
     """
     last, tokenizer = model.cfg.d_vocab - 1, model.tokenizer
     if tokenizer is None:
@@ -207,40 +179,42 @@ def placeholder_id(model: HookedModel) -> int:
     return next(token for token in preferred if token not in reserved)
 
 
-def with_places(
+def with_placeholders(
     tokens: Sequence[int], own: slice, soft: Sequence[SoftTokens], placeholder: int
 ) -> tuple[tuple[int, ...], slice, tuple[PlacedSoftTokens, ...]]:
-    """Put as many placeholders in the place of each marker as its span has rows.
+    """Replace each marker by as many placeholders as its span has rows.
 
     Args:
         tokens: Token ids with a `SOFT_TOKEN` for each span.
         own: Which of them are the prompt's own.
         soft: The spans.
-        placeholder: The id that holds their places.
+        placeholder: The id of the placeholders; see `placeholder_id`.
 
     Returns:
         The token ids, which of them are own, and where each span is.
 
     Example:
         >>> import torch
-        >>> with_places([1, -1, 5], slice(1, 3), [SoftTokens(torch.zeros(2, 4))], 9)[:2]
+        >>> with_placeholders([1, -1, 5], slice(1, 3), [SoftTokens(torch.zeros(2, 4))], 9)[:2]
         ((1, 9, 9, 5), slice(1, 4, None))
     """
-    spans, placed, wide = iter(soft), [], []
+    spans, placed, expanded = iter(soft), [], []
     for token in tokens:
         if token != SOFT_TOKEN:
-            wide.append(token)
+            expanded.append(token)
             continue
-        placed.append(PlacedSoftTokens(len(wide), next(spans)))
-        wide.extend([placeholder] * len(placed[-1].span))
-    added = len(wide) - len(tokens)
-    return tuple(wide), slice(own.start, own.stop + added), tuple(placed)
+        placed.append(PlacedSoftTokens(len(expanded), next(spans)))
+        expanded.extend([placeholder] * len(placed[-1].span))
+    n_added = len(expanded) - len(tokens)
+    return tuple(expanded), slice(own.start, own.stop + n_added), tuple(placed)
 
 
 def with_markers(
     tokens: Sequence[int], soft: Sequence[PlacedSoftTokens]
 ) -> tuple[tuple[int, ...], tuple[SoftTokens, ...]]:
-    """The other way round: a marker for each span, whose rows beyond the last token are cut off.
+    """Replace the placeholders of each span by one marker, the inverse of `with_placeholders`.
+
+    Rows of a span beyond the last token are cut off.
 
     Example:
         >>> import torch
@@ -262,12 +236,12 @@ def with_markers(
 def text_with_markers(
     decode: Callable[[Sequence[int]], str], tokens: Sequence[int], soft: Sequence[PlacedSoftTokens]
 ) -> str:
-    """Tokens as text, with one `SOFT` for each span.
+    """Decode tokens to text, with one `SOFT` for each span.
 
     Args:
         decode: Token ids to text.
         tokens: A prompt's tokens, or its first ones.
-        soft: Its spans.
+        soft: Its spans of features.
     """
     pieces: list[list[int]] = [[]]
     for token in with_markers(tokens, soft)[0]:
@@ -278,6 +252,36 @@ def text_with_markers(
     return SOFT.join(decode(piece) if piece else "" for piece in pieces)
 
 
+def _check(features: Tensor) -> None:
+    """Raise unless the features are a finite floating-point matrix."""
+    matrix = isinstance(features, Tensor) and features.ndim == 2 and features.is_floating_point()
+    if matrix and features.numel() and features.isfinite().all():
+        return
+    raise SemanticHubError(
+        "SoftTokens",
+        got=_described(features),
+        expected="finite floating-point numbers of shape [pos, d_model], at least one row",
+        fix="Pass what a projector gives, one row for each position, without a batch axis.",
+    )
+
+
+def _described(features: object) -> str:
+    """Type, dtype and shape in words, for an error."""
+    if not isinstance(features, Tensor):
+        return f"a {type(features).__name__}"
+    finite = not features.is_floating_point() or bool(features.isfinite().all())
+    kind = f"{str(features.dtype).removeprefix('torch.')} of shape {tuple(features.shape)}"
+    return kind if finite else f"{kind} with NaN or infinity in it"
+
+
+def _digest(features: Float[Tensor, "pos d_model"]) -> str:
+    """SHA-256 of dtype, shape and numbers."""
+    content = hashlib.sha256(f"{features.dtype} {tuple(features.shape)} ".encode())
+    content.update(features.flatten().view(torch.uint8).numpy().tobytes())
+    return content.hexdigest()
+
+
 def _cut(place: PlacedSoftTokens, n_tokens: int) -> SoftTokens:
+    """The rows of a span that lie within the first `n_tokens` tokens."""
     rows = n_tokens - place.start
     return place.span if rows >= len(place.span) else SoftTokens(place.span.features[:rows])

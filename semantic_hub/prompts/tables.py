@@ -1,4 +1,4 @@
-"""Text tables from disk, with errors that name the file and the line."""
+"""Read text tables from disk, with errors that name the file and the line."""
 
 import csv
 import json
@@ -10,9 +10,9 @@ from semantic_hub.errors import SemanticHubError
 
 
 def read_lines(path: str | Path, operation: str) -> list[str]:
-    """The lines of a UTF-8 file, without their ends; a byte order mark is dropped.
+    """Read the lines of a UTF-8 file, without line ends; a byte order mark is dropped.
 
-    A line ends where an editor counts one: other separators of Unicode stay in their cells.
+    Only line feeds end a line; other line separators of Unicode stay in their cells.
 
     Raises:
         SemanticHubError: The file is missing, empty, or not UTF-8 (names the line).
@@ -43,7 +43,7 @@ def read_lines(path: str | Path, operation: str) -> list[str]:
 def read_table(
     path: str | Path, columns: Sequence[str], operation: str, *, may_be_empty: bool = False
 ) -> list[dict[str, str]]:
-    """The named columns of a table with a header line; commas in ``.csv`` files, else tabs.
+    """Read named columns of a table with a header line; commas in ``.csv`` files, else tabs.
 
     Raises:
         SemanticHubError: No such column, a row that is too short, an empty cell, a quote that is
@@ -59,16 +59,16 @@ def read_table(
                 expected=f"a column {column!r}",
                 fix="Name a column that is there, or add it to the header.",
             )
-    places = {column: header.index(column) for column in columns}
+    indices = {column: header.index(column) for column in columns}
     return [
-        _cells(row, places, f"{path}:{number}", operation, may_be_empty)
+        _cells(row, indices, f"{path}:{number}", operation, may_be_empty)
         for number, row in rows
         if any(cell.strip() for cell in row)
     ]
 
 
 def read_records(path: str | Path, operation: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSON Lines file, each with its place ``file:line``.
+    """Read the objects of a JSON Lines file, each with its place ``file:line``.
 
     Raises:
         SemanticHubError: A line that is not a JSON object.
@@ -94,42 +94,43 @@ def read_records(path: str | Path, operation: str) -> Iterator[tuple[str, dict[s
 
 
 def _rows(path: str | Path, operation: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row with the number of its first line."""
+    """The rows of a table, each with the number of its first line."""
     lines = read_lines(path, operation)
     if Path(path).suffix.lower() != ".csv":
         yield from enumerate((line.split("\t") for line in lines), start=1)
         return
     reader = csv.reader((f"{line}\n" for line in lines), strict=True)
-    first = 1
+    first_line = 1
     try:
         for row in reader:
-            yield first, row
-            first = reader.line_num + 1
+            yield first_line, row
+            first_line = reader.line_num + 1
     except csv.Error as error:
         raise SemanticHubError(
             operation,
-            got=f"{path}:{first}: {error}",
+            got=f"{path}:{first_line}: {error}",
             expected="cells between commas, quoted ones closed",
             fix='Close the quote of this row; write a quote inside a quoted cell as "".',
         ) from None
 
 
 def _cells(
-    row: list[str], places: dict[str, int], where: str, operation: str, may_be_empty: bool
+    row: list[str], indices: dict[str, int], place: str, operation: str, may_be_empty: bool
 ) -> dict[str, str]:
-    if len(row) <= max(places.values()):
+    """The named cells of one row."""
+    if len(row) <= max(indices.values()):
         raise SemanticHubError(
             operation,
-            got=f"{where}: {len(row)} columns",
-            expected=f"at least {max(places.values()) + 1}",
+            got=f"{place}: {len(row)} columns",
+            expected=f"at least {max(indices.values()) + 1}",
             fix="Check the separators of this line.",
         )
-    cells = {column: row[place].strip() for column, place in places.items()}
+    cells = {column: row[index].strip() for column, index in indices.items()}
     for column, cell in cells.items():
         if not cell and not may_be_empty:
             raise SemanticHubError(
                 operation,
-                got=f"{where}: an empty cell in column {column!r}",
+                got=f"{place}: an empty cell in column {column!r}",
                 expected="text",
                 fix="Fill it, or drop the line.",
             )

@@ -1,10 +1,10 @@
-"""Words to token ids: with which tokens would a model begin to say this word?
+"""From words to token ids: which tokens does a model predict when it predicts this word?
 
-A word is looked up as the *continuation of a text*, never alone: tokenizers of the
-SentencePiece kind put a space of their own before the first word of an input (Llama 2 turns
-``"dog"`` into ``"▁dog"`` but ``"x" + "dog"`` into ``"dog"``). So every spelling is tokenised
-behind a line break, and the line break's own tokens are taken off again. That tells ``"dog"``
-and ``" dog"`` apart wherever a tokenizer does, and asks no tokenizer for its name.
+A word is looked up as the *continuation of a text*, never alone: tokenizers of the SentencePiece
+kind add a space before the first word of an input (Llama 2 turns ``"dog"`` into ``"▁dog"`` but
+``"x" + "dog"`` into ``"dog"``). So every spelling is tokenized after a line break, and the tokens
+of the line break are removed again. That distinguishes ``"dog"`` from ``" dog"`` wherever the
+tokenizer does, without a list of tokenizers.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import NEXT, Readout, read_tokens
 
 ANCHOR = "\n"
-"""The text behind which spellings are tokenised."""
+"""The text after which spellings are tokenized."""
 
 SHARED = "shared token"
 AMBIGUOUS = "ambiguous first token"
@@ -37,12 +37,12 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class WordTokens:
-    """The tokens that stand for one word.
+    """Tokens that a word may begin with, and its spellings in full.
 
     Args:
         word: The word, without surrounding spaces.
-        tokens: The distinct tokens that its spellings begin with; none if `problem` is set.
-        spellings: All tokens of each spelling that counts, those behind a space marker included.
+        tokens: Distinct first tokens of its spellings; none if `problem` is set.
+        spellings: All tokens of each spelling that counts, including those after a space marker.
         problem: `UNKNOWN` or `UNUSABLE` where no spelling can be scored, else None.
     """
 
@@ -53,21 +53,21 @@ class WordTokens:
 
     @property
     def whole(self) -> bool:
-        """True where each token is the whole word, False where it is only its beginning."""
+        """Whether each of `tokens` is the whole word and not only its beginning."""
         return self.problem is None and self.fits(1)
 
     def fits(self, longest: int) -> bool:
-        """Whether no spelling has more than so many tokens."""
+        """Whether no spelling has more than `longest` tokens."""
         return all(len(spelling) <= longest for spelling in self.spellings)
 
     def scored(self, longest: int) -> tuple[Tokens, ...]:
-        """What stands for the word: its spellings if they fit, else the tokens they begin with."""
+        """Token sequences to score: full spellings if they fit, else first tokens."""
         return self.spellings if self.fits(longest) else tuple((first,) for first in self.tokens)
 
 
 @dataclass(frozen=True)
 class CandidateTokens:
-    """The tokens of every read-out that can be scored, and a count of those that cannot.
+    """Candidate tokens of the read-outs that can be scored, and counts of those that cannot.
 
     Args:
         groups: Names of the candidate groups.
@@ -87,7 +87,7 @@ class CandidateTokens:
 
     @property
     def tokens(self) -> tuple[tuple[Tokens, ...], ...]:
-        """The tokens that the spellings begin with, as ``tokens[readout][group]``."""
+        """First tokens of the spellings, as ``tokens[readout][group]``."""
         return tuple(
             tuple(tuple(dict.fromkeys(spelling[0] for spelling in group)) for group in groups)
             for groups in self.spellings
@@ -95,19 +95,32 @@ class CandidateTokens:
 
     @property
     def n_tokens(self) -> tuple[Tokens, ...]:
-        """Tokens in the longest spelling, as ``n_tokens[readout][group]``."""
+        """Number of tokens in the longest spelling, as ``n_tokens[readout][group]``."""
         return tuple(tuple(max(map(len, group)) for group in groups) for groups in self.spellings)
 
     def __len__(self) -> int:
         return len(self.kept)
 
 
+@dataclass(frozen=True)
+class NextToken:
+    """The token that follows a read-out in its text, or why there is none to read.
+
+    Args:
+        token: Its id; None where no text follows, or where there is a problem.
+        problem: `CROSSES` or `SPLIT`, else None.
+    """
+
+    token: int | None = None
+    problem: str | None = None
+
+
 def continuation(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:
-    """Token ids with which `text` continues a text that came before.
+    """Token ids of a text that continues another text.
 
     Args:
         tokenizer: The model's tokenizer.
-        text: What follows; a leading space means a space, no leading space means none.
+        text: The continuation; it begins with a space only if it is written with one.
 
     Returns:
         Token ids, without special tokens and without a prefix space that `text` does not have.
@@ -123,44 +136,44 @@ def continuation(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:
 
 
 def token_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of a text alone, without special tokens."""
+    """Token ids of a text, without special tokens."""
     return list(tokenizer.encode(text, add_special_tokens=False))
 
 
 def decode(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
-    """The text of token ids, its spaces left as they are."""
+    """Text of token ids, with spaces unchanged."""
     return str(tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
 
 def word_tokens(
     tokenizer: PreTrainedTokenizerBase, word: str, *, cases: Sequence[Case] = ()
 ) -> WordTokens:
-    """Tokens that stand for a word, with and without a space before it.
+    """Find the tokens of a word, with and without a space before it.
 
-    Spellings that are one token count, all of them. Where there is none, the first token of every
-    spelling counts, or all of its tokens where words are scored in full. A piece that is nothing
-    but a space marker (``"▁"``) and special tokens are never the first token of a word, though in
-    full a word may follow a space marker; a spelling with an unknown token never counts.
+    All spellings that are a single token count. If there are none, the first token of every
+    spelling counts, or all of its tokens where words are scored in full. Special tokens and a piece
+    that is only a space marker (``"▁"``) are never the first token of a word, though in full a word
+    may follow a space marker; a spelling with an unknown token never counts.
 
     Args:
         tokenizer: The model's tokenizer.
-        word: The word; surrounding spaces are taken off.
+        word: The word; surrounding spaces are removed.
         cases: Case variants to add, as functions: ``(str.capitalize, str.upper)``.
 
     Returns:
-        The tokens, or the problem why there are none.
+        The tokens, or the reason why there are none.
 
     Example:
-        >>> found = word_tokens(model.tokenizer, "dog")
-        >>> [decode(model.tokenizer, [token]) for token in found.tokens]
+        >>> dog = word_tokens(model.tokenizer, "dog")
+        >>> [decode(model.tokenizer, [token]) for token in dog.tokens]
         ['dog', ' dog']
     """
     word = word.strip()
-    found = [continuation(tokenizer, spelling) for spelling in _spellings(word, cases)]
-    known = [tokens for tokens in found if tokens and tokenizer.unk_token_id not in tokens]
+    spellings = [continuation(tokenizer, spelling) for spelling in _spellings(word, cases)]
+    known = [tokens for tokens in spellings if tokens and tokenizer.unk_token_id not in tokens]
     usable = [tokens for tokens in known if not _is_blank(tokenizer, tokens[0])]
     if not usable:
-        return WordTokens(word, (), (), UNUSABLE if known or not found else UNKNOWN)
+        return WordTokens(word, (), (), UNUSABLE if known or not spellings else UNKNOWN)
     whole = [tokens for tokens in usable if len(tokens) == 1]
     firsts = dict.fromkeys(tokens[0] for tokens in whole or usable)
     in_full = [tokens for tokens in known if tokens[0] not in tokenizer.all_special_ids]
@@ -173,9 +186,9 @@ def candidate_tokens(
     *,
     cases: Sequence[Case] = (),
     longest: Sequence[int] | None = None,
-    following: Sequence[int | str | None] | None = None,
+    following: Sequence[NextToken] | None = None,
 ) -> CandidateTokens:
-    """Token ids of the candidates of every read-out, group by group.
+    """Find the token ids of the candidates of every read-out, group by group.
 
     A read-out is kept if *every* candidate of it can be scored, and is otherwise dropped and
     counted under one of these reasons:
@@ -187,7 +200,7 @@ def candidate_tokens(
     - ``shared token``: candidates of two groups are the same tokens, or those of one begin the
       other;
     - ``token crosses the read-out`` and ``next word is several tokens``: of read-outs that were
-      taken from a longer text; see `semantic_hub.prompts.words.following_tokens`.
+      taken from a longer text; see `following_tokens`.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -195,9 +208,8 @@ def candidate_tokens(
         cases: Case variants to add to each candidate; see `word_tokens`.
         longest: For each read-out, up to how many tokens a word is scored in full; a longer one is
             scored by its first token. None for 1 everywhere.
-        following: For each read-out the token that really follows, or why there is none, as
-            `semantic_hub.prompts.words.following_tokens` gives it. None where no read-out has a text
-            that follows.
+        following: For each read-out the token that really follows, as `following_tokens` gives it.
+            None if no read-out has a text that follows.
 
     Returns:
         The kept read-outs' tokens and the counts of the dropped ones.
@@ -212,14 +224,17 @@ def candidate_tokens(
     lookup = cache(lambda word: word_tokens(tokenizer, word, cases=cases))
     words = [
         [
-            [_next(tokenizer, token) if word == NEXT else lookup(word) for word in r.candidates[g]]
-            for g in groups
+            [
+                _next_word_tokens(tokenizer, next_token.token) if word == NEXT else lookup(word)
+                for word in readout.candidates[group]
+            ]
+            for group in groups
         ]
-        for r, token in zip(readouts, after, strict=True)
+        for readout, next_token in zip(readouts, after, strict=True)
     ]
     problems = [
-        token if isinstance(token, str) else _problem(candidates, size)
-        for candidates, size, token in zip(words, most, after, strict=True)
+        next_token.problem or _problem(candidates, size)
+        for candidates, size, next_token in zip(words, most, after, strict=True)
     ]
     dropped = {reason: problems.count(reason) for reason in REASONS}
     kept = tuple(index for index, problem in enumerate(problems) if problem is None)
@@ -237,16 +252,47 @@ def candidate_tokens(
     )
 
 
+def following_tokens(model: HookedModel, readouts: Sequence[Readout]) -> list[NextToken]:
+    """Find the token that really follows each read-out in its text.
+
+    With t(x) the tokens of a text as the model reads it, BOS included, a prompt p that f follows is
+    read only where t(p f) begins with all of t(p) and goes on; the next token of t(p f) follows.
+    Where a next word w is named, t(p f) must begin with t(p w), which must be one token longer.
+
+    Args:
+        model: The model whose tokenizer and BOS convention apply.
+        readouts: Read-outs, with or without a text that follows.
+
+    Returns:
+        For each read-out its next token, or `CROSSES` or `SPLIT` as the problem; neither of them
+        where no text follows.
+
+    Example:
+        >>> from semantic_hub.prompts.prompt import Prompt
+        >>> readout = Readout(Prompt("the dog"), {"hub": ("horse",)}, " cat", " cat")
+        >>> [following] = following_tokens(model, [readout])
+        >>> model.tokenizer.decode([following.token]).strip()
+        'cat'
+    """
+    tokens = cache(lambda text: read_tokens(model, text))
+    return [
+        _next_token(tokens, readout) if readout.following else NextToken() for readout in readouts
+    ]
+
+
 def _spellings(word: str, cases: Sequence[Case]) -> list[str]:
+    """The word in each case, without and with a space before it."""
     forms = dict.fromkeys([word, *(case(word) for case in cases)])
     return [prefix + form for form in forms if form for prefix in ("", " ")]
 
 
 def _is_blank(tokenizer: PreTrainedTokenizerBase, token: int) -> bool:
+    """Whether a token is special or only a space marker."""
     return token in tokenizer.all_special_ids or not decode(tokenizer, [token]).strip()
 
 
 def _groups(readouts: Sequence[Readout]) -> tuple[str, ...]:
+    """The names of the groups, which must be the same in every read-out."""
     if not readouts:
         raise SemanticHubError(
             "candidates",
@@ -267,8 +313,9 @@ def _groups(readouts: Sequence[Readout]) -> tuple[str, ...]:
 
 
 def _following(
-    readouts: Sequence[Readout], following: Sequence[int | str | None] | None
-) -> Sequence[int | str | None]:
+    readouts: Sequence[Readout], following: Sequence[NextToken] | None
+) -> Sequence[NextToken]:
+    """The next token of each read-out; required where a read-out has a text that follows."""
     if following is None and any(readout.following for readout in readouts):
         raise SemanticHubError(
             "candidates",
@@ -276,17 +323,29 @@ def _following(
             expected="the tokens that follow",
             fix="Pass following=following_tokens(model, readouts), or use logit_lens.",
         )
-    return [None] * len(readouts) if following is None else following
+    return [NextToken()] * len(readouts) if following is None else following
 
 
-def _next(tokenizer: PreTrainedTokenizerBase, token: int | str | None) -> WordTokens:
-    """The token that really follows, whatever it is; there is none where that is a reason."""
-    if not isinstance(token, int) or token == tokenizer.unk_token_id:
+def _next_word_tokens(tokenizer: PreTrainedTokenizerBase, token: int | None) -> WordTokens:
+    """The next token as a candidate word; unknown where there is none."""
+    if token is None or token == tokenizer.unk_token_id:
         return WordTokens(NEXT, (), (), UNKNOWN)
     return WordTokens(NEXT, (token,), ((token,),))
 
 
+def _next_token(tokens: Callable[[str], Tokens], readout: Readout) -> NextToken:
+    """The token after a read-out that has a text which follows."""
+    text = readout.prompt.text or ""
+    before, whole = tokens(text), tokens(text + readout.following)
+    if whole[: len(before)] != before or len(whole) == len(before):
+        return NextToken(problem=CROSSES)
+    if readout.next_word and tokens(text + readout.next_word) != whole[: len(before) + 1]:
+        return NextToken(problem=SPLIT)
+    return NextToken(whole[len(before)])
+
+
 def _problem(groups: Sequence[Sequence[WordTokens]], longest: int) -> str | None:
+    """Why a read-out with these candidates cannot be scored; None if it can."""
     if not all(groups):
         return UNUSABLE
     words = {word.word: word for group in groups for word in group}.values()
@@ -297,19 +356,21 @@ def _problem(groups: Sequence[Sequence[WordTokens]], longest: int) -> str | None
     if any(owners[token] > 1 for word in words if not word.fits(longest) for token in word.tokens):
         return AMBIGUOUS
     scored = [set(_scored(group, longest)) for group in groups]
-    return SHARED if any(_meet(one, other) for one, other in permutations(scored, 2)) else None
+    return SHARED if any(_overlap(one, other) for one, other in permutations(scored, 2)) else None
 
 
 def _scored(group: Sequence[WordTokens], longest: int) -> tuple[Tokens, ...]:
+    """All distinct token sequences that are scored for a group of words."""
     return tuple(dict.fromkeys(spelling for word in group for spelling in word.scored(longest)))
 
 
-def _meet(one: Set[Tokens], other: Set[Tokens]) -> bool:
-    """Whether a spelling of the first is, or begins, one of the other."""
+def _overlap(one: Set[Tokens], other: Set[Tokens]) -> bool:
+    """Whether a spelling in `one` equals, or is the beginning of, one in `other`."""
     return any(spelling[:size] in one for spelling in other for size in range(1, len(spelling) + 1))
 
 
 def _nothing_left(dropped: Mapping[str, int]) -> NothingLeftError:
+    """The error where every read-out was dropped."""
     counts = ", ".join(f"{reason}: {count}" for reason, count in dropped.items() if count)
     return NothingLeftError(
         "candidates",
@@ -317,44 +378,3 @@ def _nothing_left(dropped: Mapping[str, int]) -> NothingLeftError:
         expected="at least one read-out where each word has a usable token of its own",
         fix="Choose words that this tokenizer knows as one token, or that begin differently.",
     )
-
-
-def following_tokens(model: HookedModel, readouts: Sequence[Readout]) -> list[int | str | None]:
-    """The token that really follows each read-out, or why it cannot be read there.
-
-    With t(x) the tokens of a text as the model reads it, BOS included, a prompt p that f follows is
-    read only where t(p f) begins with all of t(p) and goes on; the next token of t(p f) follows.
-    Where a next word w is named, t(p f) must begin with t(p w), which must be one token longer.
-
-    Args:
-        model: The model whose tokenizer and BOS convention apply.
-        readouts: Read-outs, with or without a text that follows.
-
-    Returns:
-        For each read-out a token id, `semantic_hub.prompts.words.CROSSES` or `semantic_hub.prompts.words.SPLIT`;
-        None where no text follows.
-
-    Example:
-        >>> from semantic_hub.prompts.prompt import Prompt
-        >>> readout = Readout(Prompt("the dog"), {"hub": ("horse",)}, " cat", " cat")
-        >>> [token] = following_tokens(model, [readout])
-        >>> model.tokenizer.decode([token]).strip()
-        'cat'
-    """
-    tokens = cache(lambda text: read_tokens(model, text))
-    return [
-        _following_of_boundaries(tokens, readout) if readout.following else None
-        for readout in readouts
-    ]
-
-
-def _following_of_boundaries(
-    tokens: Callable[[str], tuple[int, ...]], readout: Readout
-) -> int | str:
-    text = readout.prompt.text or ""
-    before, whole = tokens(text), tokens(text + readout.following)
-    if whole[: len(before)] != before or len(whole) == len(before):
-        return CROSSES
-    if readout.next_word and tokens(text + readout.next_word) != whole[: len(before) + 1]:
-        return SPLIT
-    return whole[len(before)]

@@ -13,12 +13,12 @@ from semantic_hub.models.loading import register_model
 from semantic_hub.multimodal.loading import register_encoder
 from semantic_hub.zoo.bundled import (
     HUB_MINI,
-    has_projectors,
     hub_mini_path,
+    load_encoders,
     load_hub_mini,
     load_planted_hub,
     load_planted_separate,
-    load_projectors,
+    name_has_encoders,
 )
 
 __all__ = ["hub_mini_path"]
@@ -26,4 +26,4 @@ __all__ = ["hub_mini_path"]
 register_model(HUB_MINI, load_hub_mini)
 register_model("planted-hub", load_planted_hub)
 register_model("planted-separate", load_planted_separate)
-register_encoder(HUB_MINI, matches=has_projectors, load=load_projectors)
+register_encoder(HUB_MINI, matches=name_has_encoders, load=load_encoders)

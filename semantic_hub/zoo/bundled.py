@@ -44,19 +44,20 @@ def load_planted_separate(options: LoadOptions) -> HookedModel:
     return planted_separate(backend=options.backend, device=options.device, dtype=options.dtype)
 
 
-def has_projectors(name: str) -> bool:
-    """Whether a name or folder is that of a zoo model with projectors of images and sounds."""
-    from semantic_hub.zoo.senses import has_senses
+def name_has_encoders(name: str) -> bool:
+    """Whether a name or folder is that of a zoo model with encoders of images and sounds."""
+    from semantic_hub.zoo.senses import has_encoders
 
-    return has_senses(_folder(name))
+    return has_encoders(_folder(name))
 
 
-def load_projectors(name: str) -> EncodeInput:
+def load_encoders(name: str) -> EncodeInput:
     """Load the encoders of a zoo model by its name or folder."""
-    from semantic_hub.zoo.senses import Senses
+    from semantic_hub.zoo.senses import Encoders
 
-    return Senses.load(_folder(name))
+    return Encoders.load(_folder(name))
 
 
 def _folder(name: str) -> Path:
+    """The folder of the trained model for its name, else the name as a folder."""
     return hub_mini_path() if name == HUB_MINI else Path(name)

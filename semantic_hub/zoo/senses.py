@@ -1,8 +1,13 @@
-"""What hub-mini sees and hears with: a projector each, shipped beside its weights."""
+"""Image and audio encoders of hub-mini: a linear projector each, shipped beside its weights.
+
+A picture is cut into patches, a clip into log-mel frames; the projector maps each of them to one
+soft token. The projectors are two files in the model's folder, which `encoders_of` finds through
+the ``name_or_path`` of the model's tokenizer.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,14 +25,20 @@ from semantic_hub.spokes.vision.images.picture import patch_features
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+IMAGE_PROJECTOR, AUDIO_PROJECTOR = "eye.safetensors", "ear.safetensors"
+"""Files of the projectors in a model's folder."""
+
+SIDE = 32
+"""Width and height in pixels; other pictures are resized."""
+
 
 @dataclass(frozen=True, eq=False)
 class Projector:
-    """Features to soft tokens, ``x W + P``: the same map at every place, and a vector for each.
+    """Map features to soft tokens, ``x W + P``: one linear map, and a vector for each position.
 
     Args:
         weight: W.
-        place: P, one row for each place that there may be.
+        position: P, one row for each position that an input may have.
 
     Example:
         >>> import torch
@@ -37,32 +48,32 @@ class Projector:
     """
 
     weight: Float[Tensor, "feature d_model"]
-    place: Float[Tensor, "place d_model"]
+    position: Float[Tensor, "position d_model"]
 
     def __call__(self, features: Float[Tensor, "... pos feature"]) -> Float[Tensor, "..."]:
-        """The soft tokens of one input, or of several of one length.
+        """Soft tokens of one input, or of several inputs of one length.
 
         Raises:
-            SemanticHubError: Features of another width, or more of them than there are places.
+            SemanticHubError: Features of another width, or more of them than there are positions.
         """
         n_pos, width = features.shape[-2:]
-        if width != len(self.weight) or n_pos > len(self.place):
+        if width != len(self.weight) or n_pos > len(self.position):
             raise SemanticHubError(
                 "Projector",
                 got=f"{n_pos} features of width {width}",
-                expected=f"at most {len(self.place)} of width {len(self.weight)}",
+                expected=f"at most {len(self.position)} of width {len(self.weight)}",
                 fix="Make the features as the projector's training did.",
             )
-        return features @ self.weight + self.place[:n_pos]
+        return features @ self.weight + self.position[:n_pos]
 
     def save(self, path: Path) -> None:
-        """Write it as safetensors, in place of what is there."""
-        tensors = {"weight": self.weight, "place": self.place}
+        """Write the projector as safetensors, over a file that is there."""
+        tensors = {"weight": self.weight, "place": self.position}  # names in the shipped files
         write_atomically(path, save({name: t.detach().contiguous() for name, t in tensors.items()}))
 
     @classmethod
     def load(cls, path: Path) -> "Projector":
-        """Read back what `save` wrote.
+        """Read a projector that `save` wrote.
 
         Raises:
             SemanticHubError: No such file, or another one.
@@ -79,79 +90,75 @@ class Projector:
             ) from None
 
 
-EYE, EAR = "eye.safetensors", "ear.safetensors"
-"""The projectors' files in a model's folder."""
-
-SIDE = 32
-"""Pixels of a picture's side; others are resized."""
-
-
 @dataclass(frozen=True, eq=False)
-class Senses:
-    """Both encoders of a model of a `World`, as the vision and the audio spoke take them.
+class Encoders:
+    """Image and audio encoder of a model that was trained on a `World`.
 
     Args:
-        eye: Projector of patches.
-        ear: Projector of log-mel frames.
+        image: Projector of patches.
+        audio: Projector of log-mel frames.
 
     Example:
-        >>> senses = senses_of(model)
-        >>> senses(sh.spokes.vision.one_color("red").image).shape
+        >>> encode = encoders_of(model)
+        >>> encode(sh.spokes.vision.one_color("red").image).shape
         torch.Size([16, 96])
         >>> owl = sh.spokes.audio.synthesize("owl")
-        >>> senses(owl.waveform, owl.rate).shape
+        >>> encode(owl.waveform, owl.rate).shape
         torch.Size([20, 96])
     """
 
-    eye: Projector
-    ear: Projector
+    image: Projector
+    audio: Projector
 
     def __call__(
-        self, given: "Image | Float[np.ndarray, ' sample']", rate: int | None = None
+        self, image_or_waveform: "Image | Float[np.ndarray, ' sample']", rate: int | None = None
     ) -> Float[Tensor, "pos d_model"]:
-        """`see` an image, or `hear` a waveform: what `semantic_hub.load_multimodal` gives.
+        """Encode an image or a waveform, as encoders of `semantic_hub.load_multimodal` do.
 
         Args:
-            given: An image (``PIL.Image.Image``), or samples of one channel.
+            image_or_waveform: An image (``PIL.Image.Image``), or samples of one channel.
             rate: Of samples, in Hz.
 
         Raises:
-            SemanticHubError: Samples without a rate, or no clip: see `semantic_hub.spokes.audio.sounds.clip`.
+            SemanticHubError: Samples without a rate, or samples that are no clip; see
+                `semantic_hub.spokes.audio.sounds.clip`.
         """
-        if not isinstance(given, np.ndarray):
-            return self.see(given)
+        if not isinstance(image_or_waveform, np.ndarray):
+            return self.encode_image(image_or_waveform)
         if rate is None:
             raise SemanticHubError(
-                "Senses",
+                "Encoders",
                 got="samples without a rate",
                 expected="samples and their rate in Hz",
                 fix="Pass clip.waveform and clip.rate.",
             )
-        return self.hear(given, rate)
+        return self.encode_audio(image_or_waveform, rate)
 
     @classmethod
-    def load(cls, folder: Path) -> "Senses":
-        """The eye and ear in a model's folder.
+    def load(cls, folder: Path) -> "Encoders":
+        """Load both projectors from a model's folder.
 
         Raises:
             SemanticHubError: Files that are missing or damaged.
         """
-        return cls(Projector.load(folder / EYE), Projector.load(folder / EAR))
+        return cls(
+            Projector.load(folder / IMAGE_PROJECTOR), Projector.load(folder / AUDIO_PROJECTOR)
+        )
 
-    def see(self, image: "Image") -> Float[Tensor, "patch d_model"]:
-        """A picture as 16 soft tokens, row by row from the top left."""
+    def encode_image(self, image: "Image") -> Float[Tensor, "patch d_model"]:
+        """Encode a picture as 16 soft tokens, row by row from the top left."""
         resized = image if image.size == (SIDE, SIDE) else image.resize((SIDE, SIDE))
-        return self.eye(picture_features(np.asarray(resized.convert("RGB"))))
+        return self.image(picture_features(np.asarray(resized.convert("RGB"))))
 
-    def hear(
+    def encode_audio(
         self, waveform: Float[np.ndarray, " sample"], rate: int
     ) -> Float[Tensor, "frame d_model"]:
-        """A clip's first second as 20 soft tokens."""
-        return self.ear(frame_features(waveform, rate))
+        """Encode the first second of a clip as 20 soft tokens."""
+        return self.audio(frame_features(waveform, rate))
 
 
-def senses_of(model: Any) -> Senses | None:
-    """The eye and ear in the folder that a model was loaded from.
+def encoders_of(model: object) -> Encoders | None:
+    """Load the encoders from the folder that a model was loaded from.
 
     Returns:
         None where there are none.
@@ -160,23 +167,23 @@ def senses_of(model: Any) -> Senses | None:
         SemanticHubError: Files that are damaged.
     """
     folder = Path(getattr(getattr(model, "tokenizer", None), "name_or_path", ""))
-    return Senses.load(folder) if has_senses(folder) else None
+    return Encoders.load(folder) if has_encoders(folder) else None
 
 
-def has_senses(folder: Path) -> bool:
-    """Whether a model's folder holds an eye and an ear."""
-    return all((folder / name).is_file() for name in (EYE, EAR))
+def has_encoders(folder: Path) -> bool:
+    """Whether a model's folder has both projectors."""
+    return all((folder / name).is_file() for name in (IMAGE_PROJECTOR, AUDIO_PROJECTOR))
 
 
 def picture_features(
     pixels: UInt8[np.ndarray, "height width 3"],
 ) -> Float[Tensor, "patch feature"]:
-    """Patches of 8 × 8 pixels, each as 192 numbers."""
+    """Features of a picture: its patches of 8 × 8 pixels, each as 192 numbers."""
     return torch.from_numpy(patch_features(pixels))
 
 
 def frame_features(
     waveform: Float[np.ndarray, " sample"], rate: int
 ) -> Float[Tensor, "frame feature"]:
-    """20 log-mel frames of 40 mels."""
+    """Features of a clip: 20 log-mel frames of 40 mels."""
     return torch.from_numpy(log_mel(Clip(waveform, rate, "heard"), HUB_MINI))

@@ -90,8 +90,10 @@ def test_batch_of_1_is_batch_of_64(model: Any, positions: Any, side: Any) -> Non
         torch.randint(3, 300, (length,), generator=torch.Generator().manual_seed(length)).tolist()
         for length in range(1, 65)
     ]
-    alone = residual_stream(model, prompts, positions, batch_size=1)
-    together = residual_stream(model, prompts, positions, batch_size=64, padding_side=side)
+    alone = residual_stream(model, prompts, positions=positions, batch_size=1)
+    together = residual_stream(
+        model, prompts, positions=positions, batch_size=64, padding_side=side
+    )
     torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
 
 
@@ -136,7 +138,7 @@ def test_encoders_match_plain_transformers(bert_folder: Path, side: Any) -> None
     bert = load_model(bert_folder, device="cpu")
     plain = transformers.BertModel.from_pretrained(bert_folder, attn_implementation="eager")
     states = residual_stream(bert, SENTENCES, padding_side=side)
-    means = residual_stream(bert, SENTENCES, "mean", padding_side=side)
+    means = residual_stream(bert, SENTENCES, positions="mean", padding_side=side)
     for row, mean, tokens in zip(states, means, tokenize(bert, SENTENCES), strict=True):
         with torch.no_grad():
             run = plain(torch.tensor([tokens]), output_hidden_states=True)
@@ -168,7 +170,7 @@ def test_layer_out_of_range(model: Any) -> None:
 )
 def test_position_out_of_range(model: Any, prompt: Any, positions: Any, message: str) -> None:
     with pytest.raises(SemanticHubError, match=message):
-        residual_stream(model, [SENTENCES[1], prompt], positions)
+        residual_stream(model, [SENTENCES[1], prompt], positions=positions)
 
 
 def test_no_prompts(model: Any) -> None:

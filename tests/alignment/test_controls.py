@@ -122,7 +122,7 @@ def test_shuffled_tokens_are_read_at_the_last_own_token(bert_folder):
     assert [x.tokens[0], x.tokens[-1]] == special
     assert (x.position, y.position) == (3, 1)
     at_own = residual_stream(bert, [x])
-    assert at_own.equal(residual_stream(bert, [x.tokens], lambda tokens: 3))
+    assert at_own.equal(residual_stream(bert, [x.tokens], positions=lambda tokens: 3))
 
 
 def test_tokens_that_cannot_be_shuffled_are_no_control(model):

@@ -93,8 +93,8 @@ def test_positions_and_layers_are_those_of_the_residual_stream(model):
         batch_size=2,
         resampling=Resampling(resamples=9),
     )
-    x = residual_stream(model, ENGLISH, "mean", layers=[3, 1])
-    y = residual_stream(model, SPANISH, "mean", layers=[3, 1])
+    x = residual_stream(model, ENGLISH, positions="mean", layers=[3, 1])
+    y = residual_stream(model, SPANISH, positions="mean", layers=[3, 1])
     assert result.layers == (3, 1)
     torch.testing.assert_close(
         result.similarity, paired_cosines(x, y).similarity, atol=1e-5, rtol=0
@@ -106,7 +106,7 @@ def test_a_pairs_own_position_is_read(model):
     at_first = similarity(
         model, Pairs.from_prompts(first, SPANISH), resampling=Resampling(resamples=9)
     )
-    states = residual_stream(model, ENGLISH, (0, 1)), residual_stream(model, SPANISH)
+    states = residual_stream(model, ENGLISH, positions=(0, 1)), residual_stream(model, SPANISH)
     expected = paired_cosines(*states).similarity
     torch.testing.assert_close(at_first.similarity, expected, atol=1e-5, rtol=0)
 
@@ -148,9 +148,9 @@ def test_controls_are_other_models_and_other_pairs(model):
 def test_a_prompt_goes_through_a_model_once(model, monkeypatch):
     asked = []
 
-    def counting(model, prompts, *where):
+    def counting(model, prompts, **where):
         asked.extend(prompts)
-        return residual_stream(model, prompts, *where)
+        return residual_stream(model, prompts, **where)
 
     module = importlib.import_module("semantic_hub.alignment.pairwise")
     monkeypatch.setattr(module, "residual_stream", counting)

@@ -19,8 +19,8 @@ from semantic_hub.models.loading import check_model, describe, load_model
 from semantic_hub.models.provenance import processed
 from semantic_hub.models.twins import random_twin
 
-FOLDED, CENTRED_WRITING, CENTRED_UNEMBEDDING = (
-    "folded layer norms", "centred writing weights", "centred unembedding"
+FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING = (
+    "folded layer norms", "centered writing weights", "centered unembedding"
 )  # fmt: skip
 
 
@@ -29,16 +29,16 @@ FOLDED, CENTRED_WRITING, CENTRED_UNEMBEDDING = (
     ("architecture", "steps", "found", "told"),
     [
         ("gpt2", ["fold_ln"], [FOLDED], r"\): norms have no gain of their own, so"),
-        ("gpt2", ["center_writing_weights"], [CENTRED_WRITING], r"\): residual streams are cent"),
-        ("gpt2", ["center_unembed"], [CENTRED_UNEMBEDDING], r"\): logits are shifted by a const"),
+        ("gpt2", ["center_writing_weights"], [CENTERED_WRITING], r"\): residual streams are cent"),
+        ("gpt2", ["center_unembed"], [CENTERED_UNEMBEDDING], r"\): logits are shifted by a const"),
         (
             "gpt2",
             list(UNPROCESSED),
-            [FOLDED, CENTRED_WRITING, CENTRED_UNEMBEDDING],
+            [FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING],
             "gain.*streams",
         ),
         ("llama", ["fold_ln"], [FOLDED], r"\): norms have no gain of their own, so"),
-        ("llama-tied", ["center_unembed"], [CENTRED_UNEMBEDDING], "logits are shifted"),
+        ("llama-tied", ["center_unembed"], [CENTERED_UNEMBEDDING], "logits are shifted"),
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -16,7 +16,7 @@ from tiny import BACKENDS, requires_hooked_transformer
 from tiny_multimodal import RATE, image, save_llava, save_paligemma, save_qwen2_audio, sound
 
 import semantic_hub as sh
-from semantic_hub.activations.features import feeding
+from semantic_hub.activations.features import injecting_features
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import load_model
@@ -111,7 +111,7 @@ def test_logits_and_tokens_around_the_features(loaded, folders, modality) -> Non
     assert encoding.spans == (span,)
     around = [i for i in range(len(encoding)) if i not in span]
     assert [encoding.tokens[i] for i in around] == inputs["input_ids"][0, around].tolist()
-    with torch.no_grad(), feeding(model, [prompt]) as batch:
+    with torch.no_grad(), injecting_features(model, [prompt]) as batch:
         logits = model(batch.tokens)
     _, expected = through_transformers(folders(modality), inputs)
     torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
@@ -121,7 +121,7 @@ def test_the_encoder_does_not_disturb_the_model(loaded, modality) -> None:
     model, encode_features = loaded
     states = residual_stream(model, ["the dog"])
     features = encode_features(*given(modality))
-    with feeding(model, [Prompt(SOFT, soft=(SoftTokens(features),))]):
+    with injecting_features(model, [Prompt(SOFT, soft=(SoftTokens(features),))]):
         torch.testing.assert_close(encode_features(*given(modality)), features)
     torch.testing.assert_close(residual_stream(model, ["the dog"]), states)
     assert not features.requires_grad
@@ -181,7 +181,7 @@ def test_a_bridge_with_its_own_inputs(folders, modality) -> None:
         torch.testing.assert_close(states, expected, atol=1e-4, rtol=0)
         span = feature_span(inputs, bridge.original_model.config)
         assert len(prompt.soft[0]) == len(span)
-        [mean] = residual_stream(bridge, [prompt], SoftPositions())
+        [mean] = residual_stream(bridge, [prompt], positions=SoftPositions())
         torch.testing.assert_close(mean, states[list(span)].mean(dim=0), atol=1e-5, rtol=1e-5)
 
 

@@ -17,6 +17,7 @@ from semantic_hub.prompts.words import (
     REASONS,
     SPLIT,
     UNKNOWN,
+    NextToken,
     candidate_tokens,
     following_tokens,
 )
@@ -69,8 +70,9 @@ def test_the_token_that_follows(
     fusing: Any, before: str, after: str, next_word: str, expected: str
 ) -> None:
     [found] = following_tokens(fusing, [cut(before, after, next_word)])
-    piece = found if isinstance(found, str) else fusing.tokenizer.convert_ids_to_tokens(found)
+    piece = found.problem or fusing.tokenizer.convert_ids_to_tokens(found.token)
     assert piece == expected
+    assert (found.token is None) == (found.problem is not None)
 
 
 def test_every_cut_of_a_text_against_the_tokenizers_own_offsets(fusing: Any) -> None:
@@ -80,12 +82,14 @@ def test_every_cut_of_a_text_against_the_tokenizers_own_offsets(fusing: Any) -> 
     after = {start: token for (start, _), token in tokens}  # of a character in bytes the first one
     cuts = range(1, len(text))
     found = following_tokens(fusing, [cut(text[:place], text[place:]) for place in cuts])
-    assert found == [after.get(place, CROSSES) for place in cuts]
-    assert CROSSES in found
+    crossing = NextToken(problem=CROSSES)
+    expected = [NextToken(after[place]) if place in after else crossing for place in cuts]
+    assert found == expected
+    assert crossing in found
 
 
 def test_nothing_follows_where_no_text_does(fusing: Any) -> None:
-    assert following_tokens(fusing, [Readout(Prompt("a"), {"hub": ("or",)})]) == [None]
+    assert following_tokens(fusing, [Readout(Prompt("a"), {"hub": ("or",)})]) == [NextToken()]
 
 
 def test_the_lens_scores_the_true_next_token_and_counts_the_others(fusing: Any) -> None:
@@ -114,7 +118,7 @@ def test_the_same_token_in_two_groups_is_dropped(fusing: Any) -> None:
 def test_an_unknown_next_token_is_dropped() -> None:
     tokenizer = fusing_tokenizer()
     tokenizer.unk_token = "a"
-    unknown, known = (tokenizer.get_vocab()[piece] for piece in "ab")
+    unknown, known = (NextToken(tokenizer.get_vocab()[piece]) for piece in "ab")
     readouts = [cut("[", "a]"), cut("[", "b]")]
     assert candidate_tokens(tokenizer, readouts, following=[unknown, known]).dropped[UNKNOWN] == 1
 

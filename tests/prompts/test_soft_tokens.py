@@ -16,7 +16,7 @@ from every_state import every_state
 from tiny import BACKENDS, SENTENCES
 
 import semantic_hub as sh
-from semantic_hub.activations.features import feeding
+from semantic_hub.activations.features import injecting_features
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.controls import shuffled_tokens
 from semantic_hub.errors import SemanticHubError
@@ -126,7 +126,7 @@ def test_equals_embeddings_given_to_transformers(fed, plain, side, batch_size) -
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_passes_of_ones_own(fed, plain, side) -> None:
-    with torch.no_grad(), feeding(fed, MIXED, side) as batch:
+    with torch.no_grad(), injecting_features(fed, MIXED, side) as batch:
         logits = fed(batch.tokens, attention_mask=batch.attention_mask)
     for row, prompt in enumerate(MIXED):
         states = through_transformers(plain, fed, prompt)[:, -1]
@@ -150,7 +150,7 @@ def test_generation_token_for_token(fed, use_past_kv_cache) -> None:
     options |= {"use_past_kv_cache": use_past_kv_cache, "output_logits": True}
     for text in SENTENCES[:4]:
         expected = fed.generate(torch.tensor(tokenize(fed, [text])), **options)
-        with feeding(fed, [in_features(fed, text, 0, 2)]) as batch:
+        with injecting_features(fed, [in_features(fed, text, 0, 2)]) as batch:
             found = fed.generate(batch.tokens, **options)
         assert found.sequences[:, -N_NEW:].tolist() == expected.sequences[:, -N_NEW:].tolist()
         torch.testing.assert_close(
@@ -162,7 +162,7 @@ def test_a_prompt_of_one_feature_is_overwritten_once(fed) -> None:
     """A cached step reads one column, as the prompt itself does."""
     options = {"max_new_tokens": N_NEW, "do_sample": False, "stop_at_eos": False, "verbose": False}
     prompt = Prompt(tokens=(SOFT_TOKEN,), soft=(features(1),))
-    with feeding(fed, [prompt]) as batch:
+    with injecting_features(fed, [prompt]) as batch:
         cached = fed.generate(batch.tokens, **options)
         whole = fed.generate(batch.tokens, use_past_kv_cache=False, **options)
     assert cached.tolist() == whole.tolist()
@@ -274,7 +274,7 @@ def test_steering_the_features_alone(fed, side, use_past_kv_cache) -> None:
     edit = direction(fed)
     with (
         torch.no_grad(),
-        feeding(fed, MIXED[:2], side) as batch,
+        injecting_features(fed, MIXED[:2], side) as batch,
         steer(fed, edit, 2.0, positions=IMAGE),
     ):
         logits = fed(batch.tokens, attention_mask=batch.attention_mask)
@@ -289,7 +289,7 @@ def test_steering_the_features_alone(fed, side, use_past_kv_cache) -> None:
 
         options = {"max_new_tokens": N_NEW, "do_sample": False, "stop_at_eos": False}
         options |= {"verbose": False, "use_past_kv_cache": use_past_kv_cache}
-        with torch.no_grad(), feeding(fed, [prompt]) as one:
+        with torch.no_grad(), injecting_features(fed, [prompt]) as one:
             expected = fed.run_with_hooks(one.tokens, fwd_hooks=[(layer_hook(1), add)])[0]
             found = logits[row][batch.attention_mask[row].bool()]
             torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
@@ -360,7 +360,7 @@ def test_positions_of_features(model) -> None:
         (SoftPositions(1, rows=(-1,)), spans[1][-1:]),
         (SoftPositions(-1), spans[2]),
     ]:
-        [state] = residual_stream(model, [prompt], positions)
+        [state] = residual_stream(model, [prompt], positions=positions)
         torch.testing.assert_close(state, every[columns].mean(dim=0), atol=1e-5, rtol=1e-5)
     own = replace(prompt, position=SoftPositions(1, rows=(2,)))
     [state] = residual_stream(model, [own])
@@ -368,7 +368,7 @@ def test_positions_of_features(model) -> None:
     assert lens(model, [own]).shape[0] == 1
     for wrong in [SoftPositions(3), SoftPositions(0, rows=(2,)), SoftPositions(-4)]:
         with pytest.raises(SemanticHubError, match=re.escape("spans of features: 2, 4, 1")):
-            residual_stream(model, [prompt], wrong)
+            residual_stream(model, [prompt], positions=wrong)
     with pytest.raises(SemanticHubError, match="positions: got position SoftPositions"):
         residual_stream(model, [replace(prompt, position=SoftPositions(1))])
 
@@ -524,7 +524,7 @@ def test_another_model_scores_no_features(model, folder) -> None:
 
 
 def test_another_batch_is_refused(model) -> None:
-    with feeding(model, MIXED[:1]) as batch:
+    with injecting_features(model, MIXED[:1]) as batch:
         with pytest.raises(SemanticHubError, match="the prompts whose features are in place"):
             model(batch.tokens[:, 1:])
         assert residual_stream(model, [SENTENCES[0]]).isfinite().all()
@@ -542,10 +542,10 @@ def traces(model: Any) -> dict[str, Any]:
 def test_nothing_is_left_behind(model) -> None:
     tokens = torch.tensor([encode(model, [MIXED[0]])[0].tokens])
     before, logits = traces(model), model(tokens)
-    with feeding(model, [MIXED[0]]):
+    with injecting_features(model, [MIXED[0]]):
         assert traces(model)["hooks"] == before["hooks"] + 1
     assert traces(model) == before
-    with pytest.raises(RuntimeError, match="stopped"), feeding(model, [MIXED[0]]):
+    with pytest.raises(RuntimeError, match="stopped"), injecting_features(model, [MIXED[0]]):
         raise RuntimeError("stopped")
     with pytest.raises(ZeroDivisionError):
         residual_stream(model, MIXED, overwrites={"hook_embed": lambda prompt: 1 // 0})
@@ -555,7 +555,7 @@ def test_nothing_is_left_behind(model) -> None:
 
 def test_prompts_without_features_cost_nothing(model) -> None:
     before = traces(model)
-    with feeding(model, SENTENCES):
+    with injecting_features(model, SENTENCES):
         assert traces(model) == before
 
 
@@ -567,9 +567,9 @@ def test_generation_of_a_padded_batch(fed, monkeypatch) -> None:
     monkeypatch.setattr(fed.tokenizer, "padding_side", "left")
     options = {"max_new_tokens": N_NEW, "do_sample": False, "stop_at_eos": False, "verbose": False}
     is_bridge = type(fed).__name__ == "TransformerBridge"
-    with feeding(fed, MIXED[:4], "left") as batch:
+    with injecting_features(fed, MIXED[:4], "left") as batch:
         mask = {"attention_mask": batch.attention_mask} if is_bridge else {}
         together = fed.generate(batch.tokens, **mask, **options)[:, -N_NEW:]
     for row, prompt in zip(together.tolist(), MIXED[:4], strict=True):
-        with feeding(fed, [prompt]) as one:
+        with injecting_features(fed, [prompt]) as one:
             assert fed.generate(one.tokens, **options)[0, -N_NEW:].tolist() == row

@@ -17,7 +17,7 @@ from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.spokes.code.interventions import has_one_argument
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo import hub_mini_path
-from semantic_hub.zoo.senses import EAR, EYE
+from semantic_hub.zoo.senses import AUDIO_PROJECTOR, IMAGE_PROJECTOR
 from semantic_hub.zoo.training.evaluate import score
 from semantic_hub.zoo.training.recipe import Recipe
 from semantic_hub.zoo.training.train_senses import SensesRecipe
@@ -50,8 +50,8 @@ def test_it_is_small_and_complete() -> None:
         "model.safetensors",
         "tokenizer.json",
         "training.json",
-        EYE,
-        EAR,
+        IMAGE_PROJECTOR,
+        AUDIO_PROJECTOR,
         "README.md",
     } <= {*files}
     assert sum(files.values()) < 10_000_000

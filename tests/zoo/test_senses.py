@@ -15,7 +15,13 @@ from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS
 from semantic_hub.spokes.audio.spoke import synthesize
 from semantic_hub.spokes.vision.images.drawn import halves
 from semantic_hub.spokes.vision.images.picture import COLORS, patch_features
-from semantic_hub.zoo.senses import EAR, Projector, Senses, frame_features, senses_of
+from semantic_hub.zoo.senses import (
+    AUDIO_PROJECTOR,
+    Encoders,
+    Projector,
+    encoders_of,
+    frame_features,
+)
 from semantic_hub.zoo.training.shown import told_clip, told_picture
 from semantic_hub.zoo.training.steps import CHECKPOINT
 from semantic_hub.zoo.training.train_senses import SensesRecipe, train_senses
@@ -53,7 +59,7 @@ def test_a_projector_is_read_back(tmp_path: Path) -> None:
     own = Projector(torch.randn(5, 3), torch.randn(4, 3))
     own.save(tmp_path / "own")
     found = Projector.load(tmp_path / "own")
-    assert torch.equal(found.weight, own.weight) and torch.equal(found.place, own.place)
+    assert torch.equal(found.weight, own.weight) and torch.equal(found.position, own.position)
 
 
 @pytest.mark.parametrize("content", [None, b"no tensors", "other"])
@@ -70,16 +76,16 @@ def test_another_file_is_no_projector(tmp_path: Path, content: bytes | str | Non
 def test_eye_and_ear_read_images_and_waveforms_of_any_size() -> None:
     eye = Projector(torch.randn(192, 8), torch.randn(16, 8))
     ear = Projector(torch.randn(40, 8), torch.randn(20, 8))
-    senses = Senses(eye, ear)
+    encoders = Encoders(eye, ear)
     picture, clip = halves("red", "blue"), synthesize("owl")
-    expected = torch.from_numpy(patch_features(picture.pixels)) @ eye.weight + eye.place
-    assert torch.allclose(senses.see(picture.image), expected, atol=1e-5)
+    expected = torch.from_numpy(patch_features(picture.pixels)) @ eye.weight + eye.position
+    assert torch.allclose(encoders.encode_image(picture.image), expected, atol=1e-5)
     large = Image.new("L", (300, 200), 255)
     white = eye(torch.ones(16, 192))
-    assert torch.allclose(senses.see(large), white, atol=1e-5)
-    assert senses.hear(clip.waveform, clip.rate).shape == (20, 8)
+    assert torch.allclose(encoders.encode_image(large), white, atol=1e-5)
+    assert encoders.encode_audio(clip.waveform, clip.rate).shape == (20, 8)
     short = clip.waveform[:4000].astype(np.float32)
-    assert senses.hear(short, 8000).shape == (20, 8)
+    assert encoders.encode_audio(short, 8000).shape == (20, 8)
 
 
 def test_what_is_told_is_true_of_what_is_shown() -> None:
@@ -139,16 +145,18 @@ def test_a_stopped_run_goes_on_to_the_same_senses(
 
 def test_a_model_finds_its_senses_beside_its_weights(tiny_run: Path, with_senses: Path) -> None:
     model = sh.load_model(with_senses / "model", device="cpu")
-    senses = senses_of(model)
-    assert senses is not None
+    encoders = encoders_of(model)
+    assert encoders is not None
     spokes = spokes_of(model)
     assert [spoke.name for spoke in spokes or ()][-2:] == ["vision", "audio"]
     clip = synthesize("cow")
     assert torch.equal(
-        senses.hear(clip.waveform, clip.rate),
-        Projector.load(with_senses / "model" / EAR)(frame_features(clip.waveform, clip.rate)),
+        encoders.encode_audio(clip.waveform, clip.rate),
+        Projector.load(with_senses / "model" / AUDIO_PROJECTOR)(
+            frame_features(clip.waveform, clip.rate)
+        ),
     )
-    assert senses_of(sh.load_model(tiny_run / "model", device="cpu")) is None
+    assert encoders_of(sh.load_model(tiny_run / "model", device="cpu")) is None
 
 
 def test_another_recipe_or_a_model_without_one_is_refused(

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.captures import Captured, capture
+from semantic_hub.activations.captures import Captured, capture_layers
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.exchange import LAST, Alignment, Exchange, Moves, align
 from semantic_hub.models.protocol import HookedModel
@@ -106,16 +107,15 @@ def _states(
         sorted({source for alignment in of_donor for sources, _ in alignment for source in sources})
         for of_donor in moves
     ]
-    hooks = [component_hook(component, layer) for layer in layers]
     found: list[dict[int, Tensor]] = [{} for _ in donors]
 
-    def keep(captured: Captured) -> None:
-        values = torch.stack([captured.values[name].cpu() for name in hooks], dim=1)
+    def keep(captured: Captured, values: Float[Tensor, "place layer ..."]) -> None:
         order = [(donor, place) for donor in captured.prompts for place in places[donor]]
-        for (donor, place), value in zip(order, values, strict=True):
+        for (donor, place), value in zip(order, values.cpu(), strict=True):
             found[donor][place] = value
 
-    capture(model, donors, places, hooks, keep, last_layer=max(layers))
+    hook = partial(component_hook, component)
+    capture_layers(model, donors, places, layers, keep, hook=hook)
     return found
 
 

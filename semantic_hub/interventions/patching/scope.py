@@ -66,7 +66,9 @@ def patchscope(
     check_decoder(model, "patchscope")
     wanted = check_layers(model, layers)
     into = wanted if target_layer is None else check_layers(model, [target_layer]) * len(wanted)
-    states = residual_stream(model, donors, position, wanted, batch_size)
+    states = residual_stream(
+        model, donors, positions=position, layers=wanted, batch_size=batch_size
+    )
     place = _last_place(model, identity_prompt)
     cells = [(donor, i) for donor in range(len(donors)) for i in range(len(wanted))]
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 
 from semantic_hub.activations.batches import equal_length_batches, pad
-from semantic_hub.activations.features import Feeder
+from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import is_span_of_each, steer
@@ -109,9 +109,12 @@ class Continuations:
         """Prompts of the same number of tokens, of which some may come more than once."""
         tokenizer = self.model.tokenizer
         end = tokenizer.eos_token_id
-        batch, feeder = pad(self.model, self.encodings, prompts), Feeder(self.model, self.encodings)
-        with torch.inference_mode(), feeder.feeding():
-            feeder.start(batch)
+        batch, injector = (
+            pad(self.model, self.encodings, prompts),
+            FeatureInjector(self.model, self.encodings),
+        )
+        with torch.inference_mode(), injector.injecting():
+            injector.start(batch)
             output = self.model.generate(
                 batch.tokens.to(self.model.cfg.device),
                 max_new_tokens=self.max_new_tokens,

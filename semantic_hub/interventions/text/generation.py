@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from semantic_hub.activations.batches import equal_length_batches, pad
-from semantic_hub.activations.features import Feeder
+from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
@@ -144,11 +144,11 @@ def _sample(
     seed: int,
 ) -> list[tuple[int, ...]]:
     """The new tokens of one batch of prompts, all of the same length."""
-    batch, feeder = pad(model, encodings, indices), Feeder(model, encodings)
+    batch, injector = pad(model, encodings, indices), FeatureInjector(model, encodings)
     end = model.tokenizer.eos_token_id
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), feeder.feeding():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), injector.injecting():
         torch.manual_seed(_batch_seed(seed, indices[0]))
-        feeder.start(batch)
+        injector.start(batch)
         output = model.generate(
             batch.tokens.to(model.cfg.device),
             max_new_tokens=sampling.max_new_tokens,

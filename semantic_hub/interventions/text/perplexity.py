@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.batches import Batch, batch_indices, pad
-from semantic_hub.activations.features import Feeder
+from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation
 from semantic_hub.interventions.text.scorers import Scorer
@@ -70,11 +70,11 @@ def _log_probs(
     model: HookedModel, encodings: Sequence[Encoding], batch_size: int
 ) -> dict[int, Float[Tensor, " next"]]:
     """By the number of the text: log-probabilities of its tokens, and of the padding behind."""
-    feeder, found = Feeder(model, encodings), {}
-    with feeder.feeding():
+    injector, found = FeatureInjector(model, encodings), {}
+    with injector.injecting():
         for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
             batch = pad(model, encodings, indices)
-            feeder.start(batch)
+            injector.start(batch)
             found.update(zip(indices, _of_batch(model, batch), strict=True))
     return found
 

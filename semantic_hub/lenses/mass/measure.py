@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.captures import Captured, capture
+from semantic_hub.activations.captures import Captured, capture_layers
+from semantic_hub.activations.residuals import check_finite
 from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.mass.cache import language_table
@@ -21,7 +22,6 @@ from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.table import REASONS, THRESHOLD
 from semantic_hub.lenses.mass.word_lists import check_languages
 from semantic_hub.lenses.projection import lens_logits
-from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
@@ -152,21 +152,12 @@ def _read_mass(
     """Mean mass over the positions of each text, in every language and shared by reason."""
     mass = torch.empty(len(encodings), len(layers), posterior.shape[1])
 
-    def keep(captured: Captured) -> None:
-        states = torch.stack([captured.values[layer_hook(layer)] for layer in layers], dim=1)
+    def keep(captured: Captured, states: Float[Tensor, "position layer d_model"]) -> None:
         at_positions = _lens_mass(model, states, layers, posterior, lens)
-        mass[list(captured.prompts)] = _mean_of_prompts(captured, at_positions)
+        mass[list(captured.prompts)] = captured.prompt_means(at_positions)
 
-    capture(
-        model,
-        encodings,
-        positions,
-        [layer_hook(layer) for layer in layers],
-        keep,
-        last_layer=layers[-1],
-        batch_size=batch_size,
-    )
-    _check_finite(mass, layers)
+    capture_layers(model, encodings, positions, layers, keep, batch_size=batch_size)
+    check_finite("language_mass", mass, layers, range(len(encodings)), what="text")
     return mass
 
 
@@ -183,27 +174,6 @@ def _lens_mass(
         probabilities = logits.softmax(dim=-1)
         mass[block, index] = (probabilities @ posterior.to(probabilities)).cpu()
     return mass
-
-
-def _mean_of_prompts(
-    captured: Captured, values: Float[Tensor, "position layer bucket"]
-) -> Float[Tensor, "text layer bucket"]:
-    """Mean over the positions of each prompt of a batch."""
-    total = torch.zeros(len(captured.prompts), *values.shape[1:])
-    counts = captured.rows.bincount(minlength=len(total))
-    return total.index_add_(0, captured.rows, values) / counts[:, None, None]
-
-
-def _check_finite(mass: Float[Tensor, "text layer bucket"], layers: Sequence[int]) -> None:
-    bad = (~mass.isfinite().all(dim=-1)).nonzero()
-    if len(bad):
-        text, index = bad[0].tolist()
-        raise SemanticHubError(
-            "language_mass",
-            got=f"NaN or infinity at layer {layers[index]} of text {text}",
-            expected="finite logits",
-            fix="Load the model in float32 or bfloat16, and check its weights.",
-        )
 
 
 def _check_texts(texts: Sequence[PromptLike]) -> None:

@@ -21,10 +21,10 @@ from einops import einsum
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.captures import Captured, capture
+from semantic_hub.activations.captures import Captured, capture_layers
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.translators.affine import AffineLens
-from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
@@ -173,21 +173,12 @@ def _stream(
     encodings = encode(model, prompts)
     places = read_positions(prompts, encodings, positions, special_token_ids(model))
     last = model.cfg.n_layers
-    hooks = [layer_hook(layer) for layer in layers]
 
-    def hand_on(captured: Captured) -> None:
-        streams = torch.stack([captured.values[hook] for hook in hooks], dim=1)
-        keep(streams.cpu(), captured.values[layer_hook(last)].cpu())
+    def split(captured: Captured, states: Float[Tensor, "place layer d_model"]) -> None:
+        states = states.cpu()
+        keep(states[:, :-1], states[:, -1])
 
-    capture(
-        model,
-        encodings,
-        places,
-        [*hooks, layer_hook(last)],
-        hand_on,
-        last_layer=last,
-        batch_size=batch_size,
-    )
+    capture_layers(model, encodings, places, [*layers, last], split, batch_size=batch_size)
 
 
 def _layers_below_the_last(model: HookedModel, layers: Sequence[int] | None) -> list[int]:

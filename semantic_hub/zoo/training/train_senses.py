@@ -28,7 +28,7 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import to_json, write_atomically
-from semantic_hub.zoo.senses import EAR, EYE, Projector
+from semantic_hub.zoo.senses import AUDIO_PROJECTOR, IMAGE_PROJECTOR, Projector
 from semantic_hub.zoo.training.recipe import BOS_ID, PAD_ID, Recipe, batches
 from semantic_hub.zoo.training.shown import Told, told_clip, told_picture
 from semantic_hub.zoo.training.steps import (
@@ -42,7 +42,7 @@ from semantic_hub.zoo.training.steps import (
 )
 
 _NOT_LEARNED = -100
-_DRAW = {EYE: told_picture, EAR: told_clip}
+_DRAW = {IMAGE_PROJECTOR: told_picture, AUDIO_PROJECTOR: told_clip}
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,9 @@ def _step(
     set_rates([optimizer], recipe.schedule(step))
     optimizer.zero_grad()
     losses = {}
-    for number, (name, count) in enumerate({EYE: recipe.pictures, EAR: recipe.clips}.items()):
+    for number, (name, count) in enumerate(
+        {IMAGE_PROJECTOR: recipe.pictures, AUDIO_PROJECTOR: recipe.clips}.items()
+    ):
         rng = np.random.default_rng([recipe.seed, 7, number, step])
         loss = sensing.loss(name, [_DRAW[name](rng) for _ in range(count)], tokenizer)
         loss.backward()

@@ -25,7 +25,7 @@ from semantic_hub.spokes.lexicon.languages import control_for
 from semantic_hub.spokes.routes import Route, averaged, circle, patchings, swap
 from semantic_hub.spokes.semantics.spoke import SemanticsSpoke
 from semantic_hub.spokes.vision.spoke import VisionSpoke
-from semantic_hub.zoo.senses import senses_of
+from semantic_hub.zoo.senses import encoders_of
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.formal_spokes import world_code, world_semantics
 from semantic_hub.zoo.world.grammar import DOMINANT, LANGUAGES, Voice
@@ -183,7 +183,7 @@ class WorldSpokes(NamedTuple):
 
 
 class SensingSpokes(NamedTuple):
-    """These, and what a model with `Senses` sees and hears."""
+    """These, and what a model with `Encoders` sees and hears."""
 
     language: WorldLanguageSpoke
     arithmetic: ArithmeticSpoke
@@ -236,10 +236,12 @@ def spokes_of(model: object) -> WorldSpokes | SensingSpokes | None:
     seed = settings.get("world_seed")
     if seed is None:
         return None
-    told, senses = world_spokes(World(int(seed))), senses_of(model)
-    if senses is None:
+    told, encoders = world_spokes(World(int(seed))), encoders_of(model)
+    if encoders is None:
         return told
-    return SensingSpokes(*told, VisionSpoke(senses.see), AudioSpoke(senses.hear))
+    return SensingSpokes(
+        *told, VisionSpoke(encoders.encode_image), AudioSpoke(encoders.encode_audio)
+    )
 
 
 def _other(fact: Fact, facts: Sequence[Fact]) -> Fact:

@@ -49,7 +49,7 @@ def test_the_target_layer_and_the_position_can_be_named(model: Any) -> None:
         model, ["The dog barks."], layers=[1], position=(0, 1), target_layer=0,
         identity_prompt=IDENTITY, k=1,
     )  # fmt: skip
-    state = sh.residual_stream(model, ["The dog barks."], (0, 1), layers=[1])[0, 0]
+    state = sh.residual_stream(model, ["The dog barks."], positions=(0, 1), layers=[1])[0, 0]
 
     def put(value: torch.Tensor, hook: Any) -> torch.Tensor:
         value = value.clone()

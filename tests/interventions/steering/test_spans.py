@@ -11,7 +11,7 @@ from semantic_hub.interventions.spec import Contrast, EndsOf, Steering
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.sweep import steering_sweep
-from semantic_hub.prompts.positions import ends_of
+from semantic_hub.prompts.positions import last_token_spans
 from semantic_hub.prompts.prompt import Prompt, encode
 
 PROMPTS = ["The dog barks at the cat", "the cat runs", "El perro ladra al gato y"]
@@ -58,7 +58,7 @@ def test_the_sweep_gives_each_prompt_its_span(model: Any) -> None:
 
 def test_ends_are_found_among_own_tokens(model: Any) -> None:
     prompts = [Prompt("The dog barks at the cat"), Prompt("the cat")]
-    spans = ends_of(model, prompts, ["The dog", "the cat"])
+    spans = last_token_spans(model, prompts, ["The dog", "the cat"])
     for encoding, text, (start, stop) in zip(
         encode(model, prompts), ["The dog", "the cat"], spans, strict=True
     ):
@@ -70,7 +70,7 @@ def test_ends_are_found_among_own_tokens(model: Any) -> None:
 def test_a_text_that_ends_within_a_token(model: Any) -> None:
     assert len(encode(model, ["The dog"])[0].own_positions) < len("The dog")
     with pytest.raises(SemanticHubError, match="whose last token goes on in its prompt"):
-        ends_of(model, [Prompt("the dog")], ["the do"])
+        last_token_spans(model, [Prompt("the dog")], ["the do"])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from semantic_hub.interventions.spec import AgainstOwn, Words
 from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout, encode
-from semantic_hub.prompts.words import CROSSES, following_tokens
+from semantic_hub.prompts.words import CROSSES, NextToken, following_tokens
 from semantic_hub.spokes.code.interventions import has_one_argument
 from semantic_hub.spokes.code.spoke import (
     CodeSpoke,
@@ -180,12 +180,13 @@ def test_readouts_are_kept_exactly_where_a_token_begins(
     texts = [readout.prompt.text or "" for readout in readouts]
     wholes = [text + readout.following for text, readout in zip(texts, readouts, strict=True)]
     found = following_tokens(code_model, readouts)
-    expected = [
-        token_starts(code_model, whole).get(len(text), CROSSES)
+    starts = [
+        token_starts(code_model, whole).get(len(text))
         for text, whole in zip(texts, wholes, strict=True)
     ]
-    assert found == expected
-    assert 0 < found.count(CROSSES) < len(found)
+    crossing = NextToken(problem=CROSSES)
+    assert found == [crossing if token is None else NextToken(token) for token in starts]
+    assert 0 < found.count(crossing) < len(found)
 
 
 def test_similarity_and_lens_run_and_count_every_readout(

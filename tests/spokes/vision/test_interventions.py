@@ -142,8 +142,10 @@ def test_steering_changes_the_patches_of_the_half_and_no_others(seeing: Any) -> 
     direction = unembedding_difference(seeing, "green", "red").at(1)
     places = [[SoftPositions(rows=(row,))] for row in range(16)]
     with sh.steer(seeing, direction, positions=shown.of_region(1), mode="replace"):
-        steered = [sh.residual_stream(seeing, [prompt], p[0], [1])[0, 0] for p in places]
-    plain = [sh.residual_stream(seeing, [prompt], p[0], [1])[0, 0] for p in places]
+        steered = [
+            sh.residual_stream(seeing, [prompt], positions=p[0], layers=[1])[0, 0] for p in places
+        ]
+    plain = [sh.residual_stream(seeing, [prompt], positions=p[0], layers=[1])[0, 0] for p in places]
     for row, (new, old) in enumerate(zip(steered, plain, strict=True)):
         torch.testing.assert_close(new, direction.vector if row % 4 >= 2 else old)
 
