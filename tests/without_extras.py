@@ -101,7 +101,7 @@ def uses(folder: Path) -> Mapping[str, Callable[[], Any]]:
     """A use of each extra, by name."""
     import semantic_hub as sh
     from semantic_hub.lenses.mass.cache import cache_folder
-    from semantic_hub.plotting.tokens import coloured_notebook
+    from semantic_hub.plotting.tokens import colored_notebook
     from semantic_hub.reporting.render import check_page_path, render
     from semantic_hub.spokes.language.share import language_share
     from semantic_hub.spokes.lexicon.names import cldr_names, official_languages
@@ -126,7 +126,7 @@ def uses(folder: Path) -> Mapping[str, Callable[[], Any]]:
         "audio: read": lambda: sh.spokes.audio.read_clip(folder / "owl.wav", "owl"),
         "report: page": lambda: render("report.html.jinja"),
         "report: place of a page": lambda: check_page_path(folder / "report.html"),
-        "report: notebook": lambda: coloured_notebook(["a"], [0.5]),
+        "report: notebook": lambda: colored_notebook(["a"], [0.5]),
         "report: shell": lambda: importlib.import_module("semantic_hub.cli"),
     }
 

@@ -1,8 +1,7 @@
-"""Evidence 1 between many spokes at once: which of them share states, at which layer?
+"""Similarity of every two of many forms, such as languages, digits, pictures and sounds.
 
-Two spokes are compared on what both of them say: items with the same label, such as the word *cat*,
-a picture of a cat and its sound, or a sum in digits and in words. Where they share no two labels
-nothing can be compared, and nothing is put in its place.
+Two forms are compared on the labels that both have, such as *cat* for the word, a picture and a
+sound of a cat. Where they share fewer than two labels the similarity is NaN.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.alignment.cosine import paired_interval, paired_similarity
+from semantic_hub.alignment.cosine import mean_cosines, similarity_interval
+from semantic_hub.alignment.states import paired_states
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.protocol import HookedModel
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-LabelledItems = Mapping[str, Mapping[str, PromptLike]]
-"""Spoke to label to the prompt that says it there."""
+LabeledItems = Mapping[str, Mapping[str, PromptLike]]
+"""Mapping from form to label to the prompt of that label in that form."""
 
 _DIFFERENCE = {"unit": "difference of mean cosines"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SpokeSimilarity(Result):
-    """Similarity of every two spokes at each layer, on the labels that they share.
+class FormSimilarity(Result):
+    """Similarity of every two forms at each layer, on the labels that they share.
 
     Args:
         layers: The layers; 0 is the embedding, k the stream after block k.
-        spokes: What is compared: spokes, languages, notations.
+        forms: Names of the forms, such as languages or notations.
         others: The same names, along the other axis.
-        shared: How many labels two spokes share; on the diagonal how many there are.
+        shared: Number of labels that two forms share; on the diagonal the number of a form's own.
         similarity: Mean cosine of items with the same label minus that of items with different
             ones (Eq. 1), in [-2, 2]; NaN on the diagonal, and where fewer than two are shared.
         low: Lower end of its bootstrap interval over labels; NaN with two.
@@ -52,136 +52,140 @@ class SpokeSimilarity(Result):
         manifest: Where the numbers come from.
     """
 
-    coordinates = {"layer": "layers", "spoke": "spokes", "other": "others"}
+    coordinates = {"layer": "layers", "form": "forms", "other": "others"}
 
     layers: tuple[int, ...]
-    spokes: tuple[str, ...]
+    forms: tuple[str, ...]
     others: tuple[str, ...]
-    shared: Int[Tensor, "spoke other"] = field(metadata={"unit": "labels"})
-    similarity: Float[Tensor, "spoke other layer"] = field(metadata=_DIFFERENCE)
-    low: Float[Tensor, "spoke other layer"] = field(metadata=_DIFFERENCE)
-    high: Float[Tensor, "spoke other layer"] = field(metadata=_DIFFERENCE)
+    shared: Int[Tensor, "form other"] = field(metadata={"unit": "labels"})
+    similarity: Float[Tensor, "form other layer"] = field(metadata=_DIFFERENCE)
+    low: Float[Tensor, "form other layer"] = field(metadata=_DIFFERENCE)
+    high: Float[Tensor, "form other layer"] = field(metadata=_DIFFERENCE)
     resampling: Resampling = Resampling()
 
     def to_frame(self) -> "pd.DataFrame":
         """A tidy frame.
 
         Returns:
-            Columns ``spoke other layer value low high n``, both orders of every pair and the
+            Columns ``form other layer value low high n``, both orders of every pair and the
             diagonal; ``n`` is the number of labels that the two share.
         """
         import pandas as pd
 
         ends = torch.stack([self.similarity, self.low, self.high], dim=-1).tolist()
         return pd.DataFrame(
-            {"spoke": spoke, "other": other, "layer": layer}
+            {"form": form, "other": other, "layer": layer}
             | dict(zip(("value", "low", "high"), ends[row][column][index], strict=True))
             | {"n": self.shared[row, column].item()}
-            for row, spoke in enumerate(self.spokes)
+            for row, form in enumerate(self.forms)
             for column, other in enumerate(self.others)
             for index, layer in enumerate(self.layers)
         )
 
     def figure(self, layer: int | None = None) -> "go.Figure":
-        """Spoke × spoke, with a slider over layers; see `semantic_hub.alignment.figures.spoke_map`.
+        """Heat map of form × form, with a slider over layers.
+
+        See `semantic_hub.alignment.figures.form_map`.
 
         Args:
-            layer: The layer that is shown first; None for that with the highest mean.
+            layer: The layer that is shown first; None for the one with the highest mean.
         """
-        from semantic_hub.alignment.figures import spoke_map
+        from semantic_hub.alignment.figures import form_map
 
         best = self.similarity.nan_to_num(nan=-2.0).mean(dim=(0, 1)).argmax()
-        return spoke_map(self.to_frame(), self.layers[int(best)] if layer is None else layer)
+        return form_map(self.to_frame(), self.layers[int(best)] if layer is None else layer)
 
     def curves(self) -> "go.Figure":
-        """Every pair of spokes over layers, with intervals; see `semantic_hub.plotting.curves`."""
+        """Curves over layers of every two forms, with intervals."""
         from semantic_hub.plotting.curves import layer_curve
 
         frame = self.to_frame().dropna(subset="value")
-        order = {name: place for place, name in enumerate(self.spokes)}
-        once = frame.loc[frame["spoke"].map(order) < frame["other"].map(order)]
-        named = once.assign(row=once["spoke"] + " – " + once["other"])
-        return layer_curve(named, y_title=_DIFFERENCE["unit"])
+        order = {name: index for index, name in enumerate(self.forms)}
+        once = frame.loc[frame["form"].map(order) < frame["other"].map(order)]
+        curves = once.assign(row=once["form"] + " – " + once["other"])
+        return layer_curve(curves, y_title=_DIFFERENCE["unit"])
 
 
-def spoke_similarity(
+def compare_forms(
     model: HookedModel,
-    items: LabelledItems,
+    items: LabeledItems,
     *,
     positions: Positions = "last",
     layers: Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
-) -> SpokeSimilarity:
-    """Similarity of every two spokes on the labels they share: `paired_similarity` for each pair.
+) -> FormSimilarity:
+    """Similarity of every two forms on the labels they share: `paired_similarity` for each pair.
 
-    What labels mean decides what is compared: with concepts for labels, concepts; with whole
-    captions, captions. Each number is over the labels of its own two spokes (`shared`), so cells
-    with different labels are different questions. There are no control rows here; `similarity` has
-    them, one pair of spokes at a time.
+    The labels decide what is compared: concepts if labels are concepts, captions if they are
+    captions. Each number is over the labels that its two forms share (`shared`), so numbers of
+    other pairs of forms may be about other items. There are no control rows; `similarity` has them
+    for one pair of forms.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
-        items: Spoke to label to prompt, such as `labelled` gives from pairs.
+        items: Mapping from form to label to prompt, such as `labeled_items` makes of pairs.
         positions: Where to read, as in `semantic_hub.residual_stream`.
         layers: Which layers, 0..n_layers; None for all.
         batch_size: Prompts per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
-        SemanticHubError: Fewer than two spokes, no two of which share two labels, or as
-            `semantic_hub.residual_stream`.
+        SemanticHubError: No two forms share two labels, or as `semantic_hub.residual_stream`.
 
     Example:
         >>> items = {"digits": {"2": "5=3+", "4": "6=2+"},
         ...          "en": {"2": "five equals three plus", "4": "six equals two plus"}}
-        >>> alike = spoke_similarity(model, items)
+        >>> alike = compare_forms(model, items)
         >>> tuple(alike.similarity.shape), alike.shared.tolist()
         ((2, 2, 9), [[2, 2], [2, 2]])
 
     Source:
         Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 1, arXiv 2411.04986.
     """
-    common = _common(items)
-    wanted, names, said = check_layers(model, layers), tuple(items), [*items.values()]
-    states = _states(model, items, positions, wanted, batch_size)
+    common = _common_labels(items)
+    checked, names = tuple(check_layers(model, layers)), tuple(items)
+    states = _read_states(model, items, positions, checked, batch_size)
     similarity, low, high = torch.full(
-        (3, len(names), len(names), len(wanted)), torch.nan, dtype=torch.float64
+        (3, len(names), len(names), len(checked)), torch.nan, dtype=torch.float64
     )
     for (i, j), labels in common.items():
         x, y = (torch.stack([states[names[k]][label] for label in labels]) for k in (i, j))
-        interval = paired_interval(x, y, resampling=resampling)
+        pair = paired_states(x, y, "compare_forms")
+        interval = similarity_interval(pair, resampling=resampling)
         for row, column in ((i, j), (j, i)):
-            similarity[row, column] = paired_similarity(x, y)
+            similarity[row, column] = mean_cosines(pair).similarity
             low[row, column], high[row, column] = interval.low, interval.high
-    return SpokeSimilarity(
-        layers=tuple(wanted),
-        spokes=names,
+    return FormSimilarity(
+        layers=checked,
+        forms=names,
         others=names,
-        shared=torch.tensor([[len(a.keys() & b.keys()) for b in said] for a in said]),
+        shared=torch.tensor(
+            [[len(a.keys() & b.keys()) for b in items.values()] for a in items.values()]
+        ),
         similarity=similarity,
         low=low,
         high=high,
         resampling=resampling,
         manifest=manifest(
-            model, measure="spoke_similarity", positions=str(positions), resampling=resampling
+            model, measure="compare_forms", positions=str(positions), resampling=resampling
         ),
     )
 
 
-def labelled(sets: Mapping[str, Pairs]) -> dict[str, dict[str, Prompt]]:
-    """The sides of pairs as spokes, for `spoke_similarity`: side to label to prompt.
+def labeled_items(sets: Mapping[str, Pairs]) -> dict[str, dict[str, Prompt]]:
+    """Sides of labeled pairs as forms, for `compare_forms`: side to label to prompt.
 
     Args:
-        sets: Pairs with labels, such as a spoke's. Sides of the same name are one spoke. Only sets
-            of one form, questions *or* sentences: a side says each label once.
+        sets: Pairs with labels, such as a spoke's. Sides of the same name become one form, so a
+            side must have one prompt for each label: questions *or* sentences, not both.
 
     Raises:
-        SemanticHubError: Pairs without labels, or a label that one side says in two ways.
+        SemanticHubError: Pairs without labels, or two prompts for one label of a side.
 
     Example:
         >>> sets = {code: sh.spokes.language.pairs("en", code)[:4] for code in ("es", "fr")}
-        >>> {side: len(said) for side, said in labelled(sets).items()}
+        >>> {side: len(prompts) for side, prompts in labeled_items(sets).items()}
         {'en': 4, 'es': 4, 'fr': 4}
     """
     sides: dict[str, dict[str, Prompt]] = {}
@@ -189,44 +193,44 @@ def labelled(sets: Mapping[str, Pairs]) -> dict[str, dict[str, Prompt]]:
         if not pairs.labels:
             raise _labels_error(f"pairs {name!r} without labels")
         for side, prompts in ((pairs.x_name, pairs.x), (pairs.y_name, pairs.y)):
-            said = sides.setdefault(side, {})
+            of_label = sides.setdefault(side, {})
             for label, prompt in zip(pairs.labels, prompts, strict=True):
-                if said.setdefault(label, prompt) != prompt:
-                    raise _labels_error(f"the label {label!r}, said by {side!r} in two ways")
+                if of_label.setdefault(label, prompt) != prompt:
+                    raise _labels_error(f"two prompts of {side!r} for the label {label!r}")
     return sides
 
 
-def _common(items: LabelledItems) -> dict[tuple[int, int], list[str]]:
-    """The labels of every two spokes that share at least two."""
+def _common_labels(items: LabeledItems) -> dict[tuple[int, int], list[str]]:
+    """Shared labels of every two forms that share at least two."""
     shared = {
         (i, j): [label for label in items[a] if label in items[b]]
         for (i, a), (j, b) in combinations(enumerate(items), 2)
     }
     common = {pair: labels for pair, labels in shared.items() if len(labels) > 1}
     if not common:
-        raise _labels_error(f"{len(items)} spokes, no two of which share two labels")
+        raise _labels_error(f"{len(items)} forms, no two of which share two labels")
     return common
 
 
-def _states(
+def _read_states(
     model: HookedModel,
-    items: LabelledItems,
+    items: LabeledItems,
     positions: Positions,
     layers: Sequence[int],
     batch_size: int | Literal["auto"],
 ) -> dict[str, dict[str, Float[Tensor, "layer d_model"]]]:
-    """The states of every item, read in one go."""
-    prompts = [prompt for said in items.values() for prompt in said.values()]
-    read = iter(
+    """States of every item, by form and label."""
+    prompts = [prompt for of_label in items.values() for prompt in of_label.values()]
+    states = iter(
         residual_stream(model, prompts, positions=positions, layers=layers, batch_size=batch_size)
     )
-    return {name: {label: next(read) for label in said} for name, said in items.items()}
+    return {form: {label: next(states) for label in labels} for form, labels in items.items()}
 
 
 def _labels_error(got: str) -> SemanticHubError:
     return SemanticHubError(
-        "spoke_similarity",
+        "compare_forms",
         got=got,
-        expected="spokes that say the same labels, each of them once",
-        fix="Give sets of one form, with labels, at least two of them in common.",
+        expected="forms with one prompt for each label, and labels in common",
+        fix="Give labeled sets of one kind, with at least two labels in common.",
     )

@@ -1,8 +1,8 @@
 """Debiased linear CKA: do both sides find the same pairs of pairs alike?
 
 Notation: K = X Xᵀ and L = Y Yᵀ are the inner products of each side's states, n × n, and K° is K
-*U-centred* (Székely and Rizzo): the diagonal set to 0, and row and column means taken away so that
-every row sums to 0. For centred states with k_i = |x_i|² and i ≠ j,
+*U-centered* (Székely and Rizzo): the diagonal set to 0, and row and column means taken away so that
+every row sums to 0. For centered states with k_i = |x_i|² and i ≠ j,
 ``K°_ij = x_i·x_j + p_i + p_j`` with ``p_i = k_i/(n−2) − Σ k/(2(n−1)(n−2))``.
 The unbiased estimate of HSIC is ``Σ_ij K°_ij L°_ij / (n(n−3))``; CKA is the cosine of K° and L°.
 """
@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from semantic_hub.alignment.normalised import centred_layer
+from semantic_hub.alignment.normalized import centered_layer
 from semantic_hub.alignment.states import PairedStates, States, paired_states, row_blocks
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.p_values import RESOLUTION
@@ -26,7 +26,7 @@ _TILE = (
 
 
 def debiased_cka(x: States, y: States) -> Float[Tensor, " layer"]:
-    """Debiased linear centred kernel alignment at each layer.
+    """Debiased linear centered kernel alignment at each layer.
 
     ``CKA = Σ K°L° / √(Σ K°² · Σ L°²)`` over all entries, which is HSIC(X, Y) over
     √(HSIC(X, X) HSIC(Y, Y)) with the unbiased estimate of HSIC; in [-1, 1], 1 where both sides are
@@ -127,7 +127,7 @@ def _products(states: PairedStates) -> Float[Tensor, "three pair layer"]:
     """Σ_j of K°_ij L°_ij, K°_ij² and L°_ij², at each pair i and layer."""
     products = torch.empty(3, *states.cosine.shape, dtype=torch.float64)
     for layer in range(products.shape[2]):
-        x, y = centred_layer(states.x[:, layer]), centred_layer(states.y[:, layer])
+        x, y = centered_layer(states.x[:, layer]), centered_layer(states.y[:, layer])
         for index, sides in enumerate(((x, y), (x, x), (y, y))):
             products[index, :, layer] = _row_sums(*sides)
         products[1, :, layer] *= _is_resolved(products[1, :, layer].sum(), x)
@@ -138,7 +138,7 @@ def _products(states: PairedStates) -> Float[Tensor, "three pair layer"]:
 def _row_sums(
     x: Float[Tensor, "pair d_model"], y: Float[Tensor, "pair d_model"]
 ) -> Float[Tensor, " pair"]:
-    """Σ_j K°_ij L°_ij without the kernels, from K°_ij = x_i·x_j + p_i + p_j for centred x."""
+    """Σ_j K°_ij L°_ij without the kernels, from K°_ij = x_i·x_j + p_i + p_j for centered x."""
     p, q = _offsets(x), _offsets(y)
     everything = _cross(x, y) + x @ (x.T @ q) + y @ (y.T @ p)
     everything += len(x) * p * q + p * q.sum() + q * p.sum() + p @ q
@@ -171,7 +171,7 @@ def _is_resolved(total: Float[Tensor, ""], x: Float[Tensor, "pair d_model"]) -> 
 def _kernel(
     x: Float[Tensor, "pair d_model"],
 ) -> Iterator[tuple[slice, Float[Tensor, "row pair"]]]:
-    """K° of centred states, block by block of rows."""
+    """K° of centered states, block by block of rows."""
     p = _offsets(x)
     for rows in row_blocks(len(x), len(x), _BLOCK):
         block = x[rows] @ x.T
@@ -192,7 +192,7 @@ def _layer_under_pairings(
     states: PairedStates, layer: int, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, " pairing"]:
     """CKA at one layer for each pairing."""
-    x, y = centred_layer(states.x[:, layer]), centred_layer(states.y[:, layer])
+    x, y = centered_layer(states.x[:, layer]), centered_layer(states.y[:, layer])
     kernel_y = torch.empty(len(y), len(y), dtype=torch.float32)
     xy = torch.zeros(len(ways), dtype=torch.float64)
     xx, yy = torch.zeros(2, dtype=torch.float64)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from semantic_hub.alignment.surface import has_cognates, is_latin, romanised, shares_surface
+from semantic_hub.alignment.surface import has_cognates, is_latin, romanized, shares_surface
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.twins import random_twin
@@ -24,7 +24,7 @@ RANDOM_TWIN = "random twin"
 SHUFFLED = "shuffled tokens"
 HARD_NEGATIVES = "hard negatives"
 NO_SHARED_SURFACE = "no shared surface"
-ROMANISED = "romanised"
+ROMANIZED = "romanized"
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def stacked_controls(
 
     Null controls, row i of each made from pair i: ``"mismatched pairs"`` (`mismatched_pairs`),
     ``"random twin"``, ``"shuffled tokens"`` (`shuffled_tokens`), and ``"hard negatives"`` where
-    given. Check rows: ``"no shared surface"`` (`without_shared_surface`) and ``"romanised"``
-    (`romanised_pairs`). A row that these pairs do not allow is left out, with the reason.
+    given. Check rows: ``"no shared surface"`` (`without_shared_surface`) and ``"romanized"``
+    (`romanized_pairs`). A row that these pairs do not allow is left out, with the reason.
 
     Args:
         model: Whose tokens are shuffled, and whose twin is made.
@@ -107,7 +107,7 @@ def stacked_controls(
         >>> controls = stacked_controls(model, sh.spokes.language.pairs("en", "es")[:9])
         >>> controls.nulls
         ('mismatched pairs', 'random twin', 'shuffled tokens')
-        >>> controls.left_out["romanised"]
+        >>> controls.left_out["romanized"]
         'all letters are Latin'
     """
     made: dict[str, HookedModel | Pairs | str] = {
@@ -116,12 +116,12 @@ def stacked_controls(
         SHUFFLED: shuffled_tokens(model, pairs, seed) or "at most half of the pairs would change",
         HARD_NEGATIVES: _aligned(hard_negatives, pairs) or "none were given",
         NO_SHARED_SURFACE: without_shared_surface(pairs) or _why_no_subset(pairs),
-        ROMANISED: romanised_pairs(pairs) or _why_not_romanised(pairs),
+        ROMANIZED: romanized_pairs(pairs) or _why_not_romanized(pairs),
     }
     left_out = {name: row for name, row in made.items() if isinstance(row, str)}
     rows = {name: row for name, row in made.items() if not isinstance(row, str)}
     dropped = {NO_SHARED_SURFACE: shared_surface(pairs)} if NO_SHARED_SURFACE in rows else {}
-    return Controls(rows, frozenset({NO_SHARED_SURFACE, ROMANISED} & set(rows)), left_out, dropped)
+    return Controls(rows, frozenset({NO_SHARED_SURFACE, ROMANIZED} & set(rows)), left_out, dropped)
 
 
 def mismatched_pairs(pairs: Pairs, seed: int = 0) -> Pairs | None:
@@ -206,7 +206,7 @@ def shared_surface(pairs: Pairs) -> dict[str, int]:
     return {reason: found.count(reason) for reason in _REASONS}
 
 
-def romanised_pairs(pairs: Pairs) -> Pairs | None:
+def romanized_pairs(pairs: Pairs) -> Pairs | None:
     """The pairs with text in another script than Latin, that text in Latin letters.
 
     Returns:
@@ -217,7 +217,7 @@ def romanised_pairs(pairs: Pairs) -> Pairs | None:
     if sum(keep) < 2 or any(p.position is not None for p in pairs.x + pairs.y):
         return None
     chosen = _subset(pairs, keep)
-    x, y = (tuple(map(_romanised, side)) for side in (chosen.x, chosen.y))
+    x, y = (tuple(map(_romanized, side)) for side in (chosen.x, chosen.y))
     return replace(chosen, x=x, y=y)
 
 
@@ -297,8 +297,8 @@ def _subset(pairs: Pairs, keep: Sequence[bool]) -> Pairs:
     return replace(pairs, x=kept(pairs.x), y=kept(pairs.y), labels=labels)
 
 
-def _romanised(prompt: Prompt) -> Prompt:
-    return replace(prompt, text=romanised(prompt.text)) if prompt.text else prompt
+def _romanized(prompt: Prompt) -> Prompt:
+    return replace(prompt, text=romanized(prompt.text)) if prompt.text else prompt
 
 
 def _why_no_subset(pairs: Pairs) -> str:
@@ -306,7 +306,7 @@ def _why_no_subset(pairs: Pairs) -> str:
     return "it leaves fewer than 2 pairs" if share else "no pair has any to share"
 
 
-def _why_not_romanised(pairs: Pairs) -> str:
+def _why_not_romanized(pairs: Pairs) -> str:
     if any(prompt.position is not None for prompt in pairs.x + pairs.y):
         return "prompts have positions of their own"
     latin = all(is_latin(prompt.text or "") for prompt in pairs.x + pairs.y)

@@ -1,4 +1,4 @@
-"""The figure of spokes by spokes: a data frame in, `plotly.graph_objects.Figure` out."""
+"""Heat map of the similarity of forms: takes a data frame, returns a plotly figure."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -8,15 +8,15 @@ import plotly.graph_objects as go
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.style import DIVERGING, GRID, INK, layout
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.style import DIVERGING, GRID, TEXT_COLOR, layout
+from semantic_hub.plotting.text import escape
 
 
-def spoke_map(frame: pd.DataFrame, layer: int, *, title: str = "") -> go.Figure:
-    """Similarity of every two spokes, a slider choosing the layer.
+def form_map(frame: pd.DataFrame, layer: int, *, title: str = "") -> go.Figure:
+    """Heat map of the similarity of every two forms, with a slider over layers.
 
     Args:
-        frame: ``SpokeSimilarity.to_frame()``.
+        frame: ``FormSimilarity.to_frame()``.
         layer: The layer that is shown first.
         title: Title of the figure.
 
@@ -29,18 +29,18 @@ def spoke_map(frame: pd.DataFrame, layer: int, *, title: str = "") -> go.Figure:
         SemanticHubError: A layer that the frame lacks.
 
     Example:
-        >>> frame = pd.DataFrame({"spoke": ["en", "en"], "other": "es", "layer": [0, 1],
+        >>> frame = pd.DataFrame({"form": ["en", "en"], "other": "es", "layer": [0, 1],
         ...                       "value": [0.0, 0.5], "low": -0.1, "high": 0.6, "n": 9})
-        >>> [map.visible for map in spoke_map(frame, 1).data]
+        >>> [map.visible for map in form_map(frame, 1).data]
         [False, True]
     """
     layers = sorted(set(frame["layer"].tolist()))
     if layer not in layers:
         raise SemanticHubError(
-            "spoke_map",
+            "form_map",
             got=f"layer {layer}",
             expected=f"one of {', '.join(map(str, layers))}",
-            fix="Choose one of those that were read.",
+            fix="Choose one of the layers that were read.",
         )
     edge = float(frame["value"].abs().max())
     figure = go.Figure(layout=layout(title, "", ""))
@@ -52,12 +52,12 @@ def spoke_map(frame: pd.DataFrame, layer: int, *, title: str = "") -> go.Figure:
 
 
 def _map(rows: pd.DataFrame, edge: float, *, visible: bool) -> go.Heatmap:
-    spokes, others = list(dict.fromkeys(rows["spoke"])), list(dict.fromkeys(rows["other"]))
-    cells = {(row["spoke"], row["other"]): row for row in rows.to_dict("records")}
-    table = [[cells[spoke, other] for other in others] for spoke in spokes]
+    forms, others = list(dict.fromkeys(rows["form"])), list(dict.fromkeys(rows["other"]))
+    cells = {(row["form"], row["other"]): row for row in rows.to_dict("records")}
+    table = [[cells[form, other] for other in others] for form in forms]
     return go.Heatmap(
-        x=list(map(escaped, others)),
-        y=list(map(escaped, spokes)),
+        x=list(map(escape, others)),
+        y=list(map(escape, forms)),
         z=[[_number(cell) for cell in row] for row in table],
         text=[[_text(cell) for cell in row] for row in table],
         texttemplate="%{text}",
@@ -85,8 +85,13 @@ def _slider(layers: list[int], active: int) -> dict[str, Any]:
         }
         for index, layer in enumerate(layers)
     ]
-    value = {"prefix": "layer ", "font": {"size": 13, "color": INK}}
-    look = {"bgcolor": GRID, "activebgcolor": INK, "bordercolor": INK, "tickcolor": INK}
+    value = {"prefix": "layer ", "font": {"size": 13, "color": TEXT_COLOR}}
+    look = {
+        "bgcolor": GRID,
+        "activebgcolor": TEXT_COLOR,
+        "bordercolor": TEXT_COLOR,
+        "tickcolor": TEXT_COLOR,
+    }
     return {"active": active, "steps": steps, "currentvalue": value, "pad": {"t": 40}, **look}
 
 

@@ -16,13 +16,13 @@ from semantic_hub.alignment.cosine import (
     similarity_interval,
     similarity_under_pairings,
 )
-from semantic_hub.alignment.neighbours import (
-    N_NEIGHBOURS,
-    neighbour_agreement,
-    neighbour_influence,
-    neighbours_under_pairings,
+from semantic_hub.alignment.neighbors import (
+    N_NEIGHBORS,
+    neighbor_agreement,
+    neighbor_influence,
+    neighbors_under_pairings,
 )
-from semantic_hub.alignment.normalised import centred, standardised, without_components
+from semantic_hub.alignment.normalized import centered, standardized, without_components
 from semantic_hub.alignment.retrieval import retrieval_hits, retrieval_under_pairings
 from semantic_hub.alignment.states import (
     PairedStates,
@@ -64,7 +64,7 @@ class Measure:
         chance: From the number of pairs to the mean value over all pairings of x with y.
         interval_of: ``(states, resampling)`` to an interval over pairs.
         under_pairings: ``(states, pairings)`` to the value under each pairing, less ``chance``.
-        change: Applied to the states before they are checked and scaled, such as `centred`.
+        change: Applied to the states before they are checked and scaled, such as `centered`.
         least_pairs: Fewer pairs raise an error in the value or in the interval.
         in_run: Whether `semantic_hub.run` takes it of every set of pairs.
 
@@ -75,7 +75,7 @@ class Measure:
         ([1.0, 1.0], [0.89, 0.89])
         >>> measure.p_values(x, x, permutations=99).p.tolist()
         [0.01, 0.01]
-        >>> dot = Measure(name="covariance", unit="dot product of centred states", change=centred,
+        >>> dot = Measure(name="covariance", unit="dot product of centered states", change=centered,
         ...               value=lambda states: (states.x * states.y).sum(dim=-1).mean(dim=0))
         >>> dot.p_values(x, x, permutations=99).p.tolist()
         [0.01, 0.01]
@@ -189,10 +189,10 @@ def register_measure(measure: Measure, *, replace: bool = False) -> None:
         SemanticHubError: The name is in use.
 
     Example:
-        >>> register_measure(cosine_measure("cosine of halves", lambda x, y: (x[..., :4], y[..., :4])))
-        >>> "cosine of halves" in MEASURES
+        >>> register_measure(cosine_measure("opposite", lambda x, y: (x, -y)))
+        >>> "opposite" in MEASURES
         True
-        >>> MEASURES.unregister("cosine of halves")
+        >>> MEASURES.unregister("opposite")
     """
     MEASURES.register(measure.name, measure, replace=replace)
 
@@ -202,7 +202,7 @@ def run_measures() -> tuple[str, ...]:
 
     Example:
         >>> run_measures()[:2]
-        ('centred cosine', 'standardised cosine')
+        ('centered cosine', 'standardized cosine')
     """
     return tuple(name for name, measure in MEASURES.items() if measure.in_run)
 
@@ -215,7 +215,7 @@ def cosine_measure(name: str, change: Change | None = None, *, in_run: bool = Fa
 
     Args:
         name: Of the measure.
-        change: Such as `centred`; None for the states as they are.
+        change: Such as `centered`; None for the states as they are.
         in_run: Whether `semantic_hub.run` takes it.
 
     Example:
@@ -275,15 +275,15 @@ MEASURES: Registry[Measure] = Registry("measure")
 - cosines: `paired_interval`, about 95 %, before or after a change that is held fixed;
 - retrieval: Wilson's over queries with a fixed gallery, about 95 %, also where all or none hit;
 - CKA: bootstrap of influence values, 95 to 98 %, and 98 to 100 % where nothing is shared;
-- k-NN: likewise, 98 % and more: leaving out a pair moves the edge of many neighbourhoods, the
+- k-NN: likewise, 98 % and more: leaving out a pair moves the edge of many neighborhoods, the
   jackknife counts such common effects more than once (Efron and Stein 1981), and the interval is
   1.2 to 1.7 times as wide as it need be. Never too narrow, as the alternatives are that hold the
-  neighbourhoods fixed.
+  neighborhoods fixed.
 """
 
 register_measure(cosine_measure("cosine"))
-register_measure(cosine_measure("centred cosine", centred, in_run=True))
-register_measure(cosine_measure("standardised cosine", standardised, in_run=True))
+register_measure(cosine_measure("centered cosine", centered, in_run=True))
+register_measure(cosine_measure("standardized cosine", standardized, in_run=True))
 register_measure(cosine_measure("cosine without top components", without_components))
 register_measure(_retrieval_measure("retrieval@1 x to y", lambda states: states))
 register_measure(_retrieval_measure("retrieval@1 y to x", PairedStates.swapped))
@@ -300,11 +300,11 @@ register_measure(
 register_measure(
     Measure(
         name="mutual k-NN",
-        value=neighbour_agreement,
-        interval_of=influence_interval(neighbour_influence, lowest=0.0),
-        under_pairings=neighbours_under_pairings,
-        chance=lambda n_pairs: N_NEIGHBOURS / (n_pairs - 1),
-        unit="share of neighbours",
-        least_pairs=N_NEIGHBOURS + 2,
+        value=neighbor_agreement,
+        interval_of=influence_interval(neighbor_influence, lowest=0.0),
+        under_pairings=neighbors_under_pairings,
+        chance=lambda n_pairs: N_NEIGHBORS / (n_pairs - 1),
+        unit="share of neighbors",
+        least_pairs=N_NEIGHBORS + 2,
     )
 )

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from semantic_hub.alignment.neighbours import nearest_others
+from semantic_hub.alignment.neighbors import nearest_others
 from semantic_hub.alignment.states import PairedStates, States, paired_states
 from semantic_hub.statistics.p_values import RESOLUTION
 

@@ -33,7 +33,7 @@ def shares_surface(x: str, y: str) -> bool:
 def has_cognates(x: str, y: str) -> bool:
     """Whether a word of one text is spelt much as one of the other, whatever script they are in.
 
-    Both texts are romanised, and letter case and accents do not count. Two words of at least
+    Both texts are romanized, and letter case and accents do not count. Two words of at least
     `COGNATE_LETTERS` letters are cognates where their `likeness` is above `COGNATE`.
 
     Args:
@@ -50,7 +50,7 @@ def has_cognates(x: str, y: str) -> bool:
         Schepens, Dijkstra and Grootjen 2012, Distributions of cognates in Europe as based on
         Levenshtein distance, doi 10.1017/S1366728910000623.
     """
-    sides = [[word for word in _words(romanised(text)) if _is_long(word)] for text in (x, y)]
+    sides = [[word for word in _words(romanized(text)) if _is_long(word)] for text in (x, y)]
     return any(likeness(one, other) > COGNATE for one, other in product(*sides))
 
 
@@ -93,11 +93,11 @@ def is_latin(text: str) -> bool:
     return all("LATIN" in unicodedata.name(letter, "") for letter in letters)
 
 
-def romanised(text: str) -> str:
+def romanized(text: str) -> str:
     """A text in ASCII, letter by letter, as `anyascii` writes it.
 
     Example:
-        >>> romanised("Привет"), romanised("北京")
+        >>> romanized("Привет"), romanized("北京")
         ('Privet', 'BeiJing')
 
     Source:

@@ -10,7 +10,7 @@ from semantic_hub.lenses.result import LensResult
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.curves import layer_curve
 from semantic_hub.plotting.style import DIVERGING, layer_ticks, layout
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.text import escape
 from semantic_hub.prompts.prompt import HUB, SURFACE
 
 _RANKS: dict[str, object] = {
@@ -152,7 +152,7 @@ def item_map(
             x=list(range(len(names))),
             y=list(lens.layers),
             customdata=[
-                [f"{escaped(name)}<br>layer {layer_name(layer)}" for name in names]
+                [f"{escape(name)}<br>layer {layer_name(layer)}" for name in names]
                 for layer in lens.layers
             ],
             hovertemplate="%{customdata}: %{z:.2f} nat<extra></extra>",
@@ -160,11 +160,11 @@ def item_map(
             zmid=0,
             zmin=-edge,
             zmax=edge,
-            colorbar={"title": {"text": escaped(f"{group} − {against} (nat)"), "side": "right"}},
+            colorbar={"title": {"text": escape(f"{group} − {against} (nat)"), "side": "right"}},
         ),
         layout(title, "read-out", "layer"),
     )
-    shown = {"tickvals": list(range(len(names))), "ticktext": list(map(escaped, names))}
+    shown = {"tickvals": list(range(len(names))), "ticktext": list(map(escape, names))}
     figure.update_yaxes(layer_ticks(lens.layers))
     named = bool(labels) and len(names) <= _MOST_NAMED
     figure.update_layout(meta={"min_width": _SIDES + _COLUMN * len(names) if named else None})
@@ -198,7 +198,7 @@ def label_map(frame: pd.DataFrame, layer: int, *, title: str = "") -> go.Figure:
     labels = list(dict.fromkeys(rows["gold"]))
     cells = {(row["gold"], row["read"]): row for row in rows.to_dict("records")}
     table = [[cells[gold, read] for read in labels] for gold in labels]
-    names = [escaped(label) for label in labels]
+    names = [escape(label) for label in labels]
     figure = go.Figure(
         go.Heatmap(
             x=names,

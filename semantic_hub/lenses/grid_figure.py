@@ -9,8 +9,16 @@ import plotly.graph_objects as go
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.style import MARKS, ON_CELL, RISING, SYMBOLS, cycle, layout, thinned
-from semantic_hub.plotting.text import escaped, legible, shortened
+from semantic_hub.plotting.style import (
+    CELL_TEXT,
+    MARKS,
+    SEQUENTIAL,
+    SYMBOLS,
+    axis_ticks,
+    layout,
+    nth,
+)
+from semantic_hub.plotting.text import display_token, escape, shortened
 
 CellColor = Literal["probability", "next", "rank"]
 """Meaning of the color of a cell; see `lens_grid`."""
@@ -92,11 +100,11 @@ def lens_grid(
         figure.update_layout(_legend_above(figure))
     figure.update_xaxes(
         tickvals=list(range(len(columns))),
-        ticktext=[legible(shortened(text, _LONGEST)) for text in columns],
+        ticktext=[display_token(shortened(text, _LONGEST)) for text in columns],
         showgrid=False,
         zeroline=False,
     )
-    shown = thinned(range(len(layers)))
+    shown = axis_ticks(range(len(layers)))
     names = {"tickvals": shown, "ticktext": [layer_name(layers[row]) for row in shown]}
     return figure.update_yaxes(names, showgrid=False, zeroline=False)
 
@@ -130,13 +138,13 @@ def _heat(table: Sequence[Sequence[_Cell]], columns: Sequence[str], color: CellC
             for row, of_row in zip(table, heights, strict=True)
         ],
         texttemplate="%{text}",
-        textfont={"color": ON_CELL},
+        textfont={"color": CELL_TEXT},
         customdata=[
             [_hover(cell, column) for cell, column in zip(row, columns, strict=True)]
             for row in table
         ],
         hovertemplate="%{customdata}<extra></extra>",
-        colorscale=RISING,
+        colorscale=SEQUENTIAL,
         reversescale=color == "rank",
         colorbar={
             "title": {"text": _TITLES[color], "side": "right"},
@@ -161,12 +169,12 @@ def _height(top: Mapping[Hashable, Any], color: CellColor) -> float | None:
 
 def _hover(cell: _Cell, column: str) -> str:
     top = cell[0]
-    lines = [f"layer {layer_name(top['layer'])}, {legible(column)}"]
+    lines = [f"layer {layer_name(top['layer'])}, {display_token(column)}"]
     if not pd.isna(top.get("next_rank", float("nan"))):
         lines.append(f"what follows: {top['next_probability']:.3g}, rank {top['next_rank']:g}")
     for row in cell:
-        group = f" ← {escaped(row['group'])}" if row.get("group") else ""
-        lines.append(f"{row['rank']}. {legible(row['text'])} {row['probability']:.3g}{group}")
+        group = f" ← {escape(row['group'])}" if row.get("group") else ""
+        lines.append(f"{row['rank']}. {display_token(row['text'])} {row['probability']:.3g}{group}")
     return "<br>".join(lines)
 
 
@@ -191,12 +199,12 @@ def _mark(
     *,
     on_top: bool,
 ) -> go.Scatter:
-    symbol, color = cycle(SYMBOLS, index), cycle(MARKS, index)
+    symbol, color = nth(SYMBOLS, index), nth(MARKS, index)
     return go.Scatter(
         x=[pos - 0.38 for _, pos in cells],
         y=[heights[layer] + 0.34 for layer, _ in cells],
         mode="markers",
-        name=escaped(f"{group} on top" if on_top else f"{group} in the list"),
+        name=escape(f"{group} on top" if on_top else f"{group} in the list"),
         marker={
             "symbol": symbol if on_top else f"{symbol}-open",
             "size": 8,
@@ -211,7 +219,7 @@ def _mark(
 def _word(top: Mapping[Hashable, Any], *, known: bool) -> str:
     """Top token as shown in a cell, shortened; empty for a blank cell."""
     text = top["text"]
-    return legible(shortened(text.strip(" ") or text, _LONGEST)) if known else ""
+    return display_token(shortened(text.strip(" ") or text, _LONGEST)) if known else ""
 
 
 def _check(frame: pd.DataFrame, color: CellColor) -> None:

@@ -15,9 +15,8 @@ from semantic_hub.lenses.projection import lens_logits
 from semantic_hub.lenses.topk import check_k
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.plotting.text import token_text
 from semantic_hub.prompts.prompt import Encoding, PromptLike, check_word_groups, encode
-from semantic_hub.prompts.words import word_tokens
+from semantic_hub.prompts.words import token_text, word_tokens
 from semantic_hub.results import Result, manifest
 
 if TYPE_CHECKING:

@@ -65,13 +65,13 @@ class TokenScores(Result):
 
     def to_html(self) -> str:
         """HTML of every row as colored tokens, all on one scale."""
-        from semantic_hub.plotting.tokens import coloured_html
+        from semantic_hub.plotting.tokens import colored_html
 
         limit = self._limit
         lines = [
             f"<dt>{escape(row)}</dt><dd>{html}</dd>"
             for row, values in zip(self.rows, self.value.tolist(), strict=True)
-            for html in [coloured_html(self.pieces, values, unit=self.unit, limit=limit)]
+            for html in [colored_html(self.pieces, values, unit=self.unit, limit=limit)]
         ]
         return f'<dl class="token-scores">{"".join(lines)}</dl>'
 
@@ -84,12 +84,12 @@ class TokenScores(Result):
         Raises:
             SemanticHubError: No such row.
         """
-        from semantic_hub.plotting.tokens import coloured_notebook
+        from semantic_hub.plotting.tokens import colored_notebook
 
         names = self.rows
         index = -1 if row is None else check_choice("TokenScores.notebook", "row", row, names)
         values = self.value[index].tolist()
-        return coloured_notebook(self.pieces, values, limit=self._limit)
+        return colored_notebook(self.pieces, values, limit=self._limit)
 
     @property
     def _limit(self) -> float:

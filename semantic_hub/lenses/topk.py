@@ -15,10 +15,9 @@ from semantic_hub.lenses.lens import LOGIT, LensLike, covered_layers, resolve_le
 from semantic_hub.lenses.projection import lens_logits
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.plotting.text import token_text
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
-from semantic_hub.prompts.words import decode
+from semantic_hub.prompts.words import decode, token_text
 from semantic_hub.results import Result, manifest
 
 if TYPE_CHECKING:

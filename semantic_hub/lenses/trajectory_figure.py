@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.style import INK, PALETTE, SYMBOLS, cycle, layout
-from semantic_hub.plotting.text import escaped, legible
+from semantic_hub.plotting.style import PALETTE, SYMBOLS, TEXT_COLOR, layout, nth
+from semantic_hub.plotting.text import display_token, escape
 
 
 def paths(
@@ -52,22 +52,22 @@ def paths(
 def _path(rows: list[dict[Hashable, Any]], name: str, index: int) -> go.Scatter:
     layers = [layer_name(int(row["layer"])) for row in rows]
     last = len(rows) - 1
-    color = cycle(PALETTE, index)
+    color = nth(PALETTE, index)
     return go.Scatter(
         x=[row["x"] for row in rows],
         y=[row["y"] for row in rows],
         mode="lines+markers+text",
-        name=escaped(name),
+        name=escape(name),
         text=[layer if step in (0, last) else "" for step, layer in enumerate(layers)],
         textposition="top center",
         textfont={"size": 10, "color": color},
         line={"color": color, "width": 1.5},
         marker={
-            "symbol": cycle(SYMBOLS, index),
+            "symbol": nth(SYMBOLS, index),
             "size": [5 + 6 * step / max(1, last) for step in range(len(rows))],
         },
         customdata=[
-            f"{escaped(name)}, layer {layer}, n = {row['n']}"
+            f"{escape(name)}, layer {layer}, n = {row['n']}"
             for layer, row in zip(layers, rows, strict=True)
         ],
         cliponaxis=False,
@@ -76,7 +76,7 @@ def _path(rows: list[dict[Hashable, Any]], name: str, index: int) -> go.Scatter:
 
 
 def _anchors(rows: pd.DataFrame) -> go.Scatter:
-    words = [legible(word) for word in rows["name"]]
+    words = [display_token(word) for word in rows["name"]]
     return go.Scatter(
         x=rows["x"].tolist(),
         y=rows["y"].tolist(),
@@ -84,8 +84,8 @@ def _anchors(rows: pd.DataFrame) -> go.Scatter:
         name="words (unembedding)",
         text=words,
         textposition="bottom center",
-        textfont={"color": INK, "size": 13},
-        marker={"symbol": "star-diamond", "size": 9, "color": INK},
+        textfont={"color": TEXT_COLOR, "size": 13},
+        marker={"symbol": "star-diamond", "size": 9, "color": TEXT_COLOR},
         cliponaxis=False,
         hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra></extra>",
     )

@@ -9,8 +9,16 @@ import plotly.graph_objects as go
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.style import DASHES, INK, PALETTE, SYMBOLS, cycle, layer_ticks, layout
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.style import (
+    DASHES,
+    PALETTE,
+    SYMBOLS,
+    TEXT_COLOR,
+    layer_ticks,
+    layout,
+    nth,
+)
+from semantic_hub.plotting.text import escape
 
 
 def band(
@@ -23,7 +31,7 @@ def band(
         low: Column of the lower ends.
         high: Column of the upper ends.
         name: Name of the curve, escaped; its legend entry switches band and line.
-        index: Which curve it is, for its colour.
+        index: Which curve it is, for its color.
         x: Column of the horizontal axis.
 
     Example:
@@ -41,7 +49,7 @@ def band(
         showlegend=False,
         hoverinfo="skip",
         mode="lines",
-        line={"width": 0, "color": cycle(PALETTE, index)},
+        line={"width": 0, "color": nth(PALETTE, index)},
         fill="toself",
         opacity=0.25,
     )
@@ -58,7 +66,7 @@ def line(
         low: Column of the lower ends, for the hover text; it may be missing.
         high: Column of the upper ends.
         name: Name of the curve, escaped.
-        index: Which curve it is, for colour, dash and mark.
+        index: Which curve it is, for color, dash and mark.
         x: Column of the horizontal axis.
 
     Example:
@@ -72,8 +80,8 @@ def line(
         name=name,
         legendgroup=name,
         mode="lines+markers",
-        line={"color": cycle(PALETTE, index), "dash": cycle(DASHES, index // len(PALETTE))},
-        marker={"symbol": cycle(SYMBOLS, index), "size": 7},
+        line={"color": nth(PALETTE, index), "dash": nth(DASHES, index // len(PALETTE))},
+        marker={"symbol": nth(SYMBOLS, index), "size": 7},
         customdata=[_hover(row, value, low, high, x) for row in rows.to_dict("records")],
         hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
     )
@@ -99,7 +107,7 @@ def _is_number(value: object) -> bool:
 
 
 def _number(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, int | float) else escaped(value)
+    return f"{value:.3g}" if isinstance(value, int | float) else escape(value)
 
 
 def layer_curve(
@@ -185,15 +193,15 @@ def dose_response(
 
 def _groups(frame: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
     for name, rows in frame.groupby(column, sort=False):
-        yield escaped(name), rows
+        yield escape(name), rows
 
 
 def _with_references(figure: go.Figure, references: Mapping[str, float]) -> go.Figure:
     for name, height in references.items():
         figure.add_hline(
             y=height,
-            line={"color": INK, "dash": "dot", "width": 1},
-            annotation={"text": escaped(name), "font": {"size": 11, "color": INK}},
+            line={"color": TEXT_COLOR, "dash": "dot", "width": 1},
+            annotation={"text": escape(name), "font": {"size": 11, "color": TEXT_COLOR}},
             annotation_position="top right",
         )
     return figure

@@ -9,8 +9,8 @@ from plotly.subplots import make_subplots
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.plotting.curves import band, line
-from semantic_hub.plotting.style import INK, layout
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.style import TEXT_COLOR, layout
+from semantic_hub.plotting.text import escape
 
 _PANEL = 210
 """Height of a panel in pixels."""
@@ -36,7 +36,7 @@ def small_multiples(
             text, and the two that the next arguments name. Rows of one measure only. To compare
             models by set, swap the two: ``panel="set", curve="model"``.
         panel: Column that names the panels.
-        curve: Column that names the curves; one colour and mark for each throughout.
+        curve: Column that names the curves; one color and mark for each throughout.
         columns: Panels beside each other; 1 for a narrow page.
         y_title: What is measured, with its unit.
         title: Title of the figure.
@@ -57,7 +57,7 @@ def small_multiples(
     depths = _with_depth(frame, panel if panel == "model" or "model" not in frame else "model")
     panels, curves = (list(dict.fromkeys(frame[name])) for name in (panel, curve))
     across = min(columns, len(panels))
-    figure = _grid([escaped(name) for name in panels], across, escaped(y_title))
+    figure = _grid([escape(name) for name in panels], across, escape(y_title))
     told: set[str] = set()
     for names, rows in depths.groupby([panel, curve], sort=False):
         place, name = cast(tuple[object, object], names)
@@ -95,7 +95,7 @@ def _with_depth(frame: pd.DataFrame, model: str) -> pd.DataFrame:
 
 def _traces(rows: pd.DataFrame, name: str, index: int, *, legend: bool) -> Iterator[go.Scatter]:
     """Band and line of one curve in one panel, with an entry in the legend or without."""
-    shown, ends = escaped(name), ("low", "high")
+    shown, ends = escape(name), ("low", "high")
     if {*ends} <= set(rows.columns) and len(rows.dropna(subset=[*ends])):
         yield band(rows, *ends, shown, index, "depth")
     yield line(rows, "value", *ends, shown, index, "depth").update(showlegend=legend)
@@ -105,7 +105,7 @@ def _finished(figure: go.Figure, title: str, down: int) -> go.Figure:
     """In the look of all figures, with room for title and legend."""
     look = layout(title, "", "")
     figure.update_layout(template=look["template"], title=look["title"], margin=look["margin"])
-    figure.update_annotations(font={"size": 13, "color": INK})
+    figure.update_annotations(font={"size": 13, "color": TEXT_COLOR})
     return figure.update_layout(
         height=_PANEL * down + 170,
         legend={"y": -75 / (_PANEL * down)},

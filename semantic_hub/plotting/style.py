@@ -1,4 +1,4 @@
-"""The one look of all figures: colours, marks and the template."""
+"""The one look of all figures: colors, marks and the template."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -6,38 +6,38 @@ from collections.abc import Iterable, Sequence
 import plotly.graph_objects as go
 
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.text import escape
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C8C8C")
-"""Okabe and Ito's colours, told apart by colour-blind readers, on white and on black.
+"""Okabe and Ito's colors, told apart by color-blind readers, on white and on black.
 
-Of the eight, black and yellow are replaced by a grey: one of them is lost on either ground.
+Of the eight, black and yellow are replaced by a gray: one of them is lost on either ground.
 """
 
 DIVERGING = ((0.0, "#D55E00"), (0.5, "#F0F0F0"), (1.0, "#0072B2"))
 """Below and above a middle: vermilion and blue."""
 
-RISING = ((0.0, "#F7F5EF"), (1.0, "#56B4E9"))
-"""From nothing to the most: pale to sky blue. `ON_CELL` is readable on all of it."""
+SEQUENTIAL = ((0.0, "#F7F5EF"), (1.0, "#56B4E9"))
+"""From nothing to the most: pale to sky blue. `CELL_TEXT` is readable on all of it."""
 
-ON_CELL = "#1A1A1A"
-"""Text on `RISING`: contrast 7.6 : 1 or more."""
+CELL_TEXT = "#1A1A1A"
+"""Text on `SEQUENTIAL`: contrast 7.6 : 1 or more."""
 
 MARKS = ("#D55E00", "#009E73", "#CC79A7", "#000000")
-"""Colours of marks upon `RISING`: those that are not blue."""
+"""Colors of marks upon `SEQUENTIAL`: those that are not blue."""
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 DASHES = ("solid", "dash", "dot", "dashdot")
-INK = "#767676"
-"""Grey for text and axes: contrast 4.5 : 1 on white, 4.6 : 1 on black."""
+TEXT_COLOR = "#767676"
+"""Gray for text and axes: contrast 4.5 : 1 on white, 4.6 : 1 on black."""
 
 GRID = "rgba(127, 127, 127, 0.25)"
-"""Grey for grid lines, faint on white and on black."""
+"""Gray for grid lines, faint on white and on black."""
 
 _AXIS = {
     "gridcolor": GRID,
     "zerolinecolor": GRID,
-    "linecolor": INK,
+    "linecolor": TEXT_COLOR,
     "automargin": True,
     "title": {"standoff": 8},
 }
@@ -48,7 +48,7 @@ TEMPLATE = go.layout.Template(
     layout={
         "paper_bgcolor": "rgba(0, 0, 0, 0)",
         "plot_bgcolor": "rgba(0, 0, 0, 0)",
-        "font": {"color": INK, "family": "system-ui, sans-serif", "size": 13},
+        "font": {"color": TEXT_COLOR, "family": "system-ui, sans-serif", "size": 13},
         "colorway": PALETTE,
         "title": {
             "x": 0,
@@ -65,7 +65,7 @@ TEMPLATE = go.layout.Template(
         "yaxis": _AXIS,
         "modebar": {
             "bgcolor": "rgba(0, 0, 0, 0)",
-            "color": INK,
+            "color": TEXT_COLOR,
             "remove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
         },
         "hoverlabel": {"align": "left", "namelength": -1},
@@ -81,24 +81,9 @@ def layout(title: str, x_title: str, y_title: str) -> dict[str, object]:
         "template": TEMPLATE,
         "title": {"text": "<br>".join(lines)},
         "margin": {"t": _TOP + _LINE * len(lines)},
-        "xaxis": {"title": {"text": escaped(x_title)}},
-        "yaxis": {"title": {"text": escaped(y_title)}},
+        "xaxis": {"title": {"text": escape(x_title)}},
+        "yaxis": {"title": {"text": escape(y_title)}},
     }
-
-
-def titled(figure: go.Figure, title: str) -> go.Figure:
-    """The figure under another title, escaped, in as many lines as it takes, with room for them.
-
-    Example:
-        >>> figure = titled(go.Figure(layout=layout("", "layer", "cosine")), "facts <b>")
-        >>> figure.layout.title.text, figure.layout.margin.t
-        ('facts &lt;b&gt;', 56)
-    """
-    lines, old = _lines(title), figure.layout.title.text
-    there = old.count("<br>") + 1 if old else 0
-    top = figure.layout.margin.t or _TOP + _LINE * there
-    margin = {"t": top + _LINE * (len(lines) - there)}
-    return figure.update_layout(title={"text": "<br>".join(lines)}, margin=margin)
 
 
 def layer_ticks(layers: Iterable[int]) -> dict[str, object]:
@@ -108,15 +93,15 @@ def layer_ticks(layers: Iterable[int]) -> dict[str, object]:
         >>> layer_ticks([2, 0, 1, 0])["ticktext"]
         ['emb', '1', '2']
     """
-    ticks = thinned(sorted(set(layers)))
+    ticks = axis_ticks(sorted(set(layers)))
     return {"tickvals": ticks, "ticktext": [layer_name(layer) for layer in ticks]}
 
 
-def thinned(numbers: Sequence[int]) -> list[int]:
+def axis_ticks(numbers: Sequence[int]) -> list[int]:
     """At most about a dozen of ascending numbers, the first and the last always among them.
 
     Example:
-        >>> thinned(range(33))
+        >>> axis_ticks(range(33))
         [0, 5, 8, 11, 14, 17, 20, 23, 26, 29, 32]
     """
     step = max(1, -(-len(numbers) // _TICKS))
@@ -124,10 +109,10 @@ def thinned(numbers: Sequence[int]) -> list[int]:
     return [*numbers[:1], *kept[1:]]
 
 
-def cycle(choices: Sequence[str], index: int) -> str:
+def nth(choices: Sequence[str], index: int) -> str:
     """The choice for the index-th thing, from the start again when they run out."""
     return choices[index % len(choices)]
 
 
 def _lines(title: str) -> list[str]:
-    return [escaped(line) for line in textwrap.wrap(title, _TITLE_WIDTH)]
+    return [escape(line) for line in textwrap.wrap(title, _TITLE_WIDTH)]

@@ -1,7 +1,7 @@
-"""Tokens coloured by a number each: as plain HTML for pages, and by circuitsvis for notebooks."""
+"""Tokens colored by a number each: as plain HTML for pages, and by circuitsvis for notebooks."""
 
+import html
 from collections.abc import Sequence
-from html import escape
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -9,8 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from semantic_hub.errors import SemanticHubError, require
-from semantic_hub.plotting.style import DIVERGING, RISING, layout
-from semantic_hub.plotting.text import escaped, legible
+from semantic_hub.plotting.style import DIVERGING, SEQUENTIAL, layout
+from semantic_hub.plotting.text import display_token, escape
 
 if TYPE_CHECKING:
     from circuitsvis.utils.render import RenderedHTML
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _BELOW, _ABOVE = DIVERGING[0][1], DIVERGING[-1][1]
 
 
-def coloured_html(
+def colored_html(
     pieces: Sequence[str], values: Sequence[float], *, unit: str = "", limit: float | None = None
 ) -> str:
     """Tokens as HTML that needs no script and no network: a ``<span>`` each, for a report.
@@ -32,7 +32,7 @@ def coloured_html(
         pieces: What each token adds to the text.
         values: A number for each; NaN for none.
         unit: What they count, for the tooltips.
-        limit: The number with full colour; None for the largest.
+        limit: The number with full color; None for the largest.
 
     Returns:
         A ``<p class="tokens">``.
@@ -41,47 +41,47 @@ def coloured_html(
         SemanticHubError: Not one number for each token.
 
     Example:
-        >>> print(coloured_html(["a", "<b>"], [float("nan"), 0.5], unit="nat"))
+        >>> print(colored_html(["a", "<b>"], [float("nan"), 0.5], unit="nat"))
         <p class="tokens"><span title="–">a</span><wbr><span title="0.5 nat"
         style="background:rgba(0,114,178,0.60)">&lt;b&gt;</span></p>
     """
-    _check("coloured_html", pieces, values)
+    _check("colored_html", pieces, values)
     full = _full(values, limit)
     spans = (_span(*pair, unit, full) for pair in zip(pieces, values, strict=True))
     return f'<p class="tokens">{"<wbr>".join(spans)}</p>'
 
 
-def coloured_notebook(
+def colored_notebook(
     pieces: Sequence[str], values: Sequence[float], *, limit: float | None = None
 ) -> "RenderedHTML":
     """The same tokens for a notebook, drawn by ``circuitsvis.tokens.colored_tokens``.
 
     Notebooks show the value on their own. circuitsvis draws with a script: it asks the network
     whether it is there, and loads the script from a content network if it is, else it puts the one
-    of the installed package into the notebook. So pages use `coloured_html`. It writes tokens as
+    of the installed package into the notebook. So pages use `colored_html`. It writes tokens as
     HTML, so they are escaped here.
 
     Args:
         pieces: What each token adds to the text.
         values: A number for each; NaN is drawn as 0.
-        limit: The number with full colour; None for the largest.
+        limit: The number with full color; None for the largest.
 
     Raises:
         SemanticHubError: Not one number for each token.
 
     Example:
-        >>> shown = coloured_notebook(["a", "</script>"], [0.1, 0.5])
+        >>> shown = colored_notebook(["a", "</script>"], [0.1, 0.5])
         >>> shown.cdn_src.count("</script>")
         1
     """
     require("circuitsvis")
     from circuitsvis.tokens import colored_tokens
 
-    _check("coloured_notebook", pieces, values)
+    _check("colored_notebook", pieces, values)
     known = [0.0 if isnan(value) else value for value in values]
     full = _full(known, limit)
     return colored_tokens(
-        [legible(piece) for piece in pieces],
+        [display_token(piece) for piece in pieces],
         known,
         min_value=-full,
         max_value=full,
@@ -91,31 +91,31 @@ def coloured_notebook(
 
 
 def _span(piece: str, value: float, unit: str, full: float) -> str:
-    return f'<span title="{_told(value, unit)}"{_ground(value, full)}>{legible(piece)}</span>'
+    return f'<span title="{_told(value, unit)}"{_ground(value, full)}>{display_token(piece)}</span>'
 
 
 def _full(values: Sequence[float], limit: float | None) -> float:
-    """The number with full colour."""
+    """The number with full color."""
     largest = max((abs(value) for value in values if not isnan(value)), default=0.0)
     return limit or largest or 1.0
 
 
 def _told(value: float, unit: str) -> str:
-    return "–" if isnan(value) else escape(f"{value:.3g} {unit}".strip())
+    return "–" if isnan(value) else html.escape(f"{value:.3g} {unit}".strip())
 
 
 def _ground(value: float, full: float) -> str:
-    """The attribute that colours a token; none for a number that is 0 or missing."""
+    """The attribute that colors a token; none for a number that is 0 or missing."""
     if isnan(value) or not value:
         return ""
     strength = _STRONGEST * min(1.0, abs(value) / full)
-    colour = _ABOVE if value > 0 else _BELOW
-    channels = ",".join(str(int(colour[start : start + 2], 16)) for start in (1, 3, 5))
+    color = _ABOVE if value > 0 else _BELOW
+    channels = ",".join(str(int(color[start : start + 2], 16)) for start in (1, 3, 5))
     return f' style="background:rgba({channels},{strength:.2f})"'
 
 
 _STRONGEST = 0.6
-"""Opacity of full colour: more would hide the text on one of the two grounds."""
+"""Opacity of full color: more would hide the text on one of the two grounds."""
 
 
 def _check(operation: str, pieces: Sequence[str], values: Sequence[float]) -> None:
@@ -150,19 +150,21 @@ def token_map(frame: pd.DataFrame, *, unit: str = "", title: str = "") -> go.Fig
     """
     rows, places = list(dict.fromkeys(frame["row"])), sorted(set(frame["pos"].tolist()))
     table = frame.pivot(index="row", columns="pos", values="value").loc[rows, places]
-    pieces = [legible(text) for text in frame.drop_duplicates("pos").sort_values("pos")["piece"]]
+    pieces = [
+        display_token(text) for text in frame.drop_duplicates("pos").sort_values("pos")["piece"]
+    ]
     signed, most = bool((frame["value"] < 0).any()), float(frame["value"].abs().max())
     figure = go.Figure(
         go.Heatmap(
             z=[[None if pd.isna(value) else value for value in row] for row in table.to_numpy()],
             x=places,
-            y=[escaped(row) for row in rows],
+            y=[escape(row) for row in rows],
             customdata=[pieces] * len(rows),
-            hovertemplate=f"%{{y}}, %{{customdata}}: %{{z:.3g}} {escaped(unit)}<extra></extra>",
-            colorscale=DIVERGING if signed else RISING,
+            hovertemplate=f"%{{y}}, %{{customdata}}: %{{z:.3g}} {escape(unit)}<extra></extra>",
+            colorscale=DIVERGING if signed else SEQUENTIAL,
             zmin=-most if signed else 0,
             zmax=most,
-            colorbar={"title": {"text": escaped(unit), "side": "right"}, "thickness": 12},
+            colorbar={"title": {"text": escape(unit), "side": "right"}, "thickness": 12},
             xgap=1,
             ygap=1,
         ),

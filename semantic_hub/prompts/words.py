@@ -145,6 +145,25 @@ def decode(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
     return str(tokenizer.decode(list(tokens), clean_up_tokenization_spaces=False))
 
 
+def token_text(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
+    """What one token adds to a text, its leading space included.
+
+    A token that is only a part of a character is given as its bytes: ``"<0xE4><0xB9>"``.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        token: Token id.
+
+    Returns:
+        The text; pass it through `semantic_hub.plotting.text.display_token` for a figure.
+    """
+    before = token_ids(tokenizer, ANCHOR)
+    start, both = decode(tokenizer, before), decode(tokenizer, [*before, token])
+    text = both.removeprefix(start) if both.startswith(start) else decode(tokenizer, [token])
+    piece = str(tokenizer.convert_ids_to_tokens(token))
+    return _bytes_of(piece) if "\ufffd" in text else text
+
+
 def word_tokens(
     tokenizer: PreTrainedTokenizerBase, word: str, *, cases: Sequence[Case] = ()
 ) -> WordTokens:
@@ -378,3 +397,21 @@ def _nothing_left(dropped: Mapping[str, int]) -> NothingLeftError:
         expected="at least one read-out where each word has a usable token of its own",
         fix="Choose words that this tokenizer knows as one token, or that begin differently.",
     )
+
+
+def _bytes_of(piece: str) -> str:
+    """A raw vocabulary piece as bytes: byte-level BPE writes each byte as one letter."""
+    table = _byte_letters()
+    if not all(letter in table for letter in piece) or piece.startswith("<0x"):
+        return piece
+    return "".join(f"<0x{table[letter]:02X}>" for letter in piece)
+
+
+@cache
+def _byte_letters() -> dict[str, int]:
+    """Letter to byte, as byte-level BPE writes it: printable Latin-1 stays, others from U+0100."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    moved = [byte for byte in range(256) if byte not in plain]
+    return {chr(byte): byte for byte in plain} | {
+        chr(256 + index): byte for index, byte in enumerate(moved)
+    }

@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.alignment.between_forms import SpokeSimilarity
-from semantic_hub.experiment.across import across_spokes
+from semantic_hub.alignment.between_forms import FormSimilarity
+from semantic_hub.experiment.across import compare_concepts
 from semantic_hub.experiment.runner import Findings, Progress, Spoke, run
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
@@ -53,7 +53,7 @@ class Report:
     pictures: "Mapping[str, Mapping[str, go.Figure]]" = field(default_factory=dict)
     grids: Mapping[str, Mapping[str, TokenLens]] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, TokenScores]] = field(default_factory=dict)
-    across: SpokeSimilarity | None = None
+    across: FormSimilarity | None = None
 
     @cached_property
     def verdicts(self) -> Verdicts:
@@ -177,7 +177,7 @@ def report(
         {spoke.name: _pictures(spoke, found) for spoke, found in measured},
         {spoke.name: read_grids(model, spoke, found) for spoke, found in measured},
         {spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
-        across_spokes(
+        compare_concepts(
             model,
             chosen,
             resampling=resampling,

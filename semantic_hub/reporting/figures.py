@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
-from semantic_hub.alignment.between_forms import SpokeSimilarity
-from semantic_hub.plotting.text import escaped
+from semantic_hub.alignment.between_forms import FormSimilarity
+from semantic_hub.plotting.text import escape
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -63,7 +63,7 @@ def titled(figure: "go.Figure", title: str) -> "go.Figure":
         figure: Changed in place.
         title: Plain text.
     """
-    return figure.update_layout(title_text=escaped(title))
+    return figure.update_layout(title_text=escape(title))
 
 
 def page_template() -> str:
@@ -133,7 +133,7 @@ def _numbers(array: dict[str, str]) -> list[Any]:
     return flat.reshape([int(length) for length in shape.split(",")]).tolist()
 
 
-def across_figures(found: SpokeSimilarity | None) -> list[PageFigure]:
+def across_figures(found: FormSimilarity | None) -> list[PageFigure]:
     """The heat map of forms with its slider over layers.
 
     Args:

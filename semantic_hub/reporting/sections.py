@@ -13,7 +13,7 @@ from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.token_scores import TokenScores, scores_of
 from semantic_hub.lenses.topk import TopTokens
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.text import legible
+from semantic_hub.plotting.text import display_token
 from semantic_hub.prompts.prompt import HUB, SURFACE
 from semantic_hub.prompts.soft_tokens import SOFT
 from semantic_hub.reporting.causal import causal_sets
@@ -128,7 +128,10 @@ def _coloured(read: TokenLens) -> str:
 def _said(top: TopTokens) -> Iterator[tuple[str, list[str]]]:
     """Each prompt, features as a sign, with the token that is on top at each layer."""
     for prompt, layers in zip(top.prompts, top.tokens[..., 0].tolist(), strict=True):
-        yield prompt.replace(SOFT, FEATURE), [legible(top.texts[str(token)]) for token in layers]
+        yield (
+            prompt.replace(SOFT, FEATURE),
+            [display_token(top.texts[str(token)]) for token in layers],
+        )
 
 
 def _compared(name: str, findings: Findings) -> dict[str, Any]:

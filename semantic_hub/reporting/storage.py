@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.alignment.between_forms import SpokeSimilarity
+from semantic_hub.alignment.between_forms import FormSimilarity
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
@@ -84,7 +84,7 @@ def read_report(directory: str | Path) -> dict[str, Any]:
     return {
         "findings": findings,
         "manifest": index["manifest"],
-        "across": SpokeSimilarity.load(results / _ACROSS) if index["across"] else None,
+        "across": FormSimilarity.load(results / _ACROSS) if index["across"] else None,
         "pictures": {spoke: _drawn(drawn) for spoke, drawn in index["pictures"].items()},
         **{
             kind: {

@@ -19,7 +19,7 @@ from semantic_hub.errors import SemanticHubError
 class Moments:
     """Means and second moments of x, [place, layer, d_model], and y − x, batch after batch.
 
-    Everything is float64, and centred at each batch's own mean before it is added (Chan, Golub and
+    Everything is float64, and centered at each batch's own mean before it is added (Chan, Golub and
     LeVeque 1979), so that large means cost no digits.
 
     Args:

@@ -191,7 +191,7 @@ def max_t_p_values(
     Source:
         Westfall and Young, Resampling-Based Multiple Testing, 1993, section 2.3 (single step);
         Romano and Wolf 2005, Exact and approximate stepdown methods for multiple hypothesis
-        testing, doi 10.1198/016214504000000539 (studentised bootstrap).
+        testing, doi 10.1198/016214504000000539 (studentized bootstrap).
     """
     value, replicates = value.double(), replicates.double()
     known = value.isfinite() & replicates.isfinite().all(dim=0)

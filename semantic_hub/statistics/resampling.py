@@ -131,7 +131,7 @@ def influence_values(
 
     ``v_i = θ + (n − 1)(θ_(·) − θ_(−i))`` with θ_(−i) the statistic without item i, and θ_(·) their
     mean: Tukey's pseudo-values, moved so that their mean is θ itself and not its version corrected
-    for bias. A bootstrap over them needs no copies of items, which a statistic of neighbours or of
+    for bias. A bootstrap over them needs no copies of items, which a statistic of neighbors or of
     kernels would take for perfect agreement. Their variance over n is the jackknife's variance
     times n/(n − 1); it errs on the wide side (Efron and Stein).
 

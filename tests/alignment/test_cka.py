@@ -16,7 +16,7 @@ from semantic_hub.statistics.p_values import pairings
 
 
 def unbiased_hsic(kernel_x: np.ndarray, kernel_y: np.ndarray) -> float:
-    """Song et al. 2012, eq. 5, as it is written, from kernels that are not centred."""
+    """Song et al. 2012, eq. 5, as it is written, from kernels that are not centered."""
     n, ones = len(kernel_x), np.ones(len(kernel_x))
     k, l = kernel_x * (1 - np.eye(n)), kernel_y * (1 - np.eye(n))  # noqa: E741
     trace = np.trace(k @ l)

@@ -9,7 +9,7 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.controls import (
     Controls,
     mismatched_pairs,
-    romanised_pairs,
+    romanized_pairs,
     shared_surface,
     shuffled_tokens,
     stacked_controls,
@@ -20,7 +20,7 @@ from semantic_hub.alignment.surface import (
     has_cognates,
     is_latin,
     likeness,
-    romanised,
+    romanized,
     shares_surface,
 )
 from semantic_hub.errors import SemanticHubError
@@ -215,22 +215,22 @@ def test_dropped_pairs_are_counted_by_reason(model):
     assert check["no shared surface"].dropped == shared_surface(pairs)
 
 
-def test_romanised_pairs_are_those_in_other_letters():
+def test_romanized_pairs_are_those_in_other_letters():
     pairs = Pairs.from_prompts(["dog", "two", "cat"], ["собака", "dos", "кошка"], labels="abc")
-    latin = romanised_pairs(pairs)
+    latin = romanized_pairs(pairs)
     assert latin is not None
     assert [y.text for y in latin.y] == ["sobaka", "koshka"]
     assert latin.labels == ("a", "c")
     assert latin.x == (pairs.x[0], pairs.x[2])
-    assert romanised_pairs(pairs[:2]) is None
+    assert romanized_pairs(pairs[:2]) is None
     placed = Pairs(tuple(Prompt(p.text, position=0) for p in pairs.x), pairs.y)
-    assert romanised_pairs(placed) is None
+    assert romanized_pairs(placed) is None
 
 
 def test_latin_letters():
     assert all(map(is_latin, ["", "¿Qué?", "Łódź №1", "fi", "12+3"]))
     assert not any(map(is_latin, ["dog собака", "北京", "π"]))
-    assert is_latin(romanised("собака 北京 π ありがとう"))
+    assert is_latin(romanized("собака 北京 π ありがとう"))
 
 
 def test_rows_are_null_controls_or_checks(model):
@@ -245,8 +245,8 @@ def test_rows_are_null_controls_or_checks(model):
         "shuffled tokens",
         "hard negatives",
     )
-    assert controls.checks == {"no shared surface", "romanised"}
-    assert list(controls) == [*controls.nulls, "no shared surface", "romanised"]
+    assert controls.checks == {"no shared surface", "romanized"}
+    assert list(controls) == [*controls.nulls, "no shared surface", "romanized"]
     assert controls["random twin"] is model
     assert controls["hard negatives"] is negatives
     assert not controls.left_out

@@ -14,7 +14,7 @@ from semantic_hub.alignment.measures import (
     register_measure,
     run_measures,
 )
-from semantic_hub.alignment.normalised import centred
+from semantic_hub.alignment.normalized import centered
 from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import run
@@ -33,8 +33,8 @@ def measure(request):
 def test_names():
     assert NAMES == [
         "cosine",
-        "centred cosine",
-        "standardised cosine",
+        "centered cosine",
+        "standardized cosine",
         "cosine without top components",
         "retrieval@1 x to y",
         "retrieval@1 y to x",
@@ -129,7 +129,7 @@ COVARIANCE = Measure(
     name="covariance",
     value=lambda states: (states.x * states.y).sum(dim=-1).mean(dim=0),
     unit="dot product",
-    change=centred,
+    change=centered,
 )
 
 
@@ -181,7 +181,7 @@ def test_a_registered_measure_is_taken_by_name(model, covariance):
 def test_run_takes_the_measures_that_say_so(model, covariance):
     quick = run_measures()
     assert quick == (
-        "centred cosine", "standardised cosine", "retrieval@1 x to y", "retrieval@1 y to x",
+        "centered cosine", "standardized cosine", "retrieval@1 x to y", "retrieval@1 y to x",
     )  # fmt: skip
     register_measure(replace(covariance, in_run=True), replace=True)
     assert run_measures() == (*quick, "covariance")

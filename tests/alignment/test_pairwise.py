@@ -249,7 +249,7 @@ def test_null_controls_are_aligned_with_the_pairs(model):
 
 
 def test_measures_are_those_of_the_states(model):
-    names = ("centred cosine", "retrieval@1 x to y", "debiased CKA")
+    names = ("centered cosine", "retrieval@1 x to y", "debiased CKA")
     settings = {"resampling": Resampling(20, 0.9, 2)}
     result = similarity(
         model, PAIRS, controls={"shifted": SHIFTED}, measures=names, permutations=30, **settings
@@ -277,14 +277,14 @@ def test_a_measure_of_too_few_pairs_is_left_out_with_the_reason(model):
         model, PAIRS, measures=["mutual k-NN", "cosine"], resampling=Resampling(resamples=9)
     )
     assert list(result.measures) == ["cosine"]
-    assert "10 neighbours among 6 pairs" in result.left_out["mutual k-NN"]
+    assert "10 neighbors among 6 pairs" in result.left_out["mutual k-NN"]
 
 
 def test_reasons_of_rows_that_were_left_out_are_kept(model):
     controls = stacked_controls(model, PAIRS)
     result = similarity(model, PAIRS, controls=controls, resampling=Resampling(resamples=9))
     assert result.left_out == controls.left_out
-    assert "romanised" in controls.left_out
+    assert "romanized" in controls.left_out
 
 
 def test_unknown_measures_are_refused(model):

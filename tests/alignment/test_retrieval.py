@@ -7,7 +7,7 @@ import pytest
 import torch
 from by_loop import cosine_of, related_states
 
-from semantic_hub.alignment import neighbours
+from semantic_hub.alignment import neighbors
 from semantic_hub.alignment.retrieval import retrieval, retrieval_hits, retrieval_under_pairings
 from semantic_hub.alignment.states import paired_states
 from semantic_hub.errors import SemanticHubError
@@ -70,7 +70,7 @@ def test_blocks_change_nothing(monkeypatch):
         retrieval_hits(paired_states(x, y, "test")),
         retrieval_under_pairings(paired_states(x, y, "test"), ways),
     )
-    monkeypatch.setattr(neighbours, "_BLOCK", 50)
+    monkeypatch.setattr(neighbors, "_BLOCK", 50)
     assert torch.equal(retrieval_hits(paired_states(x, y, "test")), expected[0])
     assert torch.equal(retrieval_under_pairings(paired_states(x, y, "test"), ways), expected[1])
 

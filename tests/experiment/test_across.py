@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import semantic_hub as sh
-from semantic_hub.experiment.across import across_spokes, concept_items
+from semantic_hub.experiment.across import compare_concepts, concept_items
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SoftTokens
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
@@ -44,9 +44,9 @@ def test_forms_say_the_same_words(model: Any) -> None:
 
 def test_each_cell_is_the_similarity_of_its_two_forms(model: Any) -> None:
     spokes = spokes_for(model)
-    found = across_spokes(model, spokes, resampling=Resampling(resamples=10))
+    found = compare_concepts(model, spokes, resampling=Resampling(resamples=10))
     assert found is not None
-    names, items = found.spokes, concept_items(spokes)
+    names, items = found.forms, concept_items(spokes)
     for one, other in (("en", "digits"), ("es", "pictures"), ("ru", "clips")):
         both = [word for word in items[one] if word in items[other]]
         pairs = sh.Pairs.from_prompts(
@@ -62,4 +62,4 @@ def test_each_cell_is_the_similarity_of_its_two_forms(model: Any) -> None:
 
 @pytest.mark.parametrize("spokes", [[], [ArithmeticSpoke()]])
 def test_nothing_in_common(model: Any, spokes: list[Any]) -> None:
-    assert across_spokes(model, spokes) is None
+    assert compare_concepts(model, spokes) is None

@@ -11,7 +11,7 @@ import torch
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.per_token import token_lens
 from semantic_hub.lenses.token_scores import TokenScores, lens_scores, scores_of
-from semantic_hub.plotting.tokens import coloured_html, coloured_notebook
+from semantic_hub.plotting.tokens import colored_html, colored_notebook
 
 TEXT = "The dog barks at the cat"
 HOSTILE = ["</script><script>alert(1)</script>", '<img src=x onerror="alert(1)">', '"', "&lt;"]
@@ -59,18 +59,18 @@ def test_figure_is_rows_by_tokens(model: Any) -> None:
 
 
 def test_html_shows_hostile_tokens_as_text() -> None:
-    seen = Spans(coloured_html(HOSTILE, [0.1, -0.2, float("nan"), 0.4], unit='"nat"'))
+    seen = Spans(colored_html(HOSTILE, [0.1, -0.2, float("nan"), 0.4], unit='"nat"'))
     assert seen.tags == ["p", "span", "wbr", "span", "wbr", "span", "wbr", "span"]
     assert seen.texts == HOSTILE
     assert seen.titles == ['0.1 "nat"', '-0.2 "nat"', "–", '0.4 "nat"']
 
 
 def test_colour_tells_sign_and_size() -> None:
-    styles = Spans(coloured_html(["a", "b", "c", "d"], [0.2, -0.4, 0.0, float("nan")])).styles
+    styles = Spans(colored_html(["a", "b", "c", "d"], [0.2, -0.4, 0.0, float("nan")])).styles
     assert styles[0] == "background:rgba(0,114,178,0.30)"
     assert styles[1] == "background:rgba(213,94,0,0.60)"
     assert styles[2:] == ["", ""]
-    [strong] = Spans(coloured_html(["a"], [5.0], limit=1.0)).styles
+    [strong] = Spans(colored_html(["a"], [5.0], limit=1.0)).styles
     assert strong.endswith("0.60)")
 
 
@@ -85,7 +85,7 @@ def test_rows_share_one_scale_and_have_their_names() -> None:
 
 
 def test_notebook_gets_escaped_tokens_without_numbers_that_are_none() -> None:
-    shown = coloured_notebook([*HOSTILE, " b"], [0.1, -0.2, float("nan"), 0.4, 0.5])
+    shown = colored_notebook([*HOSTILE, " b"], [0.1, -0.2, float("nan"), 0.4, 0.5])
     for source in (shown.local_src, shown.cdn_src):
         props = source[source.rindex('{"tokens"') :]
         assert "<" not in props.partition("</script>")[0]
@@ -109,4 +109,4 @@ def test_save_and_load(model: Any, tmp_path: Path) -> None:
 
 def test_bad_input() -> None:
     with pytest.raises(SemanticHubError, match="got 1 numbers for 2 tokens"):
-        coloured_html(["a", "b"], [0.0])
+        colored_html(["a", "b"], [0.0])

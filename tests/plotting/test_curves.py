@@ -3,7 +3,7 @@ import pytest
 
 from semantic_hub.plotting.curves import layer_curve
 from semantic_hub.plotting.style import PALETTE
-from semantic_hub.plotting.text import legible
+from semantic_hub.plotting.text import display_token
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_long_titles_run_over_lines_with_room_for_them(frame):
     assert long.margin.t > layer_curve(frame, title="short").layout.margin.t
 
 
-def test_more_groups_than_colours_differ_in_dash():
+def test_more_groups_than_colors_differ_in_dash():
     many = pd.DataFrame({"layer": 0, "row": [str(i) for i in range(8)], "value": 0.0})
     first, *_, last = layer_curve(many).data
     assert first.line.color == last.line.color and first.line.dash != last.line.dash
@@ -115,4 +115,4 @@ def test_figures_are_transparent_so_that_they_take_the_pages_ground(frame):
     ],
 )
 def test_legible(token, shown):
-    assert legible(token) == shown
+    assert display_token(token) == shown

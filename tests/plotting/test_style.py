@@ -1,4 +1,4 @@
-"""The look of all figures: colours that readers can tell apart, titles and ticks that fit."""
+"""The look of all figures: colors that readers can tell apart, titles and ticks that fit."""
 
 from itertools import combinations
 
@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 from semantic_hub.plotting.style import (
-    INK,
+    CELL_TEXT,
     MARKS,
-    ON_CELL,
     PALETTE,
-    RISING,
+    SEQUENTIAL,
+    TEXT_COLOR,
+    axis_ticks,
     layer_ticks,
     layout,
-    thinned,
-    titled,
 )
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
@@ -32,8 +31,8 @@ SIGHT = {
 }  # fmt: skip
 
 
-def linear(colour: str) -> np.ndarray:
-    channels = np.array([int(colour[start : start + 2], 16) for start in (1, 3, 5)]) / 255
+def linear(color: str) -> np.ndarray:
+    channels = np.array([int(color[start : start + 2], 16) for start in (1, 3, 5)]) / 255
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
 
 
@@ -54,19 +53,19 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("sight", SIGHT)
-def test_every_two_colours_can_be_told_apart(sight: str) -> None:
-    seen = [lab(SIGHT[sight] @ linear(colour)) for colour in PALETTE]
+def test_every_two_colors_can_be_told_apart(sight: str) -> None:
+    seen = [lab(SIGHT[sight] @ linear(color)) for color in PALETTE]
     distances = [np.linalg.norm(one - other) for one, other in combinations(seen, 2)]
     assert min(distances) > 8  # 2 to 3 is just noticeable; curves also differ in their marks
 
 
 def test_text_can_be_read_on_both_grounds_and_on_every_cell() -> None:
-    assert min(contrast(INK, ground) for ground in ("#FFFFFF", "#000000")) > 4.5
-    assert min(contrast(ON_CELL, colour) for _, colour in RISING) > 7
+    assert min(contrast(TEXT_COLOR, ground) for ground in ("#FFFFFF", "#000000")) > 4.5
+    assert min(contrast(CELL_TEXT, color) for _, color in SEQUENTIAL) > 7
 
 
 def test_marks_stand_out_from_cells() -> None:
-    pale, full = (colour for _, colour in RISING)
+    pale, full = (color for _, color in SEQUENTIAL)
     for mark in MARKS:
         assert np.linalg.norm(lab(linear(mark)) - lab(linear(pale))) > 30
         assert np.linalg.norm(lab(linear(mark)) - lab(linear(full))) > 30
@@ -75,13 +74,12 @@ def test_marks_stand_out_from_cells() -> None:
 def test_titles_are_escaped_wrapped_and_given_room() -> None:
     import plotly.graph_objects as go
 
-    figure = go.Figure(layout=layout("short", "layer", "y"))
-    before = figure.layout.margin.t
-    long = titled(figure, "a name of a set that is much too long for a narrow page <b>")
-    lines = long.layout.title.text.split("<br>")
+    short = go.Figure(layout=layout("short", "layer", "y")).layout
+    name = "a name of a set that is much too long for a narrow page <b>"
+    long = go.Figure(layout=layout(name, "layer", "y")).layout
+    lines = long.title.text.split("<br>")
     assert len(lines) == 2 and lines[1].endswith("&lt;b&gt;") and max(map(len, lines)) < 50
-    assert long.layout.margin.t == before + 20
-    assert titled(long, "short").layout.margin.t == before
+    assert long.margin.t == short.margin.t + 20
 
 
 @pytest.mark.parametrize("n", [1, 2, 9, 13, 14, 33, 81])
@@ -89,4 +87,4 @@ def test_ticks_name_first_and_last_layer_and_are_few(n: int) -> None:
     ticks = layer_ticks(range(n))
     assert ticks["ticktext"][0] == "emb" and ticks["tickvals"][-1] == n - 1
     assert len(ticks["tickvals"]) == len(set(ticks["tickvals"])) <= 13
-    assert thinned([]) == []
+    assert axis_ticks([]) == []

@@ -3,7 +3,6 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.plotting.text import token_text
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.words import (
     AMBIGUOUS,
@@ -12,6 +11,7 @@ from semantic_hub.prompts.words import (
     UNUSABLE,
     candidate_tokens,
     continuation,
+    token_text,
     word_tokens,
 )
 

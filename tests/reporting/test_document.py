@@ -163,7 +163,7 @@ def test_forms_that_name_the_same_concepts_are_compared(model, tmp_path: Path) -
             }
 
     measured = report(model, [Named()], **SETTINGS)
-    assert measured.across is not None and measured.across.spokes == (HOSTILE, "es")
+    assert measured.across is not None and measured.across.forms == (HOSTILE, "es")
     html = measured.to_html()
     assert "across" in Page(html).ids and len(Page(html).scripts) == html.count("<script")
     again = Report.load(measured.save_findings(tmp_path / "run"))

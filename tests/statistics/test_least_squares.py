@@ -48,10 +48,10 @@ def test_the_penalty_is_rows_of_data_that_ask_for_the_identity(ridge):
     """Ridge regression as plain least squares with d_model more rows, numpy's solution of it."""
     x, y = (side.numpy() for side in states())
     weight, _ = moments(*map(torch.tensor, (x, y))).affine_map(ridge)
-    centred, change = x[:, 1] - x[:, 1].mean(axis=0), y - x[:, 1]
+    centered, change = x[:, 1] - x[:, 1].mean(axis=0), y - x[:, 1]
     rows = np.diag(np.sqrt(ridge * N) * x[:, 1].std(axis=0))
     solution = np.linalg.lstsq(
-        np.concatenate([centred, rows]),
+        np.concatenate([centered, rows]),
         np.concatenate([change - change.mean(axis=0), np.zeros((WIDTH, WIDTH))]),
         rcond=None,
     )[0]

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.curves import layer_curve
 from semantic_hub.plotting.style import DIVERGING, layout
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.text import escape
 
 _TITLES = {
     "effect": "effect (0 recipient, 1 reference)",
@@ -51,7 +51,7 @@ def patch_map(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
     x_title, names = _named(places)
     figure = go.Figure(
         go.Heatmap(
-            x=[escaped(name) for name in names],
+            x=[escape(name) for name in names],
             y=[layer_name(layer) for layer in layers],
             z=[[cell["value"] for cell in row] for row in table],
             customdata=[[_interval(cell) for cell in row] for row in table],
@@ -85,4 +85,4 @@ def _measure(frame: pd.DataFrame) -> str:
 
 def _y_title(frame: pd.DataFrame) -> str:
     target = frame["target"].iloc[0]
-    return _TITLES[_measure(frame)] + (f" “{escaped(target)}”" if target else "")
+    return _TITLES[_measure(frame)] + (f" “{escape(target)}”" if target else "")

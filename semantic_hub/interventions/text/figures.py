@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from semantic_hub.plotting.curves import layer_curve
-from semantic_hub.plotting.style import PALETTE, SYMBOLS, TEMPLATE, cycle
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.style import PALETTE, SYMBOLS, TEMPLATE, nth
+from semantic_hub.plotting.text import escape
 
 _PANEL, _AROUND = 200, 120
 """Height of one panel, and of what is above and below them, in pixels."""
@@ -41,9 +41,9 @@ def strength_panels(frame: pd.DataFrame) -> go.Figure:
     for panel, scorer in enumerate(scorers, start=1):
         rows = frame.loc[frame["scorer"] == scorer]
         for index, (name, points) in enumerate(rows.groupby("direction", sort=False)):
-            trace = _points(points, escaped(name), index, legend=panel == 1)
+            trace = _points(points, escape(name), index, legend=panel == 1)
             figure.add_trace(trace, row=panel, col=1)
-        title = escaped(_y_title(frame["measure"].iloc[0], scorer))
+        title = escape(_y_title(frame["measure"].iloc[0], scorer))
         figure.update_yaxes(title={"text": title, "font": {"size": 12}}, row=panel, col=1)
     figure.update_xaxes(title_text="strength", row=len(scorers), col=1)
     height = _PANEL * len(scorers)
@@ -64,8 +64,8 @@ def _points(rows: pd.DataFrame, name: str, index: int, *, legend: bool) -> go.Sc
         legendgroup=name,
         showlegend=legend,
         mode="lines+markers",
-        line={"color": cycle(PALETTE, index)},
-        marker={"symbol": cycle(SYMBOLS, index), "size": 7},
+        line={"color": nth(PALETTE, index)},
+        marker={"symbol": nth(SYMBOLS, index), "size": 7},
         customdata=rows[["low", "high", "n"]],
         hovertemplate="strength %{x}: %{y:.3g} [%{customdata[0]:.3g}, %{customdata[1]:.3g}], "
         "n = %{customdata[2]}<extra>%{fullData.name}</extra>",

@@ -5,8 +5,8 @@ import plotly.graph_objects as go
 
 from semantic_hub.lenses.mass.result import SHARED
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.style import PALETTE, cycle, layer_ticks, layout
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.style import PALETTE, layer_ticks, layout, nth
+from semantic_hub.plotting.text import escape
 
 _COLORS, _GRAY = PALETTE[:-1], PALETTE[-1]
 _PATTERNS = ("", "/", "x", ".")
@@ -40,15 +40,15 @@ def language_areas(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
 
 
 def _area(rows: pd.DataFrame, name: str, index: int) -> go.Scatter:
-    color = _GRAY if name == SHARED else cycle(_COLORS, index)
+    color = _GRAY if name == SHARED else nth(_COLORS, index)
     return go.Scatter(
         x=rows["layer"].tolist(),
         y=rows["value"].tolist(),
-        name=escaped(name),
+        name=escape(name),
         stackgroup="mass",
         mode="lines",
         line={"width": 1, "color": color},
-        fillpattern={"shape": cycle(_PATTERNS, index // len(_COLORS))},
+        fillpattern={"shape": nth(_PATTERNS, index // len(_COLORS))},
         customdata=[_hover(row) for row in rows.to_dict("records")],
         hovertemplate="%{customdata}<extra>%{fullData.name}</extra>",
     )

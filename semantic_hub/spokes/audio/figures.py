@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.plotting.style import INK, layout
-from semantic_hub.plotting.text import escaped, legible
+from semantic_hub.plotting.style import TEXT_COLOR, layout
+from semantic_hub.plotting.text import display_token, escape
 from semantic_hub.spokes.audio.inputs import Heard
 from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
 from semantic_hub.spokes.spelled_out import at_middle_layer
@@ -102,18 +102,18 @@ def _labels(
     """Texts in three rows above the map, so that neighbours do not meet."""
     import plotly.graph_objects as go
 
-    shown = [legible(token) for token in tokens]
+    shown = [display_token(token) for token in tokens]
     every = -(-len(shown) // _SHOWN)
     return go.Scatter(
         x=[seconds * (place + 0.5) / len(shown) for place in range(len(shown))],
         y=[n_mels * (1.06 + 0.08 * ((place // every) % 3)) for place in range(len(shown))],
         mode="text",
         text=[text if place % every == 0 else "" for place, text in enumerate(shown)],
-        textfont={"size": 11, "color": INK},
+        textfont={"size": 11, "color": TEXT_COLOR},
         customdata=_hover(shown, probabilities),
         hovertemplate="position %{pointNumber}: %{customdata}<extra></extra>",
         showlegend=False,
-        name=escaped("top token"),
+        name=escape("top token"),
     )
 
 

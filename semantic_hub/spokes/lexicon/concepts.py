@@ -2,7 +2,7 @@
 
 A spoke's ``concepts()`` maps each of its forms (a language, digits, pictures, clips) to a mapping
 from English word to prompt. Forms of different spokes with the same words can then be compared; see
-`semantic_hub.experiment.across.across_spokes`.
+`semantic_hub.experiment.across.compare_concepts`.
 """
 
 from collections.abc import Iterable

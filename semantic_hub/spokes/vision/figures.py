@@ -13,7 +13,7 @@ from jaxtyping import UInt8
 from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.style import layout
-from semantic_hub.plotting.text import legible, shortened
+from semantic_hub.plotting.text import display_token, shortened
 from semantic_hub.spokes.spelled_out import at_middle_layer
 from semantic_hub.spokes.vision.inputs import Shown
 
@@ -90,14 +90,14 @@ def picture_words(
             x=np.tile(np.arange(columns) + 0.5, rows).tolist(),
             y=np.repeat(np.arange(rows) + 0.5, columns).tolist(),
             mode="text",
-            text=[legible(shortened(text.strip() or text, _LONGEST_WORD)) for text in said],
+            text=[display_token(shortened(text.strip() or text, _LONGEST_WORD)) for text in said],
             textfont={
                 "color": _inks(pixels, grid),
                 "shadow": "auto",
                 "size": _text_size(columns),
             },
             customdata=[
-                [legible(text), probability]
+                [display_token(text), probability]
                 for text, probability in zip(said, top["probability"], strict=True)
             ],
             hovertemplate="%{customdata[0]}: %{customdata[1]:.3g}<extra></extra>",

@@ -6,7 +6,7 @@ from html import escape
 import numpy as np
 from jaxtyping import Float
 
-from semantic_hub.plotting.style import INK, PALETTE, cycle
+from semantic_hub.plotting.style import PALETTE, TEXT_COLOR, nth
 
 Panels = Mapping[str, Float[np.ndarray, "noise number"]]
 """Mapping from title to power."""
@@ -40,7 +40,7 @@ def power_chart(
     width, height = _LEFT + _COLUMNS * _PITCH_X + _RIGHT, _TOP + rows * _PITCH_Y
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'font-family="system-ui, sans-serif" font-size="11" fill="{INK}">',
+        f'font-family="system-ui, sans-serif" font-size="11" fill="{TEXT_COLOR}">',
         "<title>Power against noise, for each measure and number of pairs</title>",
         *_legend(numbers),
     ]
@@ -56,7 +56,7 @@ def _legend(numbers: Sequence[int]) -> list[str]:
     x = _LEFT + len(numbers) * 90
     parts = [f'<text x="{x}" y="22">across: noise / stream; up: power; dashed: α</text>']
     for index, number in enumerate(numbers):
-        x, color = _LEFT + index * 90, cycle(PALETTE, index)
+        x, color = _LEFT + index * 90, nth(PALETTE, index)
         parts.append(f'<path d="M{x} 18h20" stroke="{color}" stroke-width="2"/>')
         parts.append(f'<text x="{x + 25}" y="22">{number} pairs</text>')
     return parts
@@ -64,7 +64,7 @@ def _legend(numbers: Sequence[int]) -> list[str]:
 
 def _axes(title: str, noises: Sequence[float], alpha: float) -> list[str]:
     """Title, grid and labels of one panel."""
-    grid = f'stroke="{INK}" stroke-opacity="0.35"'
+    grid = f'stroke="{TEXT_COLOR}" stroke-opacity="0.35"'
     parts = [f'<text y="-10" font-size="12">{escape(title)}</text>']
     for level in (0.0, 0.5, 1.0):
         parts.append(f'<path d="M0 {_y(level):.1f}h{_WIDTH}" {grid}/>')
@@ -82,7 +82,7 @@ def _lines(power: Float[np.ndarray, "noise number"]) -> list[str]:
     for index, line in enumerate(power.T):
         if not np.isnan(line).any():
             points = [f"{_x(i, len(line)):.1f},{_y(value):.1f}" for i, value in enumerate(line)]
-            color = cycle(PALETTE, index)
+            color = nth(PALETTE, index)
             shape = f'fill="none" stroke="{color}" stroke-width="2"'
             parts.append(f'<polyline points="{" ".join(points)}" {shape}/>')
     return parts

@@ -19,7 +19,7 @@ import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.spec import Words
-from semantic_hub.plotting.text import legible
+from semantic_hub.plotting.text import display_token
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions
 from semantic_hub.spokes.audio.interventions import MAMMALS
 from semantic_hub.spokes.audio.spoke import (
@@ -320,7 +320,7 @@ def test_every_experiment_runs(listening: Any) -> None:
     assert [title.split(",")[1] for title in drawn] == [" dog", " cat"]
     first = next(iter(drawn.values()))
     top = found.says["each position, dog"].to_frame().query("layer == 2")
-    assert list(first.data[1].text) == [legible(text) for text in top["text"]]
+    assert list(first.data[1].text) == [display_token(text) for text in top["text"]]
 
 
 @pytest.mark.parametrize("to_false", [True, False])

@@ -29,8 +29,8 @@ class Sides(NamedTuple):
     y: Float[Tensor, "pair layer d_model"]
 
 
-def centred_cosine(x: States, y: States) -> Float[Tensor, " layer"]:
-    """`paired_similarity` of `centred` states: ``S(x − mean x, y − mean y)``, in [-2, 2].
+def centered_cosine(x: States, y: States) -> Float[Tensor, " layer"]:
+    """`paired_similarity` of `centered` states: ``S(x − mean x, y − mean y)``, in [-2, 2].
 
     Chance level 0. Unlike a raw cosine it does not change when a constant vector is added to all
     states of one side, so neither anisotropy nor the direction of a language raises or lowers it.
@@ -47,20 +47,20 @@ def centred_cosine(x: States, y: States) -> Float[Tensor, " layer"]:
 
     Example:
         >>> x = torch.tensor([[5.0, 1.0], [5.0, -1.0]])[:, None]
-        >>> paired_similarity(x, x).item(), centred_cosine(x, x).item()
+        >>> paired_similarity(x, x).item(), centered_cosine(x, x).item()
         (0.0769..., 2.0)
 
     Source:
         Mu and Viswanath 2018, All-but-the-Top, arXiv 1702.01417 (the mean); per language:
         Libovický et al. 2020, arXiv 2004.05160.
     """
-    return paired_similarity(*centred(x, y))
+    return paired_similarity(*centered(x, y))
 
 
-def standardised_cosine(x: States, y: States) -> Float[Tensor, " layer"]:
-    """`paired_similarity` of `standardised` states: each dimension has mean 0 and deviation 1.
+def standardized_cosine(x: States, y: States) -> Float[Tensor, " layer"]:
+    """`paired_similarity` of `standardized` states: each dimension has mean 0 and deviation 1.
 
-    In [-2, 2], chance level 0. Unlike the centred cosine it does not change when one dimension of
+    In [-2, 2], chance level 0. Unlike the centered cosine it does not change when one dimension of
     a side is scaled, so a few outlier dimensions cannot decide it. It depends on the basis.
 
     Args:
@@ -71,13 +71,13 @@ def standardised_cosine(x: States, y: States) -> Float[Tensor, " layer"]:
         S at each layer, float64; 0 where the states of a side are all the same.
 
     Raises:
-        SemanticHubError: As `centred_cosine`.
+        SemanticHubError: As `centered_cosine`.
 
     Source:
         Timkey and van Schijndel 2021, All Bark and No Bite: Rogue Dimensions in Transformer
         Language Models, arXiv 2109.04404.
     """
-    return paired_similarity(*standardised(x, y))
+    return paired_similarity(*standardized(x, y))
 
 
 def cosine_without_components(
@@ -94,7 +94,7 @@ def cosine_without_components(
         S at each layer, float64; 0 where nothing is left of a side.
 
     Raises:
-        SemanticHubError: As `centred_cosine`, or a number of components out of range.
+        SemanticHubError: As `centered_cosine`, or a number of components out of range.
 
     Source:
         Mu and Viswanath 2018, All-but-the-Top, arXiv 1702.01417, algorithm 1.
@@ -102,7 +102,7 @@ def cosine_without_components(
     return paired_similarity(*without_components(x, y, n_components))
 
 
-def centred(x: States, y: States) -> Sides:
+def centered(x: States, y: States) -> Sides:
     """States less their own side's mean over pairs, at each layer.
 
     Args:
@@ -114,12 +114,12 @@ def centred(x: States, y: States) -> Sides:
         layer becomes one state other than 0 there: it has a cosine, and the similarity is 0.
 
     Raises:
-        SemanticHubError: As `centred_cosine`.
+        SemanticHubError: As `centered_cosine`.
     """
-    return _changed(x, y, "centred", lambda x, y: (x, y))
+    return _changed(x, y, "centered", lambda x, y: (x, y))
 
 
-def standardised(x: States, y: States) -> Sides:
+def standardized(x: States, y: States) -> Sides:
     """States less their own side's mean over pairs, over its standard deviation in each dimension.
 
     Args:
@@ -127,18 +127,18 @@ def standardised(x: States, y: States) -> Sides:
         y: States of the other side.
 
     Returns:
-        Both sides; a dimension that does not vary is 0. For a side without variation as `centred`.
+        Both sides; a dimension that does not vary is 0. For a side without variation as `centered`.
 
     Raises:
-        SemanticHubError: As `centred_cosine`.
+        SemanticHubError: As `centered_cosine`.
     """
-    return _changed(x, y, "standardised", lambda x, y: (_standardised(x), _standardised(y)))
+    return _changed(x, y, "standardized", lambda x, y: (_standardized(x), _standardized(y)))
 
 
 def without_components(x: States, y: States, n_components: int | None = None) -> Sides:
-    """Centred states less their projection on the first principal components of both sides.
+    """Centered states less their projection on the first principal components of both sides.
 
-    The components are those of all states of a layer, each side centred by its own mean: one
+    The components are those of all states of a layer, each side centered by its own mean: one
     subspace for both sides, because the question is about one space, and because a subspace for
     each side would take from either what only the other lost. They do not know the pairing.
 
@@ -150,10 +150,10 @@ def without_components(x: States, y: States, n_components: int | None = None) ->
             of a few pairs are mostly those pairs themselves.
 
     Returns:
-        Both sides. For a side of which nothing is left as `centred`.
+        Both sides. For a side of which nothing is left as `centered`.
 
     Raises:
-        SemanticHubError: As `centred_cosine`, or a number of components out of range.
+        SemanticHubError: As `centered_cosine`, or a number of components out of range.
 
     Example:
         >>> x = torch.tensor([[[9.0, 1.0]], [[-9.0, 1.0]], [[0.0, -2.0]]])
@@ -173,17 +173,17 @@ def without_components(x: States, y: States, n_components: int | None = None) ->
 
 
 def _changed(x: States, y: States, operation: str, change: _Change) -> Sides:
-    """Both sides, centred and then changed, layer by layer in float64."""
+    """Both sides, centered and then changed, layer by layer in float64."""
     states = paired_states(x, y, operation)
     changed = Sides(torch.empty_like(states.x), torch.empty_like(states.y))
     for layer in range(states.x.shape[1]):
-        after = change(centred_layer(states.x[:, layer]), centred_layer(states.y[:, layer]))
+        after = change(centered_layer(states.x[:, layer]), centered_layer(states.y[:, layer]))
         for name, out, side in zip("xy", changed, after, strict=True):
             out[:, layer] = _directions(side, name, layer, operation)
     return changed
 
 
-def centred_layer(states: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair d_model"]:
+def centered_layer(states: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair d_model"]:
     """States of one layer less their mean, in float64; exactly 0 in dimensions that do not vary.
 
     A dimension does not vary if its deviation is within float32 rounding of its size.
@@ -192,14 +192,14 @@ def centred_layer(states: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair 
         states: Of one side, at one layer.
     """
     states = states.double()
-    centred = states - states.mean(dim=0)
-    still = _rms(centred, dim=0) <= RESOLUTION * _rms(states, dim=0)
-    return centred.masked_fill_(still, 0)
+    centered = states - states.mean(dim=0)
+    still = _rms(centered, dim=0) <= RESOLUTION * _rms(states, dim=0)
+    return centered.masked_fill_(still, 0)
 
 
-def _standardised(centred: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair d_model"]:
-    deviation = _rms(centred, dim=0)
-    return centred / torch.where(deviation > 0, deviation, 1)
+def _standardized(centered: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair d_model"]:
+    deviation = _rms(centered, dim=0)
+    return centered / torch.where(deviation > 0, deviation, 1)
 
 
 def _projected_out(

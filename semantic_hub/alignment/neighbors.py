@@ -1,4 +1,4 @@
-"""Mutual nearest neighbours: do both sides put the same pairs next to each other?"""
+"""Mutual nearest neighbors: do both sides put the same pairs next to each other?"""
 
 import numpy as np
 import torch
@@ -10,20 +10,20 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.p_values import RESOLUTION
 from semantic_hub.statistics.resampling import influence_values
 
-N_NEIGHBOURS = 10
-"""The number of neighbours in the source."""
+N_NEIGHBORS = 10
+"""The number of neighbors in the source."""
 
 _BLOCK = 2**22  # entries of a float64 block of cosines
 
 
-def mutual_neighbours(
-    x: States, y: States, n_neighbours: int = N_NEIGHBOURS
+def mutual_neighbors(
+    x: States, y: States, n_neighbors: int = N_NEIGHBORS
 ) -> Float[Tensor, " layer"]:
-    """Share of a pair's k nearest neighbours that both sides agree on, at each layer.
+    """Share of a pair's k nearest neighbors that both sides agree on, at each layer.
 
     ``M = 1/(nk) Σ_i |N_x(i) ∩ N_y(i)|`` with N_x(i) the k other pairs whose x has the largest
     cosine with x_i, and N_y(i) likewise; in [0, 1]. Chance level ``k / (n − 1)``, which shrinks as
-    pairs are added: compare values at the same n and k only. Neighbours whose cosines differ by
+    pairs are added: compare values at the same n and k only. Neighbors whose cosines differ by
     less than float32 resolves come in random order, drawn for each side by itself from a fixed
     seed: sides that cannot tell their pairs apart then agree by chance, and not because both
     count from the first pair on. Cost O(n² · d_model), in blocks; memory O(n · k).
@@ -31,7 +31,7 @@ def mutual_neighbours(
     Args:
         x: States of one side, torch or numpy.
         y: States of the other side; ``y[i]`` has the meaning of ``x[i]``.
-        n_neighbours: k, 1 to n − 2 (with n − 1 neighbours all are neighbours).
+        n_neighbors: k, 1 to n − 2 (with n − 1 neighbors all are neighbors).
 
     Returns:
         M at each layer, float64.
@@ -41,45 +41,45 @@ def mutual_neighbours(
 
     Example:
         >>> x = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])[:, None]
-        >>> mutual_neighbours(x, x, 1).item(), mutual_neighbours(x, x[[0, 2, 1, 3]], 1).item()
+        >>> mutual_neighbors(x, x, 1).item(), mutual_neighbors(x, x[[0, 2, 1, 3]], 1).item()
         (1.0, 0.0)
 
     Source:
         Huh et al. 2024, The Platonic Representation Hypothesis, arXiv 2405.07987, appendix A.
     """
-    return neighbour_agreement(paired_states(x, y, "mutual_neighbours"), n_neighbours)
+    return neighbor_agreement(paired_states(x, y, "mutual_neighbors"), n_neighbors)
 
 
-def neighbour_agreement(
-    states: PairedStates, n_neighbours: int = N_NEIGHBOURS
+def neighbor_agreement(
+    states: PairedStates, n_neighbors: int = N_NEIGHBORS
 ) -> Float[Tensor, " layer"]:
-    """`mutual_neighbours` of states that are already checked and scaled.
+    """`mutual_neighbors` of states that are already checked and scaled.
 
     Args:
         states: Both sides.
-        n_neighbours: k.
+        n_neighbors: k.
 
     Raises:
         SemanticHubError: k out of range.
     """
-    _check_number(states, n_neighbours)
+    _check_number(states, n_neighbors)
     values = torch.empty(states.cosine.shape[1], dtype=torch.float64)
     for layer in range(len(values)):
-        values[layer] = _agreement(*_neighbours(states, layer, n_neighbours))
+        values[layer] = _agreement(*_neighbors(states, layer, n_neighbors))
     return values
 
 
-def neighbour_influence(
-    states: PairedStates, n_neighbours: int = N_NEIGHBOURS
+def neighbor_influence(
+    states: PairedStates, n_neighbors: int = N_NEIGHBORS
 ) -> Float[Tensor, "pair layer"]:
-    """What each pair adds to `mutual_neighbours`, for `bootstrap_interval`: `influence_values`.
+    """What each pair adds to `mutual_neighbors`, for `bootstrap_interval`: `influence_values`.
 
-    Where a pair is left out, those that had it for a neighbour take their next one. A bootstrap
-    with copies of pairs would not do: copies are each other's nearest neighbours on both sides.
+    Where a pair is left out, those that had it for a neighbor take their next one. A bootstrap
+    with copies of pairs would not do: copies are each other's nearest neighbors on both sides.
 
     Args:
         states: Both sides.
-        n_neighbours: k.
+        n_neighbors: k.
 
     Raises:
         SemanticHubError: k out of range.
@@ -88,39 +88,39 @@ def neighbour_influence(
         Abadie and Imbens 2008, On the failure of the bootstrap for matching estimators,
         doi 10.3982/ECTA6474.
     """
-    _check_number(states, n_neighbours)
+    _check_number(states, n_neighbors)
     values = torch.empty_like(states.cosine)
     for layer in range(values.shape[1]):
-        near_x, near_y = _neighbours(states, layer, n_neighbours + 1)
-        agreement = _agreement(near_x[:, :n_neighbours], near_y[:, :n_neighbours])
+        near_x, near_y = _neighbors(states, layer, n_neighbors + 1)
+        agreement = _agreement(near_x[:, :n_neighbors], near_y[:, :n_neighbors])
         values[:, layer] = influence_values(agreement, _left_out(near_x, near_y))
     return values
 
 
-def neighbours_under_pairings(
+def neighbors_under_pairings(
     states: PairedStates,
     ways: Int[Tensor, "pairing pair"],
-    n_neighbours: int = N_NEIGHBOURS,
+    n_neighbors: int = N_NEIGHBORS,
 ) -> Float[Tensor, "pairing layer"]:
-    """`mutual_neighbours` of x with y paired otherwise, less its mean over all pairings.
+    """`mutual_neighbors` of x with y paired otherwise, less its mean over all pairings.
 
-    A pairing leaves each side's neighbours as they are: pair j counts for pair i where j is in
+    A pairing leaves each side's neighbors as they are: pair j counts for pair i where j is in
     N_x(i) and π(j) in N_y(π(i)). The mean over all pairings is ``k / (n − 1)``.
 
     Args:
         states: Both sides.
         ways: Row π pairs x_i with y_π(i), as `pairings` gives them.
-        n_neighbours: k.
+        n_neighbors: k.
 
     Raises:
         SemanticHubError: k out of range.
     """
-    _check_number(states, n_neighbours)
+    _check_number(states, n_neighbors)
     values = torch.empty(len(ways), states.cosine.shape[1], dtype=torch.float64)
     for layer in range(values.shape[1]):
-        near_x, near_y = _neighbours(states, layer, n_neighbours)
+        near_x, near_y = _neighbors(states, layer, n_neighbors)
         values[:, layer] = _shared_under_pairings(near_x, near_y, ways)
-    return values / n_neighbours - n_neighbours / (len(states.x) - 1)
+    return values / n_neighbors - n_neighbors / (len(states.x) - 1)
 
 
 def nearest_others(
@@ -151,17 +151,17 @@ def nearest_others(
     return cosines, others
 
 
-def _check_number(states: PairedStates, n_neighbours: int) -> None:
-    if not 1 <= n_neighbours <= len(states.x) - 2:
+def _check_number(states: PairedStates, n_neighbors: int) -> None:
+    if not 1 <= n_neighbors <= len(states.x) - 2:
         raise SemanticHubError(
-            "mutual_neighbours",
-            got=f"{n_neighbours} neighbours among {len(states.x)} pairs",
-            expected="at least 1, and at least 2 pairs more than neighbours",
-            fix="Ask for fewer neighbours, or pass more pairs.",
+            "mutual_neighbors",
+            got=f"{n_neighbors} neighbors among {len(states.x)} pairs",
+            expected="at least 1, and at least 2 pairs more than neighbors",
+            fix="Ask for fewer neighbors, or pass more pairs.",
         )
 
 
-def _neighbours(states: PairedStates, layer: int, number: int) -> list[Int[Tensor, "pair rank"]]:
+def _neighbors(states: PairedStates, layer: int, number: int) -> list[Int[Tensor, "pair rank"]]:
     """The nearest others on either side, nearest first; ties are drawn for each side by itself."""
     return [
         nearest_others(side, side, number, np.random.default_rng(seed))[1]
@@ -178,10 +178,10 @@ def _agreement(
 def _left_out(
     near_x: Int[Tensor, "pair rank"], near_y: Int[Tensor, "pair rank"]
 ) -> Float[Tensor, " pair"]:
-    """M without each pair, from k + 1 neighbours.
+    """M without each pair, from k + 1 neighbors.
 
-    Without pair i, a pair j that had it among its k neighbours takes its (k + 1)-th: its overlap
-    changes from that of k and k neighbours to that of k + 1 and k, or k + 1 and k + 1 less i.
+    Without pair i, a pair j that had it among its k neighbors takes its (k + 1)-th: its overlap
+    changes from that of k and k neighbors to that of k + 1 and k, or k + 1 and k + 1 less i.
     """
     n, k = len(near_x), near_x.shape[1] - 1
     same = near_x[:, :, None] == near_y[:, None, :]

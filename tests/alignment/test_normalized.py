@@ -6,17 +6,17 @@ import torch
 from by_loop import related_states, similarity_by_loop
 
 from semantic_hub.alignment.cosine import paired_similarity
-from semantic_hub.alignment.normalised import (
-    centred,
-    centred_cosine,
+from semantic_hub.alignment.normalized import (
+    centered,
+    centered_cosine,
     cosine_without_components,
-    standardised,
-    standardised_cosine,
+    standardized,
+    standardized_cosine,
     without_components,
 )
 from semantic_hub.errors import SemanticHubError
 
-COSINES = [centred_cosine, standardised_cosine, cosine_without_components]
+COSINES = [centered_cosine, standardized_cosine, cosine_without_components]
 
 
 def expected_similarity(change, x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
@@ -28,19 +28,19 @@ def expected_similarity(change, x: torch.Tensor, y: torch.Tensor) -> np.ndarray:
     return np.array([matched[0] - mismatched[0] for matched, mismatched in layers])
 
 
-def test_centred_cosine_is_eq_1_of_centred_states():
+def test_centered_cosine_is_eq_1_of_centered_states():
     x, y = related_states()
     expected = expected_similarity(lambda a, b: (a - a.mean(0), b - b.mean(0)), x, y)
-    np.testing.assert_allclose(centred_cosine(x, y), expected, atol=1e-6)
+    np.testing.assert_allclose(centered_cosine(x, y), expected, atol=1e-6)
 
 
-def test_standardised_cosine_is_eq_1_of_standard_scores():
+def test_standardized_cosine_is_eq_1_of_standard_scores():
     x, y = related_states()
     x[..., 3] = 40 * x[..., 3] + 100
     expected = expected_similarity(
         lambda a, b: ((a - a.mean(0)) / a.std(0), (b - b.mean(0)) / b.std(0)), x, y
     )
-    np.testing.assert_allclose(standardised_cosine(x, y), expected, atol=1e-5)
+    np.testing.assert_allclose(standardized_cosine(x, y), expected, atol=1e-5)
 
 
 def without_singular_vectors(
@@ -72,32 +72,32 @@ def test_default_number_of_components(n_pairs, d_model, removed):
     assert torch.equal(cosine_without_components(x, y), expected)
 
 
-def test_centring_takes_away_a_constant_and_nothing_else():
+def test_centering_takes_away_a_constant_and_nothing_else():
     x, y = related_states()
-    shifted = centred_cosine(x + torch.arange(8), y - 50)
-    torch.testing.assert_close(shifted, centred_cosine(x, y), atol=1e-4, rtol=0)
+    shifted = centered_cosine(x + torch.arange(8), y - 50)
+    torch.testing.assert_close(shifted, centered_cosine(x, y), atol=1e-4, rtol=0)
     assert (
         paired_similarity(x + torch.arange(8), y - 50) - paired_similarity(x, y)
     ).abs().max() > 0.1
 
 
-def test_one_dominant_dimension_decides_the_centred_cosine_and_not_the_standardised_one():
+def test_one_dominant_dimension_decides_the_centered_cosine_and_not_the_standardized_one():
     x, y = related_states(40, 1, 30, signal=2)
     generator = torch.Generator().manual_seed(1)
     x[..., 7], y[..., 7] = 1000 * torch.randn(2, 40, 1, generator=generator)
-    assert centred_cosine(x, y) < 0.1
-    assert standardised_cosine(x, y) > 0.5
+    assert centered_cosine(x, y) < 0.1
+    assert standardized_cosine(x, y) > 0.5
     assert cosine_without_components(x, y, 1) > 0.5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_changes_by_eye(dtype):
     x = torch.tensor([[1.0, 5.0], [3.0, 5.0], [5.0, 5.0], [7.0, 5.0]], dtype=dtype)[:, None]
-    changed = centred(x, x).x[:, 0]
+    changed = centered(x, x).x[:, 0]
     assert changed.tolist() == [[-3, 0], [-1, 0], [1, 0], [3, 0]]
     assert changed.dtype == dtype
     deviation = 5**0.5
-    assert standardised(x, x).y[:, 0, 0].tolist() == pytest.approx(
+    assert standardized(x, x).y[:, 0, 0].tolist() == pytest.approx(
         [-3 / deviation, -1 / deviation, 1 / deviation, 3 / deviation]
     )
 
@@ -119,7 +119,7 @@ def test_a_side_without_anything_but_its_components_reads_zero():
     assert cosine_without_components(100 * line, y, 1).abs() < 0.2
 
 
-@pytest.mark.parametrize("change", [centred, standardised, without_components])
+@pytest.mark.parametrize("change", [centered, standardized, without_components])
 def test_states_are_left_as_they_were_and_numpy_is_taken(change):
     x, y = related_states()
     kept = x.clone(), y.clone()
@@ -128,7 +128,7 @@ def test_states_are_left_as_they_were_and_numpy_is_taken(change):
     assert torch.equal(y, kept[1])
 
 
-@pytest.mark.parametrize("change", [centred, standardised])
+@pytest.mark.parametrize("change", [centered, standardized])
 def test_a_state_that_equals_the_mean_is_named(change):
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [2.0, 3.0]])[:, None].repeat(1, 2, 1)
     x[:, 0] = torch.eye(3)[:, :2] + 1
