@@ -1,6 +1,6 @@
-"""The one exception and the one warning category of the package, and the check for a name."""
+"""The exception and the warning of the package, and checks of names and optional modules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import TypeVar
@@ -20,17 +20,17 @@ EXTRAS: Mapping[str, str] = {
     "typer": "report",
     "wordfreq": "languages",
 }
-"""Modules that a bare install may lack, each with the extra that installs it."""
+"""Optional module to the extra that installs it."""
 
 
 class SemanticHubError(ValueError):
-    """Bad input, told in four parts: what was asked, what came, what was expected, how to mend it.
+    """Error about bad input: the operation, what was passed, what was expected, and how to fix it.
 
     Args:
         operation: The call that failed, as the user wrote it (``"similarity"``).
-        got: What came: a value, a shape, a file and line.
+        got: What was passed: a value, a shape, a file and line.
         expected: What would have been accepted.
-        fix: One sentence on what to do now.
+        fix: One sentence on how to fix it.
 
     Example:
         >>> from semantic_hub.errors import SemanticHubError
@@ -48,21 +48,21 @@ class SemanticHubError(ValueError):
 
 
 class NothingLeftError(SemanticHubError):
-    """Every item had to be dropped for this model, such as words that its tokenizer splits."""
+    """Error for a measurement from which every item was dropped, such as words that are split."""
 
 
 class SemanticHubWarning(UserWarning):
-    """Issued once when a condition changes the meaning of the results."""
+    """Warning that a condition changes the meaning of the results; issued once."""
 
 
 def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]) -> int:
-    """Position of a value among those that are known.
+    """Look up the position of a value among the known ones, or raise.
 
     Args:
         operation: The user's call, for the error.
         what: What the value is: ``"group"``.
         got: The value.
-        known: All values that would do.
+        known: All values that are accepted.
 
     Raises:
         SemanticHubError: The value is not among them; the message has the nearest one.
@@ -73,21 +73,32 @@ def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]
     """
     if got in known:
         return known.index(got)
-    near = (
-        get_close_matches(got, [name for name in known if isinstance(name, str)])
-        if isinstance(got, str)
-        else []
-    )
     raise SemanticHubError(
         operation,
         got=f"the {what} {got!r}",
         expected=f"one of {', '.join(map(repr, known)) or 'none'}",
-        fix=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
+        fix=nearest_name(got, known),
     )
 
 
+def nearest_name(got: object, known: Iterable[object]) -> str:
+    """Suggest the known name that is most like a wrong one, as the last sentence of an error.
+
+    Args:
+        got: The wrong name.
+        known: The right ones.
+
+    Example:
+        >>> nearest_name("hubs", ["surface", "hub"])
+        "Did you mean 'hub'?"
+    """
+    names = [name for name in known if isinstance(name, str)]
+    near = get_close_matches(got, names) if isinstance(got, str) else []
+    return f"Did you mean {near[0]!r}?" if near else "Name one of these."
+
+
 def require(module: str) -> None:
-    """Check that an optional module can be imported, just before it is.
+    """Raise unless an optional module can be imported; call it just before the import.
 
     Args:
         module: One of `EXTRAS`.
@@ -116,4 +127,5 @@ def require(module: str) -> None:
 def _rebuild(
     kind: type[SemanticHubError], operation: str, got: object, expected: str, fix: str
 ) -> SemanticHubError:
+    """Make an error again from its parts, when it is unpickled."""
     return kind(operation, got=got, expected=expected, fix=fix)

@@ -1,9 +1,11 @@
 """The methods and attributes of a model that this package uses, shared by both classes."""
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
+from torch.nn import Module, Parameter
 
 
 @runtime_checkable
@@ -23,6 +25,18 @@ class HookedModel(Protocol):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run one forward pass."""
+        ...
+
+    def eval(self) -> Any:
+        """Switch to evaluation mode, and return the model."""
+        ...
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """Move or convert the weights, and return the model."""
+        ...
+
+    def parameters(self) -> Iterator[Parameter]:
+        """The weights."""
         ...
 
     def to_tokens(self, *args: Any, **kwargs: Any) -> Any:
@@ -46,6 +60,6 @@ class HookedModel(Protocol):
         ...
 
 
-def first_parameter(model: Any) -> Tensor:
+def first_parameter(model: HookedModel | Module) -> Tensor:
     """The first parameter; its dtype and device are taken as those of the model."""
     return next(model.parameters())

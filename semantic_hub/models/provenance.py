@@ -9,6 +9,7 @@ from huggingface_hub import try_to_load_from_cache
 from torch import Tensor
 
 from semantic_hub.models.checkpoints import hooked_transformer_class
+from semantic_hub.models.protocol import HookedModel
 
 FOLDED = "folded layer norms"
 CENTERED_WRITING = "centered writing weights"
@@ -16,7 +17,7 @@ CENTERED_UNEMBEDDING = "centered unembedding"
 REWRITTEN = "processed bridge weights"
 
 _EFFECTS = {
-    FOLDED: "norms have no gain of their own",
+    FOLDED: "norms have no separate gain",
     CENTERED_WRITING: "residual streams are centered",
     CENTERED_UNEMBEDDING: "logits are shifted by a constant",
     REWRITTEN: "norms may be folded and residual streams centered",
@@ -28,7 +29,7 @@ _commits: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
 """Model to the commit that it was loaded from."""
 
 
-def processed(model: Any) -> list[str]:
+def processed(model: HookedModel) -> list[str]:
     """List what was done to the weights on loading; empty for a model as it was trained.
 
     TransformerLens marks folded norms (``LNPre``, ``RMSPre``) and a bridge's processed weights.
@@ -39,8 +40,9 @@ def processed(model: Any) -> list[str]:
     )
     hooked = hooked_transformer_class()
     if hooked is not None and isinstance(model, hooked):
-        changes += [CENTERED_WRITING] * _is_centered(model.W_E)
-        changes += [CENTERED_UNEMBEDDING] * _is_centered(model.W_U)
+        weights: Any = model
+        changes += [CENTERED_WRITING] * _is_centered(weights.W_E)
+        changes += [CENTERED_UNEMBEDDING] * _is_centered(weights.W_U)
     return changes + [REWRITTEN] * bool(getattr(model, "_weights_processed", False))
 
 
@@ -49,14 +51,14 @@ def effects(changes: list[str]) -> str:
     return ", ".join(_EFFECTS[change] for change in changes)
 
 
-def remember_commit(model: Any, repository: str) -> None:
+def remember_commit(model: HookedModel, repository: str) -> None:
     """Remember the commit of the cached files from which a model was just loaded."""
     file = try_to_load_from_cache(repository, "config.json")
     if isinstance(file, str):
         _commits[model] = Path(file).parent.name
 
 
-def commit(model: Any) -> str | None:
+def commit(model: HookedModel) -> str | None:
     """The commit of the Hugging Face files that a model was loaded from, or ``None``."""
     return _commits.get(model)
 

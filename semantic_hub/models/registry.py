@@ -1,10 +1,9 @@
 """A mapping by name to which users can add: models, encoders, measures, lenses, spokes."""
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Generic, TypeVar
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, nearest_name
 
 Registered = TypeVar("Registered")
 
@@ -75,12 +74,11 @@ class Registry(Mapping[str, Registered], Generic[Registered]):
         try:
             return self._values[name]
         except (KeyError, TypeError):
-            near = get_close_matches(name, self._values) if isinstance(name, str) else []
             raise SemanticHubError(
                 self.what,
                 got=repr(name),
                 expected=f"one of {', '.join(map(repr, self._values)) or 'none so far'}",
-                fix=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
+                fix=nearest_name(name, self._values),
             ) from None
 
     def __contains__(self, name: object) -> bool:

@@ -39,7 +39,7 @@ def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
     return (twin if first_parameter(twin).dtype == dtype else twin.to(dtype)).eval()
 
 
-def _hooked_twin(model: Any) -> Any:
+def _hooked_twin(model: HookedModel) -> HookedModel:
     """Twin of a ``HookedTransformer``."""
     config = copy.deepcopy(model.cfg)
     config.seed, config.init_weights, config.tokenizer_name = None, True, None
@@ -49,7 +49,7 @@ def _hooked_twin(model: Any) -> Any:
     return twin
 
 
-def _bridge_twin(model: Any, seed: int) -> Any:
+def _bridge_twin(model: Any, seed: int) -> HookedModel:
     """Twin of a ``TransformerBridge``."""
     config = copy.deepcopy(getattr(model.original_model, "config", None))
     if config is None:
@@ -63,7 +63,7 @@ def _bridge_twin(model: Any, seed: int) -> Any:
     )
 
 
-def _native_twin(model: Any, seed: int) -> Any:
+def _native_twin(model: HookedModel, seed: int) -> HookedModel:
     """Twin of a ``TransformerBridge`` without a model of transformers inside."""
     config = copy.deepcopy(model.cfg)
     config.seed, config.init_weights = seed, True

@@ -1,4 +1,4 @@
-"""The seam: parity of both classes with plain transformers, loading, twins, heads, errors."""
+"""Loading: parity of both classes with plain transformers, names, twins, output, errors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -283,8 +283,8 @@ def test_folder_without_readable_weights(
     (folder / "model.safetensors").unlink()
     if weights is not None:
         (folder / "model.safetensors").write_bytes(weights)
-    told = r"/gpt2, whose weights .* are missing or broken; .*Save the model again with save_pre"
-    with pytest.raises(SemanticHubError, match=told):
+    message = r"/gpt2, whose weights .* are missing or broken; .*Save the model again with save_pre"
+    with pytest.raises(SemanticHubError, match=message):
         load_model(folder, device="cpu", backend=backend)
 
 

@@ -26,9 +26,9 @@ FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING = (
 
 @requires_hooked_transformer
 @pytest.mark.parametrize(
-    ("architecture", "steps", "found", "told"),
+    ("architecture", "steps", "found", "message"),
     [
-        ("gpt2", ["fold_ln"], [FOLDED], r"\): norms have no gain of their own, so"),
+        ("gpt2", ["fold_ln"], [FOLDED], r"\): norms have no separate gain, so"),
         ("gpt2", ["center_writing_weights"], [CENTERED_WRITING], r"\): residual streams are cent"),
         ("gpt2", ["center_unembed"], [CENTERED_UNEMBEDDING], r"\): logits are shifted by a const"),
         (
@@ -37,23 +37,23 @@ FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING = (
             [FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING],
             "gain.*streams",
         ),
-        ("llama", ["fold_ln"], [FOLDED], r"\): norms have no gain of their own, so"),
+        ("llama", ["fold_ln"], [FOLDED], r"\): norms have no separate gain, so"),
         ("llama-tied", ["center_unembed"], [CENTERED_UNEMBEDDING], "logits are shifted"),
     ],
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_processing_is_recognised_and_told_once(
+def test_processing_is_recognized_and_warned_about_once(
     checkpoint: Callable[[str], Path],
     architecture: str,
     steps: list[str],
     found: list[str],
-    told: str,
+    message: str,
     dtype: torch.dtype,
 ) -> None:
     folder = checkpoint(architecture)
     model: Any = load_model(folder, device="cpu", dtype=dtype, backend="hooked")
     model.load_and_process_state_dict(model.state_dict(), **{s: s in steps for s in UNPROCESSED})
-    with pytest.warns(SemanticHubWarning, match=told):
+    with pytest.warns(SemanticHubWarning, match=message):
         check_model(model)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""The eye and the ear: what they read, how they are kept, and how they are trained."""
+"""Image and audio encoders: what they read, how they are saved, and how they are trained."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_another_file_is_no_projector(tmp_path: Path, content: bytes | str | Non
         Projector.load(path)
 
 
-def test_eye_and_ear_read_images_and_waveforms_of_any_size() -> None:
+def test_encoders_read_images_and_waveforms_of_any_size() -> None:
     eye = Projector(torch.randn(192, 8), torch.randn(16, 8))
     ear = Projector(torch.randn(40, 8), torch.randn(20, 8))
     encoders = Encoders(eye, ear)
