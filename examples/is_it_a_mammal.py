@@ -5,9 +5,9 @@
 
 # %%
 import semantic_hub as sh
-from semantic_hub.interventions.steering.answers import answer_curve
+from semantic_hub.interventions.steering.answers import answer_probability
 from semantic_hub.interventions.steering.contrasts import unembedding_difference
-from semantic_hub.interventions.steering.per_layer import in_stream_norms
+from semantic_hub.interventions.steering.per_layer import scale_to_stream
 from semantic_hub.spokes import audio
 from semantic_hub.spokes.audio.figures import clip_timeline
 
@@ -70,7 +70,9 @@ timeline = clip_timeline(
 # %%
 dogs = audio.hear(encode, audio.animal_clips(["dog"], seeds=range(10)))
 prompts = [dog.prompt("{clip} mammal:") for dog in dogs]
-owl = in_stream_norms(model, unembedding_difference(model, "owl", "dog"), prompts)
-answers = answer_curve(model, prompts, {"owl": owl}, layers=[0, 1, 4], strengths=[0.5, 1.0, 2.0])
+owl = scale_to_stream(model, unembedding_difference(model, "owl", "dog"), prompts)
+answers = answer_probability(
+    model, prompts, {"owl": owl}, layers=[0, 1, 4], strengths=[0.5, 1.0, 2.0]
+)
 print(answers.to_frame().round(2).to_string(index=False))
 figure = answers.figure(layer=0)  # figure.show() in a notebook

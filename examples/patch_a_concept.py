@@ -14,8 +14,8 @@ MODEL = "hub-mini"
 
 # %% [markdown]
 # ## One pair of questions
-# `9 = 6 + 3` in Spanish into `5 = 1 + 4` in French. Targets: *trois*, the donor's concept in the
-# recipient's language, and *quatre*, the recipient's own.
+# `9 = 6 + 3` in Spanish into `5 = 1 + 4` in French. Answers: *trois*, the source's concept in the
+# base's language, and *quatre*, the base's own.
 
 # %%
 model = sh.load_model(MODEL)
@@ -24,20 +24,20 @@ moved = sh.patch(
     "nueve es igual a seis más",
     "cinq égale un plus",
     reference="neuf égale six plus",
-    targets=("trois", "quatre"),
+    answers=("trois", "quatre"),
 )
-print(moved.to_frame().query("measure == 'says'").round(2).to_string(index=False))
+print(moved.to_frame().query("measure == 'top1'").round(2).to_string(index=False))
 
 # %% [markdown]
 # ## Many, with controls
-# The placebo is a random state of the same length; another donor should bring another answer.
+# The placebo is a random state of the same length; another source should bring another answer.
 
 # %%
 problems = sh.spokes.arithmetic.problems("+")[200:800:20]
-swept = sh.patching_sweep(model, sh.spokes.arithmetic.exchanges(("es",), "fr", problems))
-says = swept.to_frame().query("measure == 'says' and target == 'donor'")
-print(says.round(2).to_string(index=False))
-figure = swept.figure("says")  # figure.show() in a notebook
+swept = sh.patching_sweep(model, sh.spokes.arithmetic.patch_pairs(("es",), "fr", problems))
+top1 = swept.to_frame().query("measure == 'top1' and answer == 'source'")
+print(top1.round(2).to_string(index=False))
+figure = swept.figure("top1")  # figure.show() in a notebook
 
 # %% [markdown]
 # ## A step of the answer, made in English, added to digits
@@ -50,7 +50,12 @@ words = experiment.contrasts["words"]
 directions = paired_differences(model, words.plus, words.minus)
 layers = [model.cfg.n_layers // 2, model.cfg.n_layers - 1]
 steered = sh.steering_sweep(
-    model, experiment.prompts, directions, layers, [0.5, 1, 1.5], experiment.outcome
+    model,
+    experiment.prompts,
+    directions,
+    experiment.outcome,
+    layers=layers,
+    strengths=[0.5, 1, 1.5],
 )
 success = steered.to_frame().query("outcome == 'success' and layer == @layers[1]")
 print(success.round(2).to_string(index=False))

@@ -45,10 +45,10 @@ figure = lens.figure("share", group="hub")
 # The last position of a Spanish sum into a French one: which answer, in which language?
 
 # %%
-moved = sh.patching_sweep(model, sh.spokes.arithmetic.exchanges(("es",), "fr", few))
-says = moved.to_frame().query("measure == 'says' and target == 'donor'")
-print(says[["row", "layer", "value", "low", "high"]].round(2).to_string(index=False))
-figure = moved.figure("says")
+moved = sh.patching_sweep(model, sh.spokes.arithmetic.patch_pairs(("es",), "fr", few))
+top1 = moved.to_frame().query("measure == 'top1' and answer == 'source'")
+print(top1[["row", "layer", "value", "low", "high"]].round(2).to_string(index=False))
+figure = moved.figure("top1")
 
 # %% [markdown]
 # ## All of it, with every control, on one page

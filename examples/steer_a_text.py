@@ -7,9 +7,9 @@
 import re
 
 import semantic_hub as sh
-from semantic_hub.interventions.spec import Contrast, TextSteering
+from semantic_hub.interventions.dispatch import intervene
+from semantic_hub.interventions.spec import ActivationContrast, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
-from semantic_hub.interventions.text.steering import steer_texts
 from semantic_hub.spokes.language.share import language_share
 
 MODEL = "hub-mini"
@@ -55,13 +55,13 @@ def mood(generations):
 
 experiment = TextSteering(
     prompts=tuple(map(sh.Prompt, ("malo, triste,", "triste, malo,", "malo,", "triste,"))),
-    contrasts={"English": Contrast((sh.Prompt("good"),), (sh.Prompt("bad"),))},
+    contrasts={"English": ActivationContrast((sh.Prompt("good"),), (sh.Prompt("bad"),))},
     scorers={"mood": mood, "Spanish": language_share("es")},
     depths=(0.25, 0.5),
     strengths=(1.0, 2.0),
     sampling=Sampling(max_new_tokens=8, seeds=(0, 1)),
 )
-result = steer_texts(model, experiment)
+result = intervene(model, experiment)
 changes = result.to_frame().query("measure == 'change' and strength == 1")
 columns = ["scorer", "direction", "layer", "value", "low", "high", "n"]
 print(changes[columns].round(2).to_string(index=False))

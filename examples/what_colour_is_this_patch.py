@@ -72,9 +72,9 @@ print(answers.pivot(index="layer", columns="direction", values="value").round(2)
 
 # %%
 swap = spoke.interventions()["picture -> picture, halves"]
-says = (
+top1 = (
     intervene(model, swap, resampling=sh.Resampling(resamples=200))
     .to_frame()
-    .query("measure == 'says'")
+    .query("measure == 'top1'")
 )
-print(says.pivot_table(index="layer", columns=["row", "target"], values="value").round(2))
+print(top1.pivot_table(index="layer", columns=["row", "answer"], values="value").round(2))

@@ -1,8 +1,8 @@
 """The smallest spokes: a few words of the fixtures' tokenizer, with every kind of evidence."""
 
 import semantic_hub as sh
-from semantic_hub.interventions.patching.exchange import Exchange
-from semantic_hub.interventions.spec import Contrast, Patching, Steering, TextSteering
+from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.spec import ActivationContrast, Patching, Steering, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.lenses.mass.texts import LanguageTexts
 
@@ -31,13 +31,13 @@ class Steered(Words):
     """The same, with one intervention of each kind."""
 
     def interventions(self):
-        exchange = Exchange(
+        pair = PatchPair(
             (sh.Prompt("the cat"),), sh.Prompt("the dog"), {"a": ("cat",), "b": ("dog",)}
         )
-        contrast = Contrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))
+        contrast = ActivationContrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))
         asked = (sh.Prompt("the"), sh.Prompt("a dog and"))
         return {
-            "move": Patching((exchange,)),
+            "move": Patching((pair,)),
             "push": Steering(asked, {"dog": contrast}, says_dog, strengths=(1.0,)),
             "write": TextSteering(
                 asked,

@@ -71,14 +71,14 @@ def error_of(use: Callable[[], Any]) -> str:
 def bare_use(folder: Path) -> dict[str, int]:
     """Every measurement of a user's own data: rows of the frame, once drawn, saved and loaded."""
     import semantic_hub as sh
-    from semantic_hub.interventions.patching.exchange import Exchange
+    from semantic_hub.interventions.patching.pairs import PatchPair
 
     model = sh.load_model("hub-mini", device="cpu")
     pairs = sh.Pairs.from_prompts(["tree", "red", "big dog"], ["árbol", "rojo", "perro grande"])
     few = sh.Resampling(resamples=20)
     twin = {"random twin": sh.random_twin(model)}
     readout = sh.Readout(sh.Prompt("the dog is"), {"en": ("black",), "es": ("negro",)})
-    moved = Exchange((sh.Prompt("9=6+"),), sh.Prompt("5=1+"), {"donor": ("3",), "own": ("4",)})
+    moved = PatchPair((sh.Prompt("9=6+"),), sh.Prompt("5=1+"), {"source": ("3",), "own": ("4",)})
     direction = sh.activation_difference(model, "good", "bad", layer=4)
     with sh.steer(model, direction, strength=2.0):
         model("the dog is")
@@ -87,7 +87,13 @@ def bare_use(folder: Path) -> dict[str, int]:
         "logit_lens": sh.logit_lens(model, [readout], resampling=few),
         "patching_sweep": sh.patching_sweep(model, [moved], layers=[4], resampling=few),
         "steering_sweep": sh.steering_sweep(
-            model, ["the dog is"], direction, [4], [1], lambda *_: "success", resampling=few
+            model,
+            ["the dog is"],
+            direction,
+            lambda *_: "success",
+            layers=[4],
+            strengths=[1],
+            resampling=few,
         ),
     }
     for name, result in results.items():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.result import PatchResult
-from semantic_hub.interventions.steering.answers import AnswerCurve
+from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.comparison import LensComparison
@@ -51,7 +51,7 @@ class Findings:
     patching: Mapping[str, PatchResult] = field(default_factory=dict)
     steering: Mapping[str, SteeringResult] = field(default_factory=dict)
     texts: Mapping[str, TextSteeringResult] = field(default_factory=dict)
-    answers: Mapping[str, AnswerCurve] = field(default_factory=dict)
+    answers: Mapping[str, AnswerProbability] = field(default_factory=dict)
     mass: Mapping[str, LanguageMassResult] = field(default_factory=dict)
     lenses: Mapping[str, LensComparison] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -124,14 +124,14 @@ _EVIDENCE: Mapping[str, type[Result]] = {
     "patching": PatchResult,
     "steering": SteeringResult,
     "texts": TextSteeringResult,
-    "answers": AnswerCurve,
+    "answers": AnswerProbability,
     "mass": LanguageMassResult,
     "lenses": LensComparison,
 }
 _TIDY = ("similarity", "lens", "patching", "steering", "texts", "answers", "mass", "lenses")
 _COLUMNS = (
     "spoke", "evidence", "set", "row", "lens", "measure", "scorer", "direction", "layer",
-    "strength", "place", "outcome", "group", "against", "target", "value", "low", "high", "p",
+    "strength", "place", "outcome", "group", "against", "answer", "value", "low", "high", "p",
     "p_corrected", "margin", "margin_low", "margin_high", "margin_p_corrected", "strongest",
     "vocabulary", "n",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from semantic_hub.errors import NothingLeftError, SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.patching.result import PatchResult
-from semantic_hub.interventions.steering.answers import AnswerCurve
+from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.comparison import read_through, resolve_lenses
@@ -149,7 +149,7 @@ _CAUSAL: Mapping[str, type] = {
     "patching": PatchResult,
     "steering": SteeringResult,
     "texts": TextSteeringResult,
-    "answers": AnswerCurve,
+    "answers": AnswerProbability,
 }
 _Given = TypeVar("_Given")
 _Found = TypeVar("_Found")

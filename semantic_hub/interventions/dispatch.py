@@ -1,284 +1,233 @@
-"""From a spoke's intervention, as data, to its result on a model."""
+"""Run intervention specifications: a registry from a specification's class to its runner."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import torch
-
-from semantic_hub.errors import NothingLeftError
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.patching.sweep import patching_sweep
+from semantic_hub.interventions.prepare import (
+    directions_of,
+    drop_multi_token_words,
+    positions_of,
+    resolve_outcome,
+)
 from semantic_hub.interventions.spec import (
-    AgainstOwn,
-    Answers,
-    Contrast,
-    EndsOf,
+    AnswerSteering,
     Intervention,
-    Outcome,
     Patching,
-    SteeredPositions,
     Steering,
     TextSteering,
-    Words,
 )
-from semantic_hub.interventions.steering.answers import AnswerCurve, answer_curve
-from semantic_hub.interventions.steering.continuations import Continuations
-from semantic_hub.interventions.steering.contrasts import (
-    mean_differences,
-    paired_differences,
-    unembedding_difference,
-)
-from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.hook import is_span_of_each
-from semantic_hub.interventions.steering.per_layer import in_stream_norms
+from semantic_hub.interventions.steering.answers import AnswerProbability, answer_probability
+from semantic_hub.interventions.steering.contrasts import mean_differences
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.steering.sweep import steering_sweep
+from semantic_hub.interventions.text.perplexity import perplexity
 from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.interventions.text.steering import steer_texts
+from semantic_hub.interventions.text.steering import text_steering_sweep
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.positions import last_token_spans
-from semantic_hub.prompts.prompt import encode
-from semantic_hub.prompts.words import word_tokens
+from semantic_hub.results import Result
 from semantic_hub.statistics.resampling import Resampling
 
-SPLIT = "a word of several tokens"
-"""Under which prompts are counted that cannot be steered."""
+Spec_contra = TypeVar("Spec_contra", contravariant=True)
+
+PERPLEXITY = "perplexity"
+"""Name of the scorer that every steering of text has."""
 
 
-def with_whole_words(model: HookedModel, steering: Steering) -> tuple[Steering, dict[str, int]]:
-    """The prompts whose words are all one token each, and the number of the others.
+@runtime_checkable
+class Runner(Protocol[Spec_contra]):
+    """Function that runs one kind of specification: ``run(model, spec, *, resampling)``."""
 
-    A direction ``U[plus] − U[minus]`` needs words that the unembedding has as one token.
-
-    Args:
-        model: A model with a tokenizer.
-        steering: What to steer; without `Words` among its contrasts it stays as it is.
-
-    Returns:
-        The steering of the prompts that are left, and the number of the others under `SPLIT`.
-
-    Raises:
-        NothingLeftError: Not one prompt is left.
-
-    Example:
-        >>> words = Words(("dog", "hippopotamus"), "cat")
-        >>> prompts = (sh.Prompt("a"), sh.Prompt("b"))
-        >>> steering = Steering(prompts, {"pets": words}, lambda index, text: "other")
-        >>> kept, dropped = with_whole_words(model, steering)
-        >>> [prompt.text for prompt in kept.prompts], dropped
-        (['a'], {'a word of several tokens': 1})
-    """
-    by_words = [c for c in steering.contrasts.values() if isinstance(c, Words)]
-    if not by_words:
-        return steering, {}
-    n_prompts = len(steering.prompts)
-    pairs = [contrast.of_each(n_prompts) for contrast in by_words]
-    said = {word for of_each in pairs for pair in of_each for word in pair}
-    whole = {word for word in said if word_tokens(model.tokenizer, word).whole}
-    kept = [
-        index
-        for index in range(n_prompts)
-        if all(whole.issuperset(of_each[index % len(of_each)]) for of_each in pairs)
-    ]
-    if not kept:
-        raise NothingLeftError(
-            "intervene",
-            got=f"{n_prompts} prompts, each with {SPLIT}: {', '.join(sorted(said - whole)[:3])}",
-            expected="one whose words are one token each",
-            fix="Choose words that this tokenizer knows whole.",
-        )
-    return of_prompts(steering, kept), {SPLIT: n_prompts - len(kept)}
+    def __call__(
+        self, model: HookedModel, spec: Spec_contra, /, *, resampling: Resampling
+    ) -> Result:
+        """Result of the specification on the model."""
+        ...
 
 
-def of_prompts(steering: Steering, kept: Sequence[int]) -> Steering:
-    """A steering of some of its prompts.
-
-    Args:
-        steering: All of it.
-        kept: Indices of the prompts that are left.
-    """
-    where = steering.positions
-    if isinstance(where, EndsOf):
-        where = EndsOf(tuple(where.texts[index] for index in kept))
-    return replace(
-        steering,
-        prompts=tuple(steering.prompts[index] for index in kept),
-        contrasts={name: _rows(contrast, kept) for name, contrast in steering.contrasts.items()},
-        outcome=_outcome(steering.outcome, kept),
-        positions=tuple(where[i] for i in kept) if is_span_of_each(where) else where,
-    )
-
-
-def _outcome(outcome: Outcome | AgainstOwn, kept: Sequence[int]) -> Outcome | AgainstOwn:
-    """The same, counted anew; what is told by a prompt's own text needs no index."""
-    if isinstance(outcome, AgainstOwn):
-        return outcome
-    return lambda index, text: outcome(kept[index], text)
-
-
-def _rows(contrast: Contrast | Words, kept: Sequence[int]) -> Contrast | Words:
-    if isinstance(contrast, Contrast) and not contrast.paired:
-        return contrast
-    plus, minus = (
-        side if isinstance(side, str) else tuple(side[i] for i in kept)
-        for side in (contrast.plus, contrast.minus)
-    )
-    return replace(contrast, plus=plus, minus=minus)
-
-
-def told_by_own(model: HookedModel, steering: Steering) -> tuple[Steering, Outcome, dict[str, int]]:
-    """What of a steering can be asked of a model, once it is known what it says without.
-
-    Args:
-        model: A decoder with a tokenizer.
-        steering: What to steer; where its outcome is no `AgainstOwn` it stays as it is.
-
-    Returns:
-        The prompts whose own continuation is usable, the outcome of each, and the number of the
-        others under the outcome's reason.
-
-    Raises:
-        NothingLeftError: Not one prompt has a usable continuation.
-        SemanticHubError: As `semantic_hub.interventions.steering.sweep.steering_sweep`.
-
-    Example:
-        >>> from semantic_hub.interventions.spec import Words
-        >>> from semantic_hub.prompts.prompt import Prompt
-        >>> outcome = AgainstOwn(lambda own, said: "unchanged" if said == own else "other",
-        ...                      usable=lambda own: True, reason="none")
-        >>> prompts, words = (Prompt("the dog is"),), {"pets": Words("dog", "cat")}
-        >>> told, outcome, dropped = told_by_own(model, Steering(prompts, words, outcome))
-        >>> len(told.prompts), outcome(0, "something else"), dropped
-        (1, 'other', {'none': 0})
-    """
-    outcome = steering.outcome
-    if not isinstance(outcome, AgainstOwn):
-        return steering, outcome, {}
-    encodings = encode(model, steering.prompts)
-    own = Continuations(model, encodings, steering.max_new_tokens).unsteered()
-    kept = [index for index, text in enumerate(own) if outcome.usable(text)]
-    if not kept:
-        raise NothingLeftError(
-            "intervene",
-            got=f"{len(own)} prompts, all dropped ({outcome.reason})",
-            expected="one that the model continues in a usable way",
-            fix="Take other prompts, or a model that knows them.",
-        )
-    left = _against([own[index] for index in kept], outcome)
-    return of_prompts(steering, kept), left, {outcome.reason: len(own) - len(kept)}
-
-
-def _against(own: Sequence[str], outcome: AgainstOwn) -> Outcome:
-    return lambda index, text: outcome.compare(own[index], text)
+_RUNNERS: dict[type, Runner[Any]] = {}
+"""Runner of each registered class."""
 
 
 def intervene(
-    model: HookedModel,
-    intervention: Intervention,
-    *,
-    resampling: Resampling = Resampling(),
-) -> PatchResult | SteeringResult | TextSteeringResult | AnswerCurve:
-    """Run one intervention at every layer (free text at its depths), with its placebo.
+    model: HookedModel, spec: Intervention, *, resampling: Resampling = Resampling()
+) -> Result:
+    """Run an intervention with its controls, by the runner that its class is registered with.
+
+    `Patching` gives a `PatchResult`, `Steering` a `SteeringResult`, `AnswerSteering` an
+    `AnswerProbability`, all at every layer; `TextSteering` gives a `TextSteeringResult`, at its
+    depths.
 
     Args:
         model: A decoder with a tokenizer.
-        intervention: What a spoke's ``interventions()`` holds.
+        spec: What a spoke's ``interventions()`` holds.
         resampling: Resamples, coverage and seed of the intervals.
 
-    Returns:
-        `patching_sweep` of a `Patching`, `steering_sweep` of a `Steering`, `steer_texts` of a
-        `TextSteering`, `answer_curve` of `Answers`.
-
     Raises:
-        SemanticHubError: As these.
+        SemanticHubError: A specification whose class is not registered, or as its runner.
 
     Example:
         >>> import semantic_hub as sh
         >>> from semantic_hub.interventions.dispatch import intervene
         >>> problems = sh.spokes.arithmetic.problems("+")[::40]
         >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems)
-        >>> found = intervene(sh.load_model("hub-mini"), spoke.interventions()["c=a+, digits"])
-        >>> found.directions
+        >>> result = intervene(sh.load_model("hub-mini"), spoke.interventions()["c=a+, digits"])
+        >>> result.directions
         ('words', 'digits', 'placebo')
     """
-    if isinstance(intervention, Patching):
-        return patching_sweep(
-            model,
-            intervention.exchanges,
-            alignments={"patch": intervention.alignment},
-            resampling=resampling,
+    for spec_class in type(spec).__mro__:
+        if spec_class in _RUNNERS:
+            return _RUNNERS[spec_class](model, spec, resampling=resampling)
+    name = type(spec).__name__
+    raise SemanticHubError(
+        "intervene",
+        got=f"a {name}",
+        expected=f"one of {', '.join(known.__name__ for known in _RUNNERS)}",
+        fix=f"For a kind of your own, call register_intervention({name}, run) first.",
+    )
+
+
+def register_intervention(
+    spec_class: type, run: Runner[Any], *, replace_existing: bool = False
+) -> None:
+    """Make `intervene` run specifications of a class, and of its subclasses.
+
+    With a result that has a ``kind``, a spoke's ``interventions()`` may then hold such
+    specifications: findings, verdicts, comparisons and the report take the result from there.
+
+    Args:
+        spec_class: A class of specifications, such as a frozen dataclass.
+        run: Called as ``run(model, spec, resampling=resampling)``; returns a `Result`.
+        replace_existing: Replace the runner of a class that already has one.
+
+    Raises:
+        SemanticHubError: No class, or one that already has a runner.
+
+    Example:
+        >>> from dataclasses import dataclass
+        >>> @dataclass(frozen=True)
+        ... class Reading:
+        ...     prompts: tuple[sh.Prompt, ...]
+        >>> def read(model, spec, *, resampling):
+        ...     return sh.top_tokens(model, spec.prompts, k=1)
+        >>> register_intervention(Reading, read)
+        >>> intervene(model, Reading((sh.Prompt("the dog is"),))).layers[-1]
+        8
+    """
+    if not isinstance(spec_class, type) or not callable(run):
+        raise SemanticHubError(
+            "register_intervention",
+            got=f"{spec_class!r} and {run!r}",
+            expected="a class of specifications, and a function run(model, spec, *, resampling)",
+            fix="Pass the class itself, not one of its values.",
         )
-    if isinstance(intervention, TextSteering):
-        return steer_texts(
-            model,
-            intervention,
-            resampling=resampling,
+    if spec_class in _RUNNERS and not replace_existing:
+        raise SemanticHubError(
+            "register_intervention",
+            got=f"{spec_class.__name__}, which already has a runner",
+            expected="a class without one",
+            fix="Define another class, or pass replace_existing=True.",
         )
-    if isinstance(intervention, Answers):
-        return _answers(model, intervention, resampling)
-    whole, split = with_whole_words(model, intervention)
-    told, outcome, dropped = told_by_own(model, whole)
-    found = steering_sweep(
+    _RUNNERS[spec_class] = run
+
+
+def run_patching(model: HookedModel, spec: Patching, *, resampling: Resampling) -> PatchResult:
+    """`patching_sweep` of a specification.
+
+    Args:
+        model: A decoder.
+        spec: What to patch.
+        resampling: Resamples, coverage and seed of the intervals.
+    """
+    maps = {"patch": spec.position_map}
+    return patching_sweep(model, spec.patch_pairs, position_maps=maps, resampling=resampling)
+
+
+def run_steering(model: HookedModel, spec: Steering, *, resampling: Resampling) -> SteeringResult:
+    """`steering_sweep` of the prompts of a specification that this model can be asked.
+
+    Args:
+        model: A decoder with a tokenizer.
+        spec: What to steer.
+        resampling: Resamples, coverage and seed of the intervals.
+    """
+    single_token, split = drop_multi_token_words(model, spec)
+    usable, outcome, unusable = resolve_outcome(model, single_token)
+    result = steering_sweep(
         model,
-        told.prompts,
-        _all_directions(model, told),
-        None,
-        told.strengths,
+        usable.prompts,
+        directions_of(model, usable),
         outcome,
-        positions=_positions(model, told),
-        mode=told.mode,
-        max_new_tokens=told.max_new_tokens,
-        from_layer_on=told.from_layer_on,
+        strengths=usable.strengths,
+        positions=positions_of(model, usable),
+        mode=usable.mode,
+        max_new_tokens=usable.max_new_tokens,
+        all_later_layers=usable.all_later_layers,
         resampling=resampling,
     )
-    return replace(found, dropped=split | dropped)
+    return replace(result, dropped=split | unusable)
 
 
-def _answers(
-    model: HookedModel,
-    asked: Answers,
-    resampling: Resampling,
-) -> AnswerCurve:
-    how, dropped = with_whole_words(model, asked.steering)
-    where: Any = how.positions
-    found = answer_curve(
+def run_answer_steering(
+    model: HookedModel, spec: AnswerSteering, *, resampling: Resampling
+) -> AnswerProbability:
+    """`answer_probability` of the prompts of a specification that this model can be asked.
+
+    Args:
+        model: A decoder with a tokenizer.
+        spec: What to steer.
+        resampling: Resamples, coverage and seed of the intervals.
+    """
+    usable, dropped = drop_multi_token_words(model, spec)
+    result = answer_probability(
         model,
-        how.prompts,
-        _all_directions(model, how),
-        answers=asked.words,
-        strengths=how.strengths,
-        positions=where,
-        mode=how.mode,
+        usable.prompts,
+        directions_of(model, usable),
+        answers=usable.answers,
+        strengths=usable.strengths,
+        positions=usable.positions,
+        mode=usable.mode,
         resampling=resampling,
     )
-    return replace(found, dropped=dropped)
+    return replace(result, dropped=dropped)
 
 
-def _all_directions(model: HookedModel, told: Steering) -> dict[str, dict[int, Direction]]:
-    return {name: _directions(model, contrast, told) for name, contrast in told.contrasts.items()}
+def run_text_steering(
+    model: HookedModel, spec: TextSteering, *, resampling: Resampling
+) -> TextSteeringResult:
+    """`text_steering_sweep` of a specification at its depths, with the texts' perplexity.
+
+    Args:
+        model: A decoder with a tokenizer.
+        spec: What to steer.
+        resampling: Resamples, coverage and seed of the intervals.
+    """
+    n_layers = model.cfg.n_layers
+    depths = spec.depths
+    layers = None if depths is None else sorted({round(depth * n_layers) for depth in depths})
+    scorers = dict(spec.scorers)
+    if PERPLEXITY not in scorers:
+        scorers[PERPLEXITY] = perplexity(model, model)
+    return text_steering_sweep(
+        model,
+        spec.prompts,
+        {
+            name: mean_differences(model, contrast.plus, contrast.minus, layers)
+            for name, contrast in spec.contrasts.items()
+        },
+        scorers,
+        layers=layers,
+        strengths=spec.strengths,
+        positions=spec.positions,
+        mode=spec.mode,
+        sampling=spec.sampling,
+        resampling=resampling,
+    )
 
 
-def _positions(model: HookedModel, steering: Steering) -> SteeredPositions:
-    if isinstance(steering.positions, EndsOf):
-        return last_token_spans(model, steering.prompts, steering.positions.texts)
-    return steering.positions
-
-
-def _directions(
-    model: HookedModel, contrast: Contrast | Words, steering: Steering
-) -> dict[int, Direction]:
-    if isinstance(contrast, Words):
-        return in_stream_norms(model, _unembeddings(model, contrast, steering), steering.prompts)
-    differences: Any = paired_differences if contrast.paired else mean_differences
-    return differences(model, contrast.plus, contrast.minus)
-
-
-def _unembeddings(model: HookedModel, words: Words, steering: Steering) -> Direction:
-    """One vector, or a row for each prompt; each pair of words is looked up once."""
-    pairs = words.of_each(len(steering.prompts))
-    known = {pair: unembedding_difference(model, *pair) for pair in dict.fromkeys(pairs)}
-    if len(known) == 1:
-        return known[pairs[0]]
-    vectors = torch.stack([known[pair].vector for pair in pairs])
-    return Direction(vectors, None, f"U[plus] − U[minus] of {len(pairs)} pairs of words")
+register_intervention(Patching, run_patching)
+register_intervention(Steering, run_steering)
+register_intervention(AnswerSteering, run_answer_steering)
+register_intervention(TextSteering, run_text_steering)

@@ -57,14 +57,32 @@ def layer_name(layer: int) -> str:
     return "emb" if layer == 0 else str(layer)
 
 
+def check_single_stack(model: HookedModel, operation: str = "residual_stream") -> None:
+    """Raise unless the model is one stack of blocks.
+
+    Args:
+        model: The model.
+        operation: The user's call, for the error.
+
+    Raises:
+        SemanticHubError: An encoder-decoder model.
+    """
+    if not hasattr(model, "blocks"):
+        raise SemanticHubError(
+            operation,
+            got=f"{Path(model.cfg.model_name).name}, which has no single stack of blocks",
+            expected="a decoder or an encoder",
+            fix="Encoder-decoder models are not supported.",
+        )
+
+
 def embedding_module(model: HookedModel) -> Any:
     """The module that turns token ids into the embeddings of ``hook_embed``.
 
     Raises:
         SemanticHubError: A model that has no single stack of blocks.
     """
-    if not hasattr(model, "blocks"):
-        raise _no_single_stack(model)
+    check_single_stack(model)
     embed: Any = model.embed  # type: ignore[attr-defined]
     return getattr(embed, "original_component", embed)
 
@@ -85,8 +103,7 @@ def running_to_layer(
     Yields:
         ``run(tokens, attention_mask)``, a forward pass that returns nothing.
     """
-    if not hasattr(model, "blocks"):
-        raise _no_single_stack(model)
+    check_single_stack(model)
     is_bridge = isinstance(model, bridge_class())
     stop = [(layer_hook(last_layer), _stop_bridge)] if is_bridge else []
     options = {} if is_bridge else {"stop_at_layer": max(last_layer, 1)}
@@ -109,13 +126,3 @@ def _stop_bridge(value: Tensor, hook: Any) -> None:
     from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
     raise StopAtLayerException(value)
-
-
-def _no_single_stack(model: HookedModel) -> SemanticHubError:
-    """The error for an encoder-decoder model."""
-    return SemanticHubError(
-        "residual_stream",
-        got=f"{Path(model.cfg.model_name).name}, which has no single stack of blocks",
-        expected="a decoder or an encoder",
-        fix="Encoder-decoder models are not supported.",
-    )

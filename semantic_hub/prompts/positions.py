@@ -16,6 +16,9 @@ Positions = (
 )
 """What ``positions=`` accepts; see :func:`read_positions`."""
 
+Span = tuple[int | None, int | None] | SoftPositions
+"""A slice ``(start, stop)`` of a prompt's own tokens, or the positions of its features."""
+
 
 def read_positions(
     prompts: Sequence[Prompt],

@@ -91,8 +91,8 @@ class SoftPositions:
     """The positions of a prompt's features, wherever they are in it.
 
     Accepted wherever positions are: by `semantic_hub.residual_stream`, of a
-    `Prompt` (then it must name one position), of `semantic_hub.steer`, and as either span of an
-    `Alignment`.
+    `Prompt` (then it must name one position), of `semantic_hub.steer`, and as either span of a
+    `PositionMap`.
 
     Args:
         span: Index of one of the prompt's spans, from the end if negative.

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.experiment.findings import Findings
-from semantic_hub.interventions.patching.result import PatchResult
-from semantic_hub.interventions.steering.answers import AnswerCurve
+from semantic_hub.interventions.patching.result import LOGIT_DIFF, TOP1, PatchResult
+from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.token_scores import TokenScores
@@ -68,37 +68,35 @@ def causal_sets(
 
 
 def _patching_row(result: PatchResult) -> dict[str, Any]:
-    """The layer where the first target is named most often, and what the controls do there."""
-    says = result.says(result.targets[0])
-    peak = int(says.value[:, 0].argmax())
-    at = peak, 0
-    controls = {
-        name: cell(control.says(result.targets[0]), at) for name, control in result.controls.items()
-    }
+    """The cell where the effect answer is on top most often, and the controls there."""
+    share, at = result.top1_share(result.effect_answer), result.best_cell()
+    others = [answer for answer in result.answers if answer != result.effect_answer]
     return {
         "n": len(result.kept),
         "dropped": dict(result.dropped),
-        "target": result.targets[0],
-        "layer": layer_name(result.layers[peak]),
-        **cell(says, at),
-        "controls": controls,
-        "others": {name: float(result.says(name).value[at]) for name in result.targets[1:]},
-        "effect": cell(result.effect(), at),
+        "answer": result.effect_answer,
+        "layer": layer_name(result.layers[at[0]]),
+        **cell(share, at),
+        "controls": {
+            name: cell(control.top1_share(result.effect_answer), at)
+            for name, control in result.controls.items()
+        },
+        "others": {name: float(result.top1_share(name).value[at]) for name in others},
+        "logit_diff": cell(result.normalized_logit_diff(), at),
     }
 
 
 def _patch_figures(name: str, result: PatchResult) -> Iterator["go.Figure"]:
-    titles = {"says": f"{name}: says {result.targets[0]}", "effect": f"{name}: effect"}
-    for measure, title in titles.items():
-        yield titled(result.figure(measure), title)
+    """One figure for each measure."""
+    yield titled(result.figure(TOP1), f"{name}: top token is {result.effect_answer}")
+    yield titled(result.figure(LOGIT_DIFF), f"{name}: normalized logit difference")
 
 
 def _steering_rows(result: SteeringResult) -> Iterator[dict[str, Any]]:
-    """Each direction where it succeeds most often, and what the placebo does there."""
-    placebo = result.share("success", result.directions[-1])
-    for direction in result.directions[:-1]:
-        success = result.share("success", direction)
-        at = divmod(int(success.value.argmax()), len(result.strengths))
+    """Each direction where it succeeds most often, and the control there."""
+    control = result.share("success", result.control_direction)
+    for direction in _effects(result):
+        success, at = result.share("success", direction), result.best_cell(direction)
         yield {
             "direction": direction,
             "n": result.outcome.shape[-1],
@@ -107,45 +105,49 @@ def _steering_rows(result: SteeringResult) -> Iterator[dict[str, Any]]:
             **cell(success, at),
             "unchanged": float(result.share("unchanged", direction).value[at]),
             "other": float(result.share("other", direction).value[at]),
-            "placebo": cell(placebo, at),
-            "highest_placebo": float(placebo.value.max()),
+            "placebo": cell(control, at),
+            "highest_placebo": float(control.value.max()),
         }
 
 
 def _dose_figure(name: str, result: SteeringResult) -> "go.Figure":
-    success = result.share("success", result.directions[0]).value.amax(dim=1)
-    best = result.layers[int(success.argmax())]
+    """Shares over strengths at the layer of the best cell."""
+    best = result.layers[result.best_cell()[0]]
     return titled(result.figure(best), f"{name}: success, layer {layer_name(best)}")
 
 
 def _text_rows(result: TextSteeringResult) -> Iterator[dict[str, Any]]:
-    """Each direction where it changes the first score most, and the other scores there."""
-    changes = result.to_frame().query("measure == 'change' and strength != 0")
+    """Each direction where it changes the primary score most, and the other scores there."""
+    changes = result.to_frame().query("measure == 'change'")
     frame = changes.set_index(["scorer", "direction"])
-    for direction in result.directions[:-1]:
-        best = frame.loc[[(result.scorers[0], direction)]].nlargest(1, "value").iloc[0]
-        there = frame[(frame["layer"] == best["layer"]) & (frame["strength"] == best["strength"])]
+    for direction in _effects(result):
+        layer, strength = result.best_cell(direction)
+        at = (frame["layer"] == result.layers[layer]) & (
+            frame["strength"] == result.strengths[strength]
+        )
+        both = (direction, result.control_direction)
         yield {
             "direction": direction,
-            "layer": layer_name(int(best["layer"])),
-            "strength": best["strength"],
+            "layer": layer_name(result.layers[layer]),
+            "strength": result.strengths[strength],
             "changes": [
-                [there.loc[(scorer, name)].to_dict() for name in (direction, result.directions[-1])]
+                [frame[at].loc[(scorer, name)].to_dict() for name in both]
                 for scorer in result.scorers
             ],
         }
 
 
 def _text_figures(name: str, result: TextSteeringResult) -> Iterator["go.Figure"]:
+    """One figure for each scorer."""
     for scorer in result.scorers:
         yield titled(result.layer_figure(scorer), f"{name}: {scorer}")
 
 
-def _answer_rows(result: AnswerCurve) -> Iterator[dict[str, Any]]:
-    """Each direction where it moves the first answer's part most, and what the placebo does."""
-    placebo = result.mean(result.directions[-1])
-    for direction in result.directions[:-1]:
-        mean, at = result.mean(direction), _most_moved(result, direction)
+def _answer_rows(result: AnswerProbability) -> Iterator[dict[str, Any]]:
+    """Each direction where it changes the first answer's probability most, and the control."""
+    control = result.mean(result.control_direction)
+    for direction in _effects(result):
+        mean, at = result.mean(direction), result.best_cell(direction)
         yield {
             "direction": direction,
             "n": result.p_first.shape[-1],
@@ -153,17 +155,16 @@ def _answer_rows(result: AnswerCurve) -> Iterator[dict[str, Any]]:
             "strength": result.strengths[at[1]],
             "unsteered": float(mean.value[0, result.strengths.index(0.0)]),
             **cell(mean, at),
-            "placebo": cell(placebo, at),
+            "placebo": cell(control, at),
         }
 
 
-def _answer_figure(name: str, result: AnswerCurve) -> "go.Figure":
-    best = result.layers[_most_moved(result, result.directions[0])[0]]
+def _answer_figure(name: str, result: AnswerProbability) -> "go.Figure":
+    """Means over strengths at the layer of the best cell."""
+    best = result.layers[result.best_cell()[0]]
     return titled(result.figure(best), f"{name}: answers, layer {layer_name(best)}")
 
 
-def _most_moved(result: AnswerCurve, direction: str) -> tuple[int, int]:
-    """Layer and strength, as indices, where the mean is furthest from the unsteered one."""
-    value = result.mean(direction).value
-    moved = (value - value[:, [result.strengths.index(0.0)]]).abs()
-    return divmod(int(moved.argmax()), len(result.strengths))
+def _effects(result: SteeringResult | TextSteeringResult | AnswerProbability) -> list[str]:
+    """All directions but the control."""
+    return [name for name in result.directions if name != result.control_direction]

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from itertools import islice
 
-import numpy as np
-
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.runner import Spoke, offered
@@ -89,11 +87,9 @@ def steered_tokens(model: HookedModel, spoke: Spoke, findings: Findings) -> dict
 
 
 def _scores(model: HookedModel, told: TextSteering, result: TextSteeringResult) -> TokenScores:
-    layer, strength = _best(result)
-    place = (0, layer, strength, 0, 0)
-    shape = tuple(result.score.movedim(3, -1).shape[:-1])
-    text = result.texts[int(np.ravel_multi_index(place, shape))]
-    contrast = told.contrasts[result.directions[0]]
+    layer, strength = result.best_cell()
+    text = result.text(result.effect_direction, layer, strength, prompt=0, seed=0)
+    contrast = told.contrasts[result.effect_direction]
     at = result.layers[layer]
     direction = mean_differences(model, contrast.plus, contrast.minus, [at])[at]
     return steering_scores(
@@ -105,10 +101,3 @@ def _scores(model: HookedModel, told: TextSteering, result: TextSteeringResult) 
         mode=told.mode,
         seed=result.resampling.seed,
     )
-
-
-def _best(result: TextSteeringResult) -> tuple[int, int]:
-    """Layer and strength, as indices, where the first direction changes the first score most."""
-    change = result.mean_change(result.scorers[0], result.directions[0]).value.clone()
-    change[:, result.strengths.index(0.0)] = -np.inf
-    return divmod(int(change.nan_to_num(nan=-np.inf).argmax()), len(result.strengths))

@@ -1,7 +1,7 @@
-"""Exchanges of what a question is about: one kind of question, about two things, in two notations.
+"""Patch pairs between notations: the same kind of question about two items, in two notations.
 
-The donor asks about one thing in notation X, the recipient about another in Y. Where what the two
-have in common is one space, a patch makes the recipient answer for the donor's thing, in Y.
+The source asks about one item in notation X, the base about another in Y. If both notations share
+one representation, a patch makes the base answer for the source's item, in Y.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,151 +11,170 @@ from typing import TypeVar
 import numpy as np
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Exchange
+from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.interventions.spec import Patching
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.sampling import evenly_spaced
 
-TARGETS = ("donor", "recipient", "donor's notation")
-"""Words to compare: the donor's answer and the recipient's in the recipient's notation, and the
-donor's in its own."""
+SOURCE_ANSWER = "source"
+"""Name of the source's answer, in the base's notation."""
+
+BASE_ANSWER = "base"
+"""Name of the base's own answer, in the base's notation."""
+
+SOURCE_NOTATION_ANSWER = "source's notation"
+"""Name of the source's answer, in the sources' own notations."""
+
+ANSWERS = (SOURCE_ANSWER, BASE_ANSWER, SOURCE_NOTATION_ANSWER)
+"""Names of the answers of every pair that `make_pairs` makes, in their order."""
 
 Item = TypeVar("Item")
-Said = Callable[[Item, str], str]
-"""How an item is put in a notation."""
+Wording = Callable[[Item, str], str]
+"""From an item and a notation to its text."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """Notations that activations come from, and the one that they go to.
+    """Notations that activations come from, and the notation that they go to.
+
+    Args:
+        sources: Notations of the sources; the runs of several are averaged.
+        base: Notation of the base.
 
     Example:
         >>> Route(("es",), "fr").name, Route(("en", "es"), "fr").name
         ('es -> fr', 'all -> fr')
     """
 
-    donors: tuple[str, ...]
-    recipient: str
+    sources: tuple[str, ...]
+    base: str
 
     @property
     def name(self) -> str:
-        """``"es -> fr"``; several donors are ``"all"``."""
-        return f"{self.donors[0] if len(self.donors) == 1 else 'all'} -> {self.recipient}"
+        """Name such as ``"es -> fr"``, with ``"all"`` for several sources."""
+        return f"{self.sources[0] if len(self.sources) == 1 else 'all'} -> {self.base}"
 
 
-def circle(notations: Sequence[str]) -> list[Route]:
-    """From each notation into the next, so that each gives once and receives once.
+def ring_routes(notations: Sequence[str]) -> list[Route]:
+    """Routes from each notation into the next, and from the last into the first.
+
+    Args:
+        notations: At least two.
 
     Example:
-        >>> [route.name for route in circle(("es", "fr", "ru"))]
+        >>> [route.name for route in ring_routes(("es", "fr", "ru"))]
         ['es -> fr', 'fr -> ru', 'ru -> es']
     """
     following = [*notations[1:], *notations[:1]]
-    return [Route((donor,), to) for donor, to in zip(notations, following, strict=True)]
+    return [Route((source,), base) for source, base in zip(notations, following, strict=True)]
 
 
-def averaged(recipients: Sequence[str], notations: Sequence[str]) -> list[Route]:
-    """Into each recipient from all other notations at once; nothing where that is fewer than two.
+def averaged_routes(bases: Sequence[str], notations: Sequence[str]) -> list[Route]:
+    """Routes into each base from all other notations at once, where there are two or more.
+
+    Args:
+        bases: Notations to go to.
+        notations: Notations to come from.
 
     Example:
-        >>> averaged(("fr",), ("en", "es", "fr"))
-        [Route(donors=('en', 'es'), recipient='fr')]
+        >>> averaged_routes(("fr",), ("en", "es", "fr"))
+        [Route(sources=('en', 'es'), base='fr')]
     """
-    routes = [Route(tuple(n for n in notations if n != to), to) for to in recipients]
-    return [route for route in routes if len(route.donors) > 1]
+    routes = [Route(tuple(n for n in notations if n != base), base) for base in bases]
+    return [route for route in routes if len(route.sources) > 1]
 
 
-def swap(
+def make_pairs(
     items: Sequence[Item],
-    donors: Sequence[str],
-    recipient: str,
-    question: Said[Item],
-    answer: Said[Item],
+    sources: Sequence[str],
+    base: str,
+    question: Wording[Item],
+    answer: Wording[Item],
     *,
     kind: Callable[[Item], str] | None = None,
     seed: int = 0,
     at_most: int = 100,
-) -> tuple[Exchange, ...]:
-    """Each item of one notation into another item of another, with targets named as `TARGETS`.
+) -> tuple[PatchPair, ...]:
+    """Pair each item as a source with another item as base, with the answers named in `ANSWERS`.
 
-    The recipient's item is the next one, in a circle that is shuffled once, that has another
-    answer. An exchange is left out where two of its targets are spelt the same (case aside); of the
-    words in the donors' own notations, those that the other two targets leave over count.
+    The base's item is the next one, in a ring that is shuffled once, with another answer. A pair
+    is left out where two of its answers are spelled the same (case aside); of the words in the
+    sources' own notations, those count that differ from the other two answers.
 
     Args:
         items: What can be asked.
-        donors: Notations to ask the donor's item in; the runs are averaged.
-        recipient: The notation to ask the recipient's item in, none of `donors`.
+        sources: Notations of the source's question; their runs are averaged.
+        base: Notation of the base's question, none of `sources`.
         question: An item and a notation to the text before the answer.
         answer: An item and a notation to the answer.
-        kind: Only items of the same kind are exchanged; None exchanges all.
-        seed: Of the circle.
-        at_most: Exchanges to keep, evenly spaced.
+        kind: Only items of the same kind are paired; None pairs all.
+        seed: Seed of the shuffled ring.
+        at_most: Pairs to keep, evenly spaced.
 
     Returns:
-        The exchanges; the reference of each is the donor's item in the recipient's notation.
+        The pairs; the reference of each is the source's item in the base's notation.
 
     Raises:
-        SemanticHubError: No donors, or the recipient among them.
+        SemanticHubError: No sources, or the base among them.
     """
-    _check_route(donors, recipient)
+    if not sources or base in sources:
+        raise SemanticHubError(
+            "patch_pairs",
+            got=f"from {', '.join(sources) or 'none'} into {base}",
+            expected="at least one notation to come from, other than the one to go to",
+            fix="Choose two that differ.",
+        )
 
-    def exchange(given: Item, asked: Item) -> Exchange:
-        return Exchange(
-            donors=tuple(Prompt(question(given, notation)) for notation in donors),
-            recipient=Prompt(question(asked, recipient)),
-            targets=_targets(
-                answer(given, recipient),
-                answer(asked, recipient),
-                [answer(given, notation) for notation in donors],
+    def pair_of(source_item: Item, base_item: Item) -> PatchPair:
+        return PatchPair(
+            sources=tuple(Prompt(question(source_item, notation)) for notation in sources),
+            base=Prompt(question(base_item, base)),
+            answers=_answers(
+                answer(source_item, base),
+                answer(base_item, base),
+                [answer(source_item, notation) for notation in sources],
             ),
-            reference=Prompt(question(given, recipient)),
+            reference=Prompt(question(source_item, base)),
         )
 
     kinds = [kind(item) if kind else "" for item in items]
-    answers = [answer(item, recipient).casefold() for item in items]
-    found = [exchange(items[i], items[j]) for i, j in partners(kinds, answers, seed)]
-    return evenly_spaced([e for e in found if e.targets[TARGETS[-1]]], at_most)
+    in_base = [answer(item, base).casefold() for item in items]
+    pairs = [pair_of(items[i], items[j]) for i, j in partners(kinds, in_base, seed)]
+    return evenly_spaced([p for p in pairs if p.answers[SOURCE_NOTATION_ANSWER]], at_most)
 
 
 def partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterator[tuple[int, int]]:
-    """Each index with the next in a shuffled circle that is of its kind and has another answer.
+    """Pair each index with the next in a shuffled ring that has its kind and another answer.
 
     Args:
         kinds: The kind of each item.
         answers: The answer of each item.
-        seed: Of the circle.
+        seed: Seed of the shuffled ring.
 
     Example:
         >>> list(partners(["a", "a", "b"], ["yes", "no", "no"], seed=0))
         [(0, 1), (1, 0)]
     """
-    circle = np.random.default_rng(seed).permutation(len(kinds))
-    places = np.argsort(circle)
+    ring = np.random.default_rng(seed).permutation(len(kinds))
+    places = np.argsort(ring)
     for index, place in enumerate(places):
-        for other in np.roll(circle, -place):
+        for other in np.roll(ring, -place):
             if kinds[other] == kinds[index] and answers[other] != answers[index]:
                 yield index, int(other)
                 break
 
 
-def patchings(sets: Mapping[str, tuple[Exchange, ...]]) -> Mapping[str, Patching]:
-    """Named sets to be patched at the last position; empty ones are left out."""
-    return {name: Patching(exchanges) for name, exchanges in sets.items() if exchanges}
+def patchings(sets: Mapping[str, tuple[PatchPair, ...]]) -> Mapping[str, Patching]:
+    """Specifications that patch named sets of pairs at the last position, without empty sets.
+
+    Args:
+        sets: Mapping from name to pairs.
+    """
+    return {name: Patching(pairs) for name, pairs in sets.items() if pairs}
 
 
-def _check_route(donors: Sequence[str], recipient: str) -> None:
-    if not donors or recipient in donors:
-        raise SemanticHubError(
-            "exchanges",
-            got=f"from {', '.join(donors) or 'none'} into {recipient}",
-            expected="at least one notation to come from, other than the one to go to",
-            fix="Choose two that differ.",
-        )
-
-
-def _targets(given: str, asked: str, own: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
-    """Words by name; none in the last group where all are spelt like the others."""
-    taken = {given.casefold(), asked.casefold()}
-    left_over = tuple(dict.fromkeys(word for word in own if word.casefold() not in taken))
-    return dict(zip(TARGETS, ((given,), (asked,), left_over), strict=True))
+def _answers(source: str, base: str, in_sources: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """Words by name; the last group is empty where all are spelled like the others."""
+    taken = {source.casefold(), base.casefold()}
+    left_over = tuple(dict.fromkeys(word for word in in_sources if word.casefold() not in taken))
+    return dict(zip(ANSWERS, ((source,), (base,), left_over), strict=True))

@@ -14,7 +14,7 @@ from typing import TypeVar
 import torch
 
 import semantic_hub as sh
-from semantic_hub.interventions.patching.exchange import Exchange, single_positions
+from semantic_hub.interventions.patching.pairs import PatchPair, single_positions
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.prompts.prompt import Prompt
@@ -23,44 +23,44 @@ Result = TypeVar("Result")
 LAYERS, PROMPTS, TARGET = range(1, 9), 100, 5.0
 
 
-def exchanges() -> list[Exchange]:
+def patch_pairs() -> list[PatchPair]:
     """Questions of as many tokens each, from English into English."""
     sums = [p for p in sh.spokes.arithmetic.problems("+") if p.result < 20][:PROMPTS]
     words = [sh.spokes.numbers.number_word(number, "en") for number in range(10)]
     asked = [(Prompt(p.question("en")), words[p.right]) for p in sums]
     others = asked[1:] + asked[:1]
     return [
-        Exchange((donor,), recipient, {"donor": (said,), "other": (words[-1 - words.index(said)],)})
-        for (donor, said), (recipient, _) in zip(asked, others, strict=True)
+        PatchPair((source,), base, {"source": (said,), "other": (words[-1 - words.index(said)],)})
+        for (source, said), (base, _) in zip(asked, others, strict=True)
     ]
 
 
 @torch.inference_mode()
-def by_hand(model, items: list[Exchange], together: bool) -> torch.Tensor:
+def by_hand(model, items: list[PatchPair], together: bool) -> torch.Tensor:
     """Differences of the targets' logits, ``[item layer position]``."""
-    donors = model.to_tokens([item.donors[0].text for item in items])
-    recipients = model.to_tokens([item.recipient.text for item in items])
+    sources = model.to_tokens([item.sources[0].text for item in items])
+    bases = model.to_tokens([item.base.text for item in items])
     names = [layer_hook(layer) for layer in LAYERS]
-    _, cache = model.run_with_cache(donors, names_filter=lambda name: name in names)
-    spelt = [[[s + word for s in ("", " ")] for (word,) in i.targets.values()] for i in items]
+    _, cache = model.run_with_cache(sources, names_filter=lambda name: name in names)
+    spelt = [[[s + word for s in ("", " ")] for (word,) in i.answers.values()] for i in items]
     ids = torch.tensor(
         [[[model.to_tokens(s, prepend_bos=False)[0, -1] for s in g] for g in i] for i in spelt]
     )
     rows = [slice(None)] if together else [slice(i, i + 1) for i in range(len(items))]
-    n_positions = recipients.shape[1] - 1
+    n_positions = bases.shape[1] - 1
     found = torch.empty(len(items), len(LAYERS), n_positions)
     for i, name in enumerate(names):
         for position in range(n_positions):
             for some in rows:
                 hook = partial(overwrite, cache[name][some], position + 1)
-                logits = model.run_with_hooks(recipients[some], fwd_hooks=[(name, hook)])[:, -1]
+                logits = model.run_with_hooks(bases[some], fwd_hooks=[(name, hook)])[:, -1]
                 best = logits[:, None].expand(-1, 2, -1).gather(2, ids[some]).amax(dim=2)
                 found[some, i, position] = best[:, 0] - best[:, 1]
     return found
 
 
-def overwrite(donor: torch.Tensor, position: int, value: torch.Tensor, hook) -> torch.Tensor:
-    value[:, position] = donor[:, position]
+def overwrite(source: torch.Tensor, position: int, value: torch.Tensor, hook) -> torch.Tensor:
+    value[:, position] = source[:, position]
     return value
 
 
@@ -71,16 +71,18 @@ def timed(call: Callable[[], Result]) -> tuple[float, Result]:
 
 
 def main() -> None:
-    model, items = sh.load_model("hub-mini"), exchanges()
-    n_positions = model.to_tokens(items[0].recipient.text).shape[1] - 1
+    model, items = sh.load_model("hub-mini"), patch_pairs()
+    n_positions = model.to_tokens(items[0].base.text).shape[1] - 1
 
     def ours() -> PatchResult:
         places = single_positions(range(n_positions))
-        return sh.patching_sweep(model, items, layers=LAYERS, alignments=places, controls=False)
+        return sh.patching_sweep(model, items, layers=LAYERS, position_maps=places, controls=False)
 
     ours()
     seconds, swept = timed(ours)
-    (own, reference) = (run[:, 0] - run[:, 1] for run in (swept.own, swept.reference))
+    (own, reference) = (
+        run[:, 0] - run[:, 1] for run in (swept.base_log_prob, swept.reference_log_prob)
+    )
     single, alone = timed(lambda: by_hand(model, items[::10], together=False))
     batched, together = timed(lambda: by_hand(model, items, together=True))
     single *= 10

@@ -254,7 +254,7 @@ COLOURS = """() => [getComputedStyle(document.body).backgroundColor,
 
 
 def contrast(one: str, other: str) -> float:
-    """Contrast of two colours by WCAG 2, 1 to 21."""
+    """ActivationContrast of two colours by WCAG 2, 1 to 21."""
     low, high = sorted((luminance(one), luminance(other)))
     return (high + 0.05) / (low + 0.05)
 

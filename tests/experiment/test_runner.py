@@ -150,7 +150,7 @@ def test_interventions_are_run_saved_and_read_back(model, tmp_path: Path) -> Non
     lines: list[str] = []
     found = run(model, Steered(), progress=lines.append, **SETTINGS)
     assert lines[2:] == [f"words: intervention, {name}" for name in ("move", "push", "write")]
-    alone = sh.patching_sweep(model, Steered().interventions()["move"].exchanges)
+    alone = sh.patching_sweep(model, Steered().interventions()["move"].patch_pairs)
     assert torch.equal(found.patching["move"].log_prob, alone.log_prob)
     assert found.steering["push"].directions == ("dog", "placebo")
     assert found.texts["write"].scorers == ("length", "perplexity")

@@ -20,10 +20,10 @@ from semantic_hub.activations.features import injecting_features
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.controls import shuffled_tokens
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Alignment, Exchange
+from semantic_hub.interventions.patching.pairs import PatchPair, PositionMap
 from semantic_hub.interventions.patching.scope import patchscope
 from semantic_hub.interventions.patching.sweep import patching_sweep
-from semantic_hub.interventions.steering.continuations import Continuations
+from semantic_hub.interventions.steering.continuations import Continuations, SteeringOptions
 from semantic_hub.interventions.steering.contrasts import (
     activation_difference,
     mean_difference,
@@ -187,11 +187,11 @@ def lens(model: Any, prompts: list[Any], **options: Any) -> Any:
 
 
 def patched(model: Any, prompts: list[Any]) -> Any:
-    targets = {"donor": ("a",), "own": ("e",)}
+    targets = {"source": ("a",), "own": ("e",)}
     one, two, three, four = prompts
-    exchanges = [Exchange((one,), two, targets), Exchange((three,), four, targets)]
+    patch_pairs = [PatchPair((one,), two, targets), PatchPair((three,), four, targets)]
     return patching_sweep(
-        model, exchanges, controls=False, resampling=Resampling(resamples=10)
+        model, patch_pairs, controls=False, resampling=Resampling(resamples=10)
     ).log_prob
 
 
@@ -212,7 +212,9 @@ def swept(model: Any, prompts: list[Any]) -> Any:
     def says(index: int, text: str) -> str:
         return "success" if "e" in text else "other"
 
-    return steering_sweep(model, prompts, direction(model), [1], [1.0], says).outcome
+    return steering_sweep(
+        model, prompts, direction(model), says, layers=[1], strengths=[1.0]
+    ).outcome
 
 
 READ: dict[str, Callable[[Any, list[Any]], Any]] = {
@@ -314,37 +316,43 @@ def put(encoding: Any, value: torch.Tensor, hook: Any) -> torch.Tensor:
 def test_a_span_for_each_prompt_and_sweeps_of_them(model) -> None:
     prompts = [replace(p, position=-1) if isinstance(p, Prompt) else p for p in MIXED[:2]]
     rows = (SoftPositions(0, rows=(0, -1)), IMAGE)
-    outcome = {"outcome": lambda index, text: "other", "mode": "add"}
     for positions in (IMAGE, rows):
         found = steering_sweep(
-            model, prompts, direction(model), [1], [4.0], positions=positions, **outcome
+            model,
+            prompts,
+            direction(model),
+            lambda index, text: "other",
+            layers=[1],
+            strengths=[4.0],
+            positions=positions,
         )
         assert "SoftPositions" in str(found.manifest["parameters"]["positions"])
     texts = Continuations(model, encode(model, prompts), N_NEW)
-    how = {"positions": rows, "mode": "add"}
-    together = texts.steered([([direction(model)], strength) for strength in (9.0, -9.0)], how)
+    options = SteeringOptions(rows, "add")
+    together = texts.steered([([direction(model)], strength) for strength in (9.0, -9.0)], options)
     for index, positions in enumerate(rows):
         alone = Continuations(model, encode(model, [prompts[index]]), N_NEW)
         for row, strength in enumerate((9.0, -9.0)):
-            how = {"positions": positions, "mode": "add"}
+            options = SteeringOptions(positions, "add")
             assert (
-                alone.steered([([direction(model)], strength)], how)[0][0] == together[row][index]
+                alone.steered([([direction(model)], strength)], options)[0][0]
+                == together[row][index]
             )
 
 
 def test_patching_spans_of_features(model) -> None:
-    """All of the donor's image at layer 0 makes the recipient the donor, if only images differ."""
-    donor, recipient = (
+    """All of the source's image at layer 0 makes the base the source, if only images differ."""
+    source, base = (
         Prompt(f"{before}{SOFT} barks", soft=(features(3, seed),))
         for before, seed in (("", 7), ("", 8))
     )
-    exchange = Exchange((donor,), recipient, {"donor": ("a",), "own": ("e",)})
+    pair = PatchPair((source,), base, {"source": ("a",), "own": ("e",)})
     places = {
-        "all": Alignment(IMAGE, IMAGE, how="one-to-one"),
-        "last row": Alignment(SoftPositions(rows=(-1,)), SoftPositions(rows=(-1,))),
+        "all": PositionMap(IMAGE, IMAGE, mode="one-to-one"),
+        "last row": PositionMap(SoftPositions(rows=(-1,)), SoftPositions(rows=(-1,))),
     }
-    found = patching_sweep(model, [exchange], alignments=places, layers=[0], controls=False)
-    effect = found.effect().value[0]
+    found = patching_sweep(model, [pair], position_maps=places, layers=[0], controls=False)
+    effect = found.normalized_logit_diff().value[0]
     torch.testing.assert_close(effect[0], torch.ones(()).to(effect), atol=1e-4, rtol=0)
     assert abs(float(effect[1]) - 1) > 1e-3
 
@@ -411,7 +419,7 @@ def test_features_in_words(model) -> None:
     assert top_tokens(model, [MIXED[0]], k=1).prompts == (f"The dog {SOFT} barks.",)
     [text] = generate_texts(model, [MIXED[1]], Sampling(max_new_tokens=2, seeds=(0,)))
     assert text.prompt_text == f"{SOFT}cat"
-    assert "3 × 32" in activation_difference(model, MIXED[0], "cat", 1).made
+    assert "3 × 32" in activation_difference(model, MIXED[0], "cat", 1).description
 
 
 def test_a_cut_inside_a_span(model) -> None:
@@ -507,9 +515,9 @@ def test_longer_than_the_context(model) -> None:
 
 
 def test_alignment_and_steering_without_features(model) -> None:
-    exchange = Exchange((Prompt("cat"),), Prompt("dog"), {"a": ("a",), "b": ("e",)})
+    pair = PatchPair((Prompt("cat"),), Prompt("dog"), {"a": ("a",), "b": ("e",)})
     with pytest.raises(SemanticHubError, match="0 spans of features"):
-        patching_sweep(model, [exchange], alignments={"image": Alignment(IMAGE, IMAGE)})
+        patching_sweep(model, [pair], position_maps={"image": PositionMap(IMAGE, IMAGE)})
     with (
         pytest.raises(SemanticHubError, match="0 spans of features"),
         steer(model, direction(model), positions=IMAGE),

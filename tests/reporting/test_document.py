@@ -12,7 +12,7 @@ from small_spokes import SETTINGS, Told, Words
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Answers, Contrast, Steering
+from semantic_hub.interventions.spec import ActivationContrast, AnswerSteering
 from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.document import Report, report
@@ -239,11 +239,9 @@ class Answered(Words):
 
     def interventions(self):
         prompts = tuple(map(sh.Prompt, ("the dog", "the cat and")))
-        contrast = {"towards": Contrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))}
-        steering = Steering(
-            prompts, contrast, outcome=lambda i, text: "other", strengths=(1.0, 8.0)
-        )
-        return {"dog or cat": Answers(steering, ("dog", "cat"))}
+        contrast = {"towards": ActivationContrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))}
+        steering = AnswerSteering(prompts, contrast, ("dog", "cat"), strengths=(1.0, 8.0))
+        return {"dog or cat": steering}
 
 
 def test_answers_are_shown_where_they_move_most(model) -> None:

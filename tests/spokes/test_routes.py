@@ -1,4 +1,4 @@
-"""Exchanges between two notations: who is whose partner, and which targets they compare."""
+"""Patch pairs between two notations: who is whose partner, and which answers they compare."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ import pytest
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.prompt import Prompt
-from semantic_hub.spokes.routes import Route, averaged, circle, patchings, swap
+from semantic_hub.spokes.routes import Route, averaged_routes, make_pairs, patchings, ring_routes
 from semantic_hub.spokes.sampling import evenly_spaced
 
 WORDS = {
@@ -16,42 +16,42 @@ WORDS = {
 }
 
 
-def swapped(items, donors, recipient, **options):
-    return swap(
-        items, donors, recipient, lambda i, n: f"{n}: {i}", lambda i, n: WORDS[i][n], **options
+def swapped(items, sources, base, **options):
+    return make_pairs(
+        items, sources, base, lambda i, n: f"{n}: {i}", lambda i, n: WORDS[i][n], **options
     )
 
 
-def test_one_exchange_by_hand() -> None:
+def test_one_pair_by_hand() -> None:
     first, second = swapped(["dog", "cat"], ("es",), "fr")
-    assert first.donors == (Prompt("es: dog"),)
-    assert first.recipient == Prompt("fr: cat")
+    assert first.sources == (Prompt("es: dog"),)
+    assert first.base == Prompt("fr: cat")
     assert first.reference == Prompt("fr: dog")
-    assert first.targets == {
-        "donor": ("chien",),
-        "recipient": ("chat",),
-        "donor's notation": ("perro",),
+    assert first.answers == {
+        "source": ("chien",),
+        "base": ("chat",),
+        "source's notation": ("perro",),
     }
-    assert second.recipient == Prompt("fr: dog")
+    assert second.base == Prompt("fr: dog")
 
 
-def test_a_target_that_is_spelt_like_another_leaves_its_exchange_out() -> None:
+def test_an_answer_that_is_spelled_like_another_leaves_its_pair_out() -> None:
     found = swapped(["dog", "cat", "taxi"], ("es",), "fr")
-    assert [e.donors[0].text for e in found] == ["es: dog", "es: cat"]
+    assert [e.sources[0].text for e in found] == ["es: dog", "es: cat"]
 
 
-def test_averaged_donors_keep_the_words_that_are_their_own() -> None:
+def test_averaged_sources_keep_the_words_that_are_their_own() -> None:
     words = WORDS | {"bus": {"en": "bus", "es": "autobús", "fr": "bus"}}
-    found = swap(
+    found = make_pairs(
         ["bus", "dog"], ("en", "es"), "fr", lambda i, n: f"{n}: {i}", lambda i, n: words[i][n]
     )
-    assert [p.text for p in found[0].donors] == ["en: bus", "es: bus"]
-    assert found[0].targets["donor's notation"] == ("autobús",)
+    assert [p.text for p in found[0].sources] == ["en: bus", "es: bus"]
+    assert found[0].answers["source's notation"] == ("autobús",)
 
 
 def test_partners_have_another_answer_and_are_of_one_kind() -> None:
     items = list(range(200))
-    found = swap(
+    found = make_pairs(
         items,
         ("x",),
         "y",
@@ -60,8 +60,8 @@ def test_partners_have_another_answer_and_are_of_one_kind() -> None:
         kind=lambda item: str(item % 2),
         at_most=200,
     )
-    pairs = [(int(e.donors[0].text or ""), int(e.recipient.text or "")) for e in found]
-    assert [donor for donor, _ in pairs] == items
+    pairs = [(int(e.sources[0].text or ""), int(e.base.text or "")) for e in found]
+    assert [source for source, _ in pairs] == items
     assert all(a % 7 != b % 7 and a % 2 == b % 2 for a, b in pairs)
     assert max(Counter(b for _, b in pairs).values()) <= 4
 
@@ -70,8 +70,8 @@ def test_the_seed_decides_who_goes_into_whom() -> None:
     items = [f"{number}" for number in range(50)]
     first, again, other = (
         [
-            e.recipient.text
-            for e in swap(items, ("x",), "y", lambda i, n: i, lambda i, n: n + i, seed=s)
+            e.base.text
+            for e in make_pairs(items, ("x",), "y", lambda i, n: i, lambda i, n: n + i, seed=s)
         ]
         for s in (0, 0, 1)
     )
@@ -86,10 +86,13 @@ def test_items_without_a_partner_are_left_out() -> None:
 
 
 def test_routes() -> None:
-    assert [route.name for route in circle(("a", "b"))] == ["a -> b", "b -> a"]
-    assert averaged(("a", "b"), ("a", "b", "c")) == [Route(("b", "c"), "a"), Route(("a", "c"), "b")]
-    assert averaged(("a",), ("a", "b")) == []
-    assert averaged(("a",), ("a", "b", "c"))[0].name == "all -> a"
+    assert [route.name for route in ring_routes(("a", "b"))] == ["a -> b", "b -> a"]
+    assert averaged_routes(("a", "b"), ("a", "b", "c")) == [
+        Route(("b", "c"), "a"),
+        Route(("a", "c"), "b"),
+    ]
+    assert averaged_routes(("a",), ("a", "b")) == []
+    assert averaged_routes(("a",), ("a", "b", "c"))[0].name == "all -> a"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +106,7 @@ def test_evenly_spaced(n: int, at_most: int, places: list) -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: swapped(["dog", "cat"], ("fr",), "fr"), "exchanges: got from fr into fr"),
+        (lambda: swapped(["dog", "cat"], ("fr",), "fr"), "patch_pairs: got from fr into fr"),
         (lambda: swapped(["dog", "cat"], (), "fr"), "got from none into fr"),
         (lambda: swapped(["dog", "cat"], ("es",), "fr", at_most=0), "got at_most=0"),
     ],

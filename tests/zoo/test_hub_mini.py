@@ -230,6 +230,6 @@ def test_a_picture_in_the_place_of_another_is_answered(hub_mini) -> None:
     assert isinstance(spokes, SensingSpokes)
     task = spokes.vision.interventions()["picture -> picture, halves"]
     found = intervene(hub_mini, task, resampling=Resampling(resamples=20))
-    placebo = found.controls["placebo"].says("donor")
-    assert (found.says("donor").low[:3, 0] > placebo.high[:3, 0]).all()
-    assert (found.says("donor").high[-1:, 0] < 0.1).all()
+    placebo = found.controls["placebo"].top1_share("source")
+    assert (found.top1_share("source").low[:3, 0] > placebo.high[:3, 0]).all()
+    assert (found.top1_share("source").high[-1:, 0] < 0.1).all()

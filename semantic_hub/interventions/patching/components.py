@@ -1,4 +1,4 @@
-"""The parts of the residual stream that can be patched: where they are, and whether they add up."""
+"""Components that can be patched: their hooks, and a test that they add up to the stream."""
 
 import weakref
 from typing import Any, Literal, get_args
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrite, Overwrites, capture
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.protocol import HookedModel, first_parameter
 from semantic_hub.prompts.prompt import Encoding
@@ -16,14 +16,20 @@ from semantic_hub.prompts.prompt import Encoding
 Component = Literal["resid", "attn", "mlp", "head"]
 """The residual stream, what attention or the MLP adds to it, or one head's share of attention."""
 
-_PROBE = 6
-_TOLERANCE = 0.02  # of what a block adds; a wrong identity is off by about as much as that
+_N_PROBE_TOKENS = 6
+_TOLERANCE = 0.02
+"""Largest error, as a share of what a block adds; a wrong hook is off by about all of that."""
 
-_sound: "weakref.WeakKeyDictionary[Any, set[str]]" = weakref.WeakKeyDictionary()
+_checked: "weakref.WeakKeyDictionary[Any, set[str]]" = weakref.WeakKeyDictionary()
+"""Components of each model that were tested and add up."""
 
 
 def component_hook(component: Component, layer: int) -> str:
-    """The hook of a component; the attention, MLP and heads of layer k are those of block k.
+    """Name of a component's hook; attention, MLP and heads of layer k are those of block k.
+
+    Args:
+        component: The component.
+        layer: 0 (``"resid"`` alone) to n_layers.
 
     Example:
         >>> component_hook("resid", 3), component_hook("attn", 3)
@@ -36,7 +42,7 @@ def component_hook(component: Component, layer: int) -> str:
 
 
 def check_component(model: HookedModel, component: Component) -> Component:
-    """The component itself, if this model's hooks hold what it stands for.
+    """Raise unless this model's hooks hold what a component stands for; return the component.
 
     On some architectures a hook of that name is not what the block adds to the stream (it comes
     before a norm or a factor, or includes the stream itself). So the identity is tested on a few
@@ -46,32 +52,30 @@ def check_component(model: HookedModel, component: Component) -> Component:
     - ``"head"``: this, and where all heads' outputs are set to 0, the attention's output is the
       same at all positions (its bias).
 
+    Args:
+        model: The model.
+        component: The component.
+
     Raises:
         SemanticHubError: Another component, or hooks that do not add up.
     """
-    known = get_args(Component)
-    if component not in known:
-        raise SemanticHubError(
-            "patch",
-            got=f"component={component!r}",
-            expected=f"one of {', '.join(map(repr, known))}",
-            fix='Leave it at "resid".',
-        )
-    if component != "resid" and component not in _sound.setdefault(model, set()):
+    check_choice("patch", "component", component, get_args(Component))
+    if component != "resid" and component not in _checked.setdefault(model, set()):
         _check_sums(model)
         if component == "head":
             _check_heads(model)
-        _sound[model].add(component)
+        _checked[model].add(component)
     return component
 
 
 def _check_sums(model: HookedModel) -> None:
+    """Raise unless stream before + attention + MLP = stream after, in every block."""
     names: tuple[Component, ...] = ("attn",) if model.cfg.attn_only else ("attn", "mlp")
-    found = _probe(model, ("resid", *names))
+    activations = _probe(model, ("resid", *names))
     for layer in range(1, model.cfg.n_layers + 1):
-        after = found[layer_hook(layer)]
-        added = after - found[layer_hook(layer - 1)]
-        gap = added - sum(found[component_hook(name, layer)] for name in names)
+        after = activations[layer_hook(layer)]
+        added = after - activations[layer_hook(layer - 1)]
+        gap = added - sum(activations[component_hook(name, layer)] for name in names)
         largest, step = added.abs().amax(dim=-1), torch.finfo(first_parameter(model).dtype).eps
         allowed = _TOLERANCE * largest + 8 * step * after.abs().amax(dim=-1)
         if (gap.abs().amax(dim=-1) > allowed).any():
@@ -82,13 +86,14 @@ def _check_sums(model: HookedModel) -> None:
 
 
 def _check_heads(model: HookedModel) -> None:
-    shape = (_PROBE, model.cfg.n_heads, model.cfg.d_head)
-    nothing = Overwrite(tuple(range(_PROBE)), torch.zeros(shape))
+    """Raise unless attention without its heads gives the same at all positions."""
+    shape = (_N_PROBE_TOKENS, model.cfg.n_heads, model.cfg.d_head)
+    nothing = Overwrite(tuple(range(_N_PROBE_TOKENS)), torch.zeros(shape))
     layers = range(1, model.cfg.n_layers + 1)
     silenced = {component_hook("head", layer): lambda prompt: nothing for layer in layers}
-    found = _probe(model, ("attn",), silenced)
+    outputs = _probe(model, ("attn",), silenced)
     for layer in layers:
-        output = found[component_hook("attn", layer)]
+        output = outputs[component_hook("attn", layer)]
         gap, size = (output - output[:1]).abs().max(), output.abs().max()
         if gap > _TOLERANCE * size:
             raise _unsound(
@@ -100,24 +105,34 @@ def _probe(
     model: HookedModel, components: tuple[Component, ...], overwrites: Overwrites | None = None
 ) -> dict[str, Float[Tensor, "position ..."]]:
     """Activations of all layers on a few different tokens."""
-    n_layers, found = model.cfg.n_layers, {}
+    n_layers = model.cfg.n_layers
+    activations: dict[str, Tensor] = {}
     hooks = [component_hook(c, k) for c in components for k in range(c != "resid", n_layers + 1)]
-    tokens = tuple(i * (model.cfg.d_vocab - 1) // (_PROBE - 1) for i in range(_PROBE))
-    encoding = Encoding(tokens, slice(0, _PROBE))
+    tokens = tuple(
+        i * (model.cfg.d_vocab - 1) // (_N_PROBE_TOKENS - 1) for i in range(_N_PROBE_TOKENS)
+    )
+    encoding = Encoding(tokens, slice(0, _N_PROBE_TOKENS))
 
     def keep(captured: Captured) -> None:
-        found.update({name: value.cpu() for name, value in captured.values.items()})
+        activations.update({name: value.cpu() for name, value in captured.values.items()})
 
     capture(
-        model, [encoding], [range(_PROBE)], hooks, keep, last_layer=n_layers, overwrites=overwrites
+        model,
+        [encoding],
+        [range(_N_PROBE_TOKENS)],
+        hooks,
+        keep,
+        last_layer=n_layers,
+        overwrites=overwrites,
     )
-    missing = [name for name in hooks if name not in found]
+    missing = [name for name in hooks if name not in activations]
     if missing:
         raise _unsound(f"no hook {missing[0]}")
-    return found
+    return activations
 
 
 def _unsound(got: str) -> SemanticHubError:
+    """Error for a model whose hooks do not add up."""
     return SemanticHubError(
         "patch",
         got=got,

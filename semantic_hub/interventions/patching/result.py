@@ -1,15 +1,23 @@
-"""What patching found: how far the patched runs went from the recipient's to the reference's."""
+"""Result of patching: how far patched runs moved from the base towards the reference."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.results import Result
+from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.results import Counts, EffectCurve, Result
+from semantic_hub.statistics.margins import (
+    NO_CONTROLS,
+    NO_MIDDLE,
+    CellMargins,
+    middle_cells,
+    share_margins,
+)
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, ratio_summary, share_summary
 
@@ -17,155 +25,179 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
+LOGIT_DIFF, TOP1 = "normalized_logit_diff", "top1"
+"""The two measures of a patch, as frames and figures name them."""
+
+PATCHED = "patched"
+"""Row of a frame that is no control."""
+
+_SMALLEST_DISTANCE = 1e-6
+"""References that differ from their bases by less give no scale."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PatchResult(Result):
-    """Target words after each patch, one row for each exchange; see `exchanges.Exchange`.
+    """Answers after each patch, one row for each patch pair; see `PatchPair`.
 
     Args:
         component: What was patched: ``"resid"``, ``"attn"``, ``"mlp"`` or ``"head"``.
-        from_layer_on: Whether all layers from the one named on were patched, or it alone.
+        all_later_layers: Whether all layers from each on were patched, or it alone.
+        n_layers: Number of the model's blocks.
         layers: The layers; 0 is the embedding, k the stream after (or the component of) block k.
-        places: Names of the alignments, with the head where heads were patched.
-        targets: Names of the groups of target words.
-        kept: Index of each row's exchange in the list that was given.
-        dropped: Number of exchanges whose targets could not be scored, by reason.
-        log_prob: Log-probability of each target's likeliest token in each patched run.
+        places: Names of the position maps, with the head where heads were patched.
+        answers: Names of the groups of answers.
+        effect_answer: The answer that an effect makes the most likely one: the source's concept in
+            the base's terms.
+        kept: Index of each row's patch pair in the list that was given.
+        dropped: Number of patch pairs whose answers could not be scored, by reason.
+        log_prob: Log-probability of each answer's likeliest token in each patched run.
         rank: That token's rank in the vocabulary, 1 is the top.
-        own: Log-probabilities of the targets in the recipient's own run.
-        reference: The same in the run that counts as 1.
+        base_log_prob: Log-probabilities of the answers in the unpatched base.
+        reference_log_prob: The same in the run that counts as 1.
         resampling: Resamples, coverage and seed of the intervals.
-        controls: The same exchanges with other activations moved, by name: ``"placebo"``, random
-            ones of the donor's norm, and ``"another donor"``, those of another exchange's donor.
+        controls: The same bases with other activations patched in, by name: ``"placebo"``, random
+            ones of the same norm, and ``"another source"``, those of another pair's source.
         manifest: Where the numbers come from.
     """
 
-    coordinates = {"item": "kept", "layer": "layers", "place": "places", "target": "targets"}
+    kind = "patching"
+    family = "causal"
+    coordinates = {"item": "kept", "layer": "layers", "place": "places", "answer": "answers"}
 
     component: str
-    from_layer_on: bool
+    all_later_layers: bool
+    n_layers: int
     layers: tuple[int, ...]
     places: tuple[str, ...]
-    targets: tuple[str, ...]
+    answers: tuple[str, ...]
+    effect_answer: str
     kept: tuple[int, ...]
     dropped: Mapping[str, int]
-    log_prob: Float[Tensor, "item layer place target"] = field(metadata={"unit": "nat"})
-    rank: Int[Tensor, "item layer place target"] = field(metadata={"unit": "1 = top"})
-    own: Float[Tensor, "item target"] = field(metadata={"unit": "nat"})
-    reference: Float[Tensor, "item target"] = field(metadata={"unit": "nat"})
+    log_prob: Float[Tensor, "item layer place answer"] = field(metadata={"unit": "nat"})
+    rank: Int[Tensor, "item layer place answer"] = field(metadata={"unit": "1 = top"})
+    base_log_prob: Float[Tensor, "item answer"] = field(metadata={"unit": "nat"})
+    reference_log_prob: Float[Tensor, "item answer"] = field(metadata={"unit": "nat"})
     resampling: Resampling = Resampling()
     controls: Mapping[str, "PatchResult"] = field(default_factory=dict)
 
-    @property
-    def item_effect(self) -> Float[Tensor, "item layer place"]:
-        """Effect in each exchange by itself: infinite or NaN where reference and recipient agree.
+    def normalized_logit_diff(self) -> Summary:
+        """Normalized logit difference over all patch pairs: 0 is the base, 1 the reference.
 
-        `effect` is their mean, weighted by how far reference and recipient are apart.
-        """
-        return self._moved / self._distance[:, None, None]
-
-    def effect(self) -> Summary:
-        """Normalised logit difference over all exchanges: 0 is the recipient's run, 1 a reference.
-
-        ``mean_i (D_patched − D_recipient) / mean_i (D_reference − D_recipient)``, with D the logit
-        of the first target minus that of the second.
+        ``mean_i (D_patched − D_base) / mean_i (D_reference − D_base)``, with D the logit of the
+        first answer minus that of the second.
 
         Returns:
-            ``[layer place]``, with a bootstrap interval over exchanges.
+            ``[layer place]``, with a bootstrap interval over patch pairs.
 
         Raises:
-            SemanticHubError: Reference and recipient do not differ.
+            SemanticHubError: References and bases do not differ.
         """
-        distance = self._distance
-        if distance.mean().abs() < _SAME:
+        base = _logit_diff(self.base_log_prob)
+        distance = _logit_diff(self.reference_log_prob) - base
+        if distance.mean().abs() < _SMALLEST_DISTANCE:
             raise SemanticHubError(
-                "PatchResult.effect",
-                got="references whose logit difference is that of the recipients",
-                expected="a reference that prefers the first target more than the recipient does",
-                fix="Name as reference a run that says the first target.",
+                "PatchResult.normalized_logit_diff",
+                got="references whose logit difference is that of the bases",
+                expected="a reference that prefers the first answer more than the base does",
+                fix="Name as reference a run that gives the first answer.",
             )
-        moved = self._moved
+        moved = _logit_diff(self.log_prob) - base[:, None, None]
         return ratio_summary(
-            moved,
-            distance[:, None, None].expand_as(moved),
-            resampling=self.resampling,
+            moved, distance[:, None, None].expand_as(moved), resampling=self.resampling
         )
 
-    def says(self, target: str) -> Summary:
-        """Share of exchanges whose likeliest next token is this target's, 0 to 1.
+    def top1_share(self, answer: str) -> Summary:
+        """Share of patch pairs whose likeliest next token is this answer's, 0 to 1.
 
         Args:
-            target: Name of a group of words.
+            answer: Name of a group of answers.
 
         Returns:
             ``[layer place]``, with Wilson's interval.
 
         Raises:
-            SemanticHubError: No target of that name.
+            SemanticHubError: No answer of that name.
         """
-        if target not in self.targets:
-            raise SemanticHubError(
-                "PatchResult.says",
-                got=f"the target {target!r}",
-                expected=f"one of {', '.join(map(repr, self.targets))}",
-                fix="Name one of these.",
-            )
-        return share_summary(
-            self.rank[..., self.targets.index(target)] == 1, self.resampling.confidence
-        )
+        column = check_choice("PatchResult.top1_share", "answer", answer, self.answers)
+        return share_summary(self.rank[..., column] == 1, self.resampling.confidence)
+
+    def effect_curve(self) -> EffectCurve:
+        """Share of runs whose top token is the effect answer, at the first place."""
+        share = self.top1_share(self.effect_answer)
+        summary = Summary(value=share.value[:, 0], low=share.low[:, 0], high=share.high[:, 0])
+        unit = f"share of patch pairs: top token is {self.effect_answer}"
+        return EffectCurve(self.layers, summary, len(self.kept), unit)
+
+    def cell_margins(self, resampling: Resampling) -> CellMargins:
+        """Share of runs with the effect answer on top, less the largest share of the controls.
+
+        A cell is a layer and a place.
+
+        Args:
+            resampling: Resamples over patch pairs, and coverage and seed of the intervals.
+        """
+        where = self.places if len(self.places) > 1 else ("",)
+        cells, rows = middle_cells(self.layers, self.n_layers, where)
+        unit = "share of patch pairs"
+        if not self.controls or not cells:
+            return CellMargins.none(unit, NO_CONTROLS if cells else NO_MIDDLE)
+        controls = {name: control._is_top(rows) for name, control in self.controls.items()}
+        return share_margins(cells, self._is_top(rows), controls, unit, resampling)
+
+    def best_cell(self) -> tuple[int, int]:
+        """Layer at which the effect answer is on top most often, at the first place."""
+        return int(self.top1_share(self.effect_answer).value[:, 0].argmax()), 0
+
+    def counts(self) -> Counts:
+        """Patch pairs that were measured, and those that were dropped by reason."""
+        return Counts(len(self.kept), self.dropped)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Effect and shares as a tidy frame, the controls' too.
+        """Logit differences and shares as a tidy frame, the controls' too.
 
         Returns:
-            Columns ``row measure layer place target value low high n``. ``row`` is ``patched`` or a
-            control's name; ``measure`` is ``effect`` (``target`` is empty) or ``says``.
+            Columns ``row measure layer place answer value low high n``. ``row`` is ``patched`` or a
+            control's name; ``measure`` is ``normalized_logit_diff`` (``answer`` is empty) or
+            ``top1``.
         """
         import pandas as pd
 
-        rows = {"patched": self, **self.controls}
+        rows = {PATCHED: self, **self.controls}
         return pd.DataFrame([cell for row, result in rows.items() for cell in result._cells(row)])
 
-    def figure(self, measure: str = "effect", *, target: str | None = None) -> "go.Figure":
-        """One measure over layers, or over layers and places; see `semantic_hub.interventions.patching.figures`.
+    def figure(self, measure: str = LOGIT_DIFF, *, answer: str | None = None) -> "go.Figure":
+        """One measure over layers, or over layers and places.
+
+        See `semantic_hub.interventions.patching.figures`.
 
         Args:
-            measure: ``"effect"`` or ``"says"``.
-            target: Whose share is shown, for ``"says"``; None for the first.
+            measure: ``"normalized_logit_diff"`` or ``"top1"``.
+            answer: Whose share is shown, for ``"top1"``; None for the effect's.
 
         Raises:
-            SemanticHubError: No such measure or target.
+            SemanticHubError: No such measure or answer.
         """
         from semantic_hub.interventions.patching.figures import patch_curves, patch_map
 
-        self.says(target or self.targets[0])
-        if measure not in ("effect", "says"):
-            raise SemanticHubError(
-                "PatchResult.figure",
-                got=f"measure={measure!r}",
-                expected='"effect" or "says"',
-                fix='Leave it out for "effect".',
-            )
+        chosen = self.effect_answer if answer is None else answer
+        check_choice("PatchResult.figure", "answer", chosen, self.answers)
+        check_choice("PatchResult.figure", "measure", measure, (LOGIT_DIFF, TOP1))
         frame = self.to_frame()
         frame = frame.loc[frame["measure"] == measure]
-        if measure == "says":
-            frame = frame.loc[frame["target"] == (target or self.targets[0])]
+        if measure == TOP1:
+            frame = frame.loc[frame["answer"] == chosen]
         return (patch_curves if len(self.places) == 1 else patch_map)(frame)
 
-    @property
-    def _moved(self) -> Float[Tensor, "item layer place"]:
-        """D_patched − D_recipient."""
-        return _difference(self.log_prob) - _difference(self.own)[:, None, None]
-
-    @property
-    def _distance(self) -> Float[Tensor, " item"]:
-        """D_reference − D_recipient."""
-        return _difference(self.reference) - _difference(self.own)
+    def _is_top(self, rows: Sequence[int]) -> Float[Tensor, "item cell"]:
+        """1 where the effect answer is on top, at some of the layers."""
+        rank = self.rank[:, list(rows), :, self.answers.index(self.effect_answer)]
+        return rearrange((rank == 1).double(), "item layer place -> item (layer place)")
 
     def _cells(self, row: str) -> Iterator[dict[str, Any]]:
-        summaries = [("effect", "", self.effect())]
-        summaries += [("says", target, self.says(target)) for target in self.targets]
-        for measure, target, summary in summaries:
+        """Rows of the frame, without the controls."""
+        summaries = [(LOGIT_DIFF, "", self.normalized_logit_diff())]
+        summaries += [(TOP1, answer, self.top1_share(answer)) for answer in self.answers]
+        for measure, answer, summary in summaries:
             for i, layer in enumerate(self.layers):
                 for j, place in enumerate(self.places):
                     yield {
@@ -173,7 +205,7 @@ class PatchResult(Result):
                         "measure": measure,
                         "layer": layer,
                         "place": place,
-                        "target": target,
+                        "answer": answer,
                         "value": summary.value[i, j].item(),
                         "low": summary.low[i, j].item(),
                         "high": summary.high[i, j].item(),
@@ -181,10 +213,7 @@ class PatchResult(Result):
                     }
 
 
-_SAME = 1e-6
-
-
-def _difference(log_prob: Float[Tensor, "... target"]) -> Float[Tensor, "..."]:
-    """D: the first target's logit minus the second's, in double precision."""
+def _logit_diff(log_prob: Float[Tensor, "... answer"]) -> Float[Tensor, "..."]:
+    """Logit of the first answer minus that of the second, in double precision."""
     first, second = torch.unbind(log_prob[..., :2].double(), dim=-1)
     return first - second

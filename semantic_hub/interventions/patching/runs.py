@@ -1,4 +1,4 @@
-"""The forward passes of a patching sweep: each row is one recipient with one patch of its own."""
+"""Forward passes of a patching sweep: each row of a batch is one base prompt with one patch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from torch import Tensor
 from semantic_hub.activations.captures import Overwrite, Overwrites
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.interventions.patching.components import Component, component_hook
-from semantic_hub.interventions.patching.donors import Transplant
-from semantic_hub.interventions.patching.exchange import Exchange
+from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.patching.sources import PatchGrid
 from semantic_hub.lenses.projection import score
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt
 
 Scores = tuple[
-    Float[Tensor, "item cell target"],
-    Int[Tensor, "item cell target"],
+    Float[Tensor, "item cell answer"],
+    Int[Tensor, "item cell answer"],
 ]
-"""Log-probability and rank of each target."""
+"""Log-probability and rank of each answer."""
 
 
 class _Row(NamedTuple):
@@ -32,93 +32,94 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PatchRuns:
-    """One set of recipients, to be run with whatever is transplanted into them.
+    """Base prompts that can be run with any patches.
 
     Args:
         model: The model.
-        exchanges: The recipients and references.
-        tokens: Token ids of the targets, as ``tokens[exchange][target]``.
+        pairs: Bases and references.
+        tokens: Token ids of the answers, as ``tokens[pair][answer]``.
         component: What is overwritten.
-        layers: The layers that rows are for.
-        reached: The layers that transplants hold, in the order that they hold them.
-        heads: The heads that rows are for; a single None where whole activations are overwritten.
-        from_layer_on: Whether a row overwrites all reached layers from its own on.
+        layers: Layers that rows are for.
+        patched_layers: Layers that the patches hold, in the order in which they hold them.
+        heads: Heads that rows are for; a single None where whole activations are overwritten.
+        all_later_layers: Whether a row overwrites all patched layers from its own on.
         batch_size: Rows per forward pass.
     """
 
     model: HookedModel
-    exchanges: Sequence[Exchange]
+    pairs: Sequence[PatchPair]
     tokens: Sequence[Sequence[Sequence[int]]]
     component: Component
     layers: Sequence[int]
-    reached: Sequence[int]
+    patched_layers: Sequence[int]
     heads: Sequence[int | None]
-    from_layer_on: bool
+    all_later_layers: bool
     batch_size: int | Literal["auto"]
 
-    def unpatched(self) -> tuple[Float[Tensor, "item target"], Float[Tensor, "item target"]]:
-        """Log-probabilities of the targets in the recipients' own runs, and in the references'."""
-        runs = [[e.recipient, e.reference or e.donors[0]] for e in self.exchanges]
-        states = self._final_states([prompt for both in runs for prompt in both])
+    def unpatched(self) -> tuple[Float[Tensor, "item answer"], Float[Tensor, "item answer"]]:
+        """Log-probabilities of the answers in the unpatched bases, and in the references."""
+        prompts = [[pair.base, pair.reference or pair.sources[0]] for pair in self.pairs]
+        states = self._final_states([prompt for both in prompts for prompt in both])
         log_prob, _ = self._scores(states)
         return log_prob[:, 0], log_prob[:, 1]
 
     def patched(
-        self, given: Sequence[Sequence[Transplant]]
-    ) -> tuple[Float[Tensor, "item layer place target"], Int[Tensor, "item layer place target"]]:
-        """Run every exchange with every patch.
+        self, patches: PatchGrid
+    ) -> tuple[Float[Tensor, "item layer place answer"], Int[Tensor, "item layer place answer"]]:
+        """Run every base with every patch.
 
         Args:
-            given: What goes into it, ``[exchange][alignment]``.
+            patches: What goes into it, ``[pair][position map]``.
 
         Returns:
-            Log-probability and rank of each target; ``place`` runs over alignments, and over heads
-            within each.
+            Log-probability and rank of each answer; ``place`` runs over position maps, and over
+            heads within each.
         """
         rows = [
             _Row(item, layer, place, head)
-            for item, of_item in enumerate(given)
+            for item, of_item in enumerate(patches)
             for layer in self.layers
             for place in range(len(of_item))
             for head in self.heads
         ]
         overwrites = {
-            component_hook(self.component, layer): self._overwrite(given, rows, layer)
-            for layer in self.reached
+            component_hook(self.component, layer): self._overwrite(patches, rows, layer)
+            for layer in self.patched_layers
         }
-        recipients = [self.exchanges[row.item].recipient for row in rows]
-        log_prob, rank = self._scores(self._final_states(recipients, overwrites))
-        shape = (len(given), len(self.layers), -1, log_prob.shape[-1])
+        bases = [self.pairs[row.item].base for row in rows]
+        log_prob, rank = self._scores(self._final_states(bases, overwrites))
+        shape = (len(patches), len(self.layers), -1, log_prob.shape[-1])
         return log_prob.reshape(shape), rank.reshape(shape)
 
     def _overwrite(
-        self, given: Sequence[Sequence[Transplant]], rows: Sequence[_Row], layer: int
+        self, patches: PatchGrid, rows: Sequence[_Row], layer: int
     ) -> Callable[[int], Overwrite | None]:
-        """What is overwritten at a layer in the row of an index."""
-        index = list(self.reached).index(layer)
+        """Function from a row's index to what is overwritten in it at a layer."""
+        index = list(self.patched_layers).index(layer)
 
-        def of(number: int) -> Overwrite | None:
-            row = rows[number]
-            if row.layer != layer and not (self.from_layer_on and row.layer < layer):
+        def overwrite_of(row_index: int) -> Overwrite | None:
+            row = rows[row_index]
+            if row.layer != layer and not (self.all_later_layers and row.layer < layer):
                 return None
-            transplant = given[row.item][row.place]
-            values = transplant.values[:, index]
+            patch = patches[row.item][row.place]
+            values = patch.values[:, index]
             chosen = values if row.head is None else values[:, row.head]
-            return Overwrite(transplant.positions, chosen, row.head)
+            return Overwrite(patch.positions, chosen, row.head)
 
-        return of
+        return overwrite_of
 
     def _final_states(
         self, prompts: Sequence[Prompt], overwrites: Overwrites | None = None
     ) -> Float[Tensor, "row d_model"]:
-        """The last layer where the next word is read."""
+        """States of the last layer at the position where the next word is read."""
         last = [self.model.cfg.n_layers]
         return residual_stream(
             self.model, prompts, layers=last, batch_size=self.batch_size, overwrites=overwrites
         )[:, 0]
 
     def _scores(self, states: Float[Tensor, "row d_model"]) -> Scores:
-        cells = len(states) // len(self.exchanges)
+        """Log-probabilities and ranks of the answers, item by item."""
+        cells = len(states) // len(self.pairs)
         layers = [self.model.cfg.n_layers] * cells
-        by_item = states.reshape(len(self.exchanges), cells, -1)
+        by_item = states.reshape(len(self.pairs), cells, -1)
         return score(self.model, by_item, layers, self.tokens)

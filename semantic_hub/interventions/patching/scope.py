@@ -1,4 +1,4 @@
-"""A state of one run put into another prompt, and what the rest of the model makes of it.
+"""Patchscopes: decode a state by putting it into an identity prompt.
 
 Source: Ghandeharioun et al. 2024, Patchscopes, arXiv 2401.06102.
 """
@@ -18,21 +18,21 @@ from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
 from semantic_hub.results import manifest
 
 IDENTITY_PROMPT = "cat -> cat\n1135 -> 1135\nhello -> hello\n?"
-"""Few-shot repetition: the state at its last token is what is to be repeated."""
+"""Few-shot repetition: the model repeats the state at the last token."""
 
 
 def patchscope(
     model: HookedModel,
-    donors: Sequence[PromptLike],
+    sources: Sequence[PromptLike],
     *,
-    position: Positions = "last",
+    positions: Positions = "last",
     layers: Sequence[int] | None = None,
     identity_prompt: PromptLike = IDENTITY_PROMPT,
     target_layer: int | None = None,
     k: int = 10,
     batch_size: int | Literal["auto"] = "auto",
 ) -> TopTokens:
-    """Put each donor's state at each layer into an identity prompt, and read the next token.
+    """Patch each state of the sources into an identity prompt, and read the next token.
 
     The state overwrites the stream at the identity prompt's last token (or its ``position``), at
     the layer that it comes from, unless `target_layer` names another. The logit lens asks what the
@@ -40,8 +40,8 @@ def patchscope(
 
     Args:
         model: A decoder.
-        donors: Prompts that the states come from.
-        position: Where in each donor, as in `semantic_hub.residual_stream`; several positions are
+        sources: Prompts that the states come from.
+        positions: Where in each source, as in `semantic_hub.residual_stream`; several positions are
             averaged.
         layers: The layers that states come from, 0..n_layers; None for all.
         identity_prompt: What they are put into.
@@ -50,49 +50,53 @@ def patchscope(
         batch_size: Prompts per forward pass.
 
     Returns:
-        The k likeliest next tokens for each donor and layer.
+        The k likeliest next tokens for each source and layer.
 
     Raises:
-        SemanticHubError: An encoder, no donors, or a layer, position or k out of range.
+        SemanticHubError: An encoder, no sources, or a layer, position or k out of range.
 
     Example:
         >>> import semantic_hub as sh
         >>> from semantic_hub.interventions.patching.scope import patchscope
-        >>> said = patchscope(sh.load_model("hub-mini"), ["dix égale sept plus"], layers=[6], k=1,
-        ...                   identity_prompt="eight equals four plus")
-        >>> tuple(said.tokens.shape)
+        >>> decoded = patchscope(sh.load_model("hub-mini"), ["dix égale sept plus"], layers=[6], k=1,
+        ...                      identity_prompt="eight equals four plus")
+        >>> tuple(decoded.tokens.shape)
         (1, 1, 1)
     """
     check_decoder(model, "patchscope")
-    wanted = check_layers(model, layers)
-    into = wanted if target_layer is None else check_layers(model, [target_layer]) * len(wanted)
+    from_layers = check_layers(model, layers)
+    to_layers = from_layers
+    if target_layer is not None:
+        to_layers = check_layers(model, [target_layer]) * len(from_layers)
     states = residual_stream(
-        model, donors, positions=position, layers=wanted, batch_size=batch_size
+        model, sources, positions=positions, layers=from_layers, batch_size=batch_size
     )
-    place = _last_place(model, identity_prompt)
-    cells = [(donor, i) for donor in range(len(donors)) for i in range(len(wanted))]
+    position = _last_position(model, identity_prompt)
+    cells = [(source, column) for source in range(len(sources)) for column in range(len(to_layers))]
 
-    def overwrite(layer: int) -> Callable[[int], Overwrite | None]:
-        def of(row: int) -> Overwrite | None:
-            donor, i = cells[row]
-            return Overwrite((place,), states[donor, i][None]) if into[i] == layer else None
+    def overwrites_at(layer: int) -> Callable[[int], Overwrite | None]:
+        def overwrite_of(row: int) -> Overwrite | None:
+            source, column = cells[row]
+            if to_layers[column] != layer:
+                return None
+            return Overwrite((position,), states[source, column][None])
 
-        return of
+        return overwrite_of
 
     final = residual_stream(
         model,
         [identity_prompt] * len(cells),
         layers=[model.cfg.n_layers],
         batch_size=batch_size,
-        overwrites={layer_hook(layer): overwrite(layer) for layer in dict.fromkeys(into)},
+        overwrites={layer_hook(layer): overwrites_at(layer) for layer in dict.fromkeys(to_layers)},
     )
     return likeliest(
         model,
-        final.reshape(len(donors), len(wanted), -1),
+        final.reshape(len(sources), len(from_layers), -1),
         k=k,
         lens=LOGIT,
-        prompts=read_texts(model, donors),
-        layers=wanted,
+        prompts=read_texts(model, sources),
+        layers=from_layers,
         provenance=manifest(
             model,
             measure="patchscope",
@@ -102,7 +106,8 @@ def patchscope(
     )
 
 
-def _last_place(model: HookedModel, prompt: PromptLike) -> int:
-    """Index into the prompt's tokens of the one where its next word is read."""
-    ((place,),) = read_positions([as_prompt(prompt)], encode(model, [prompt]), "last", frozenset())
-    return place
+def _last_position(model: HookedModel, prompt: PromptLike) -> int:
+    """Index into the prompt's tokens where its next word is read."""
+    encodings = encode(model, [prompt])
+    ((position,),) = read_positions([as_prompt(prompt)], encodings, "last", frozenset())
+    return position

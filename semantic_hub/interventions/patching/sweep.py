@@ -1,22 +1,23 @@
-"""Evidence 3: activations of one run moved into another, and what the model then says.
+"""Activation patching: activations of one run put into another, and the answer that results.
 
 Sources: Vig et al. 2020, arXiv 2004.12265, and Meng et al. 2022, arXiv 2202.05262 (activation
-patching); Dumas et al. 2024, arXiv 2411.08745 (concepts moved across languages, donors averaged
+patching); Dumas et al. 2024, arXiv 2411.08745 (concepts moved across languages, sources averaged
 over languages); Wu et al. 2025, arXiv 2411.04986 (the question).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.controls import ANOTHER_SOURCE, PLACEBO
 from semantic_hub.interventions.patching.components import Component, check_component
-from semantic_hub.interventions.patching.donors import Transplant, transplants
-from semantic_hub.interventions.patching.exchange import LAST, Alignment, Exchange
+from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.patching.runs import PatchRuns
+from semantic_hub.interventions.patching.sources import PatchGrid, collect_source_activations
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
@@ -28,28 +29,31 @@ from semantic_hub.statistics.resampling import Resampling
 
 def patch(
     model: HookedModel,
-    donor: PromptLike | Sequence[str | Prompt],
-    recipient: PromptLike,
+    source: PromptLike | Sequence[str | Prompt],
+    base: PromptLike,
     *,
-    targets: Mapping[str, tuple[str, ...]] | tuple[str, str],
+    answers: Mapping[str, tuple[str, ...]] | tuple[str, str],
     component: Component = "resid",
     layers: Sequence[int] | None = None,
-    alignment: Alignment = LAST,
+    position_map: PositionMap = LAST_TO_LAST,
     reference: PromptLike | None = None,
-    from_layer_on: bool = False,
+    all_later_layers: bool = False,
 ) -> PatchResult:
-    """Move a donor's activations into one recipient, layer by layer: `patching_sweep` of one item.
+    """Patch a source's activations into one base prompt, layer by layer.
+
+    It is `patching_sweep` of one patch pair, without controls.
 
     Args:
         model: A decoder.
-        donor: One prompt, or several texts or `Prompt` objects whose activations are averaged.
-        recipient: The prompt that is changed; the next word is read at its ``position``.
-        targets: Two words, the donor's first; or groups of words by name, as in `Exchange`.
+        source: One prompt (text, `Prompt` or token ids), or a sequence of texts or `Prompt`
+            objects whose activations are averaged.
+        base: The prompt that is changed; the next word is read at its ``position``.
+        answers: Two words, the source's first; or groups of words by name, as in `PatchPair`.
         component: ``"resid"``, ``"attn"``, ``"mlp"`` or ``"head"``.
         layers: Which layers; None for all (0..n_layers for the stream, 1..n_layers for others).
-        alignment: Which positions go where.
-        reference: The run that counts as 1; None for the (first) donor's own.
-        from_layer_on: Patch every layer from each on, not it alone.
+        position_map: Which positions go where.
+        reference: The run that counts as 1; None for the (first) source itself.
+        all_later_layers: Patch every layer from each on, not it alone.
 
     Raises:
         SemanticHubError: As `patching_sweep`.
@@ -57,185 +61,180 @@ def patch(
     Example:
         >>> import semantic_hub as sh
         >>> model = sh.load_model("hub-mini")
-        >>> found = sh.patch(model, "nueve es igual a seis más", "five equals one plus",
-        ...                  reference="nine equals six plus", targets=("three", "four"))
-        >>> found.effect().value.shape
+        >>> result = sh.patch(model, "nueve es igual a seis más", "five equals one plus",
+        ...                   reference="nine equals six plus", answers=("three", "four"))
+        >>> result.normalized_logit_diff().value.shape
         torch.Size([9, 1])
     """
-    several = not isinstance(donor, str | Prompt) and all(
-        isinstance(d, str | Prompt) for d in donor
-    )
-    exchange = Exchange(
-        tuple(map(as_prompt, donor)) if several else (as_prompt(donor),),  # type: ignore[arg-type]
-        as_prompt(recipient),
-        _named(targets),
+    pair = PatchPair(
+        _source_prompts(source),
+        as_prompt(base),
+        _answer_groups(answers),
         None if reference is None else as_prompt(reference),
     )
     return patching_sweep(
         model,
-        [exchange],
+        [pair],
         component=component,
         layers=layers,
-        alignments={"patch": alignment},
-        from_layer_on=from_layer_on,
+        position_maps={"patch": position_map},
+        all_later_layers=all_later_layers,
         controls=False,
     )
 
 
 def patching_sweep(
     model: HookedModel,
-    exchanges: Sequence[Exchange],
+    patch_pairs: Sequence[PatchPair],
     *,
     component: Component = "resid",
     layers: Sequence[int] | None = None,
-    alignments: Mapping[str, Alignment] | None = None,
+    position_maps: Mapping[str, PositionMap] | None = None,
     heads: Sequence[int] | None = None,
-    from_layer_on: bool = False,
+    all_later_layers: bool = False,
     controls: bool = True,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
 ) -> PatchResult:
-    """Patch every exchange at every layer and place, many of them in each forward pass.
+    """Patch every pair at every layer and place, many of them in each forward pass.
 
-    Donors run once. Then each row of a batch is a recipient with one patch of its own, so that
-    layers, places and exchanges share forward passes; only the logits of the position where the
-    next word is read are computed.
+    Sources run once. Then each row of a batch is a base with one patch of its own, so that layers,
+    places and pairs share forward passes; only the logits of the position where the next word is
+    read are computed.
 
     Args:
         model: A decoder.
-        exchanges: What goes where, all with the same names of targets.
+        patch_pairs: What goes where, all with the same names of answers.
         component: ``"resid"``: the residual stream; ``"attn"`` and ``"mlp"``: what a block's
             attention or MLP adds to it; ``"head"``: single heads.
         layers: Which layers; None for all: 0..n_layers for the stream, 1..n_layers (the blocks)
             for its parts.
-        alignments: Places by name; None for the last position alone. `single_positions` makes one
-            for each position.
+        position_maps: Maps of positions by name; None for the last position alone.
+            `single_positions` makes one for each position.
         heads: Which heads; None for all. Only for ``component="head"``.
-        from_layer_on: Patch every layer from each on, not it alone.
-        controls: Also move a placebo (random activations of the donor's norm) and the activations
-            of another exchange's donor, whose first target differs.
+        all_later_layers: Patch every layer from each on, not it alone.
+        controls: Also patch in a placebo (random activations of the source's norm) and the
+            activations of another pair's source, whose first answer differs.
         batch_size: Rows per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
-        Targets in every patched run; exchanges whose targets cannot be scored are dropped and
-        counted (see `semantic_hub.prompts.words.candidate_tokens`).
+        Answers in every patched run; pairs whose answers cannot be scored are dropped and counted
+        (see `semantic_hub.prompts.words.candidate_tokens`).
 
     Raises:
-        SemanticHubError: No exchange with usable targets (two that share a token, unknown words),
-            an unknown component, or one whose hook is not what the block adds to the stream on
-            this architecture, an alignment that does not fit, a layer, head or position out of
-            range, an encoder.
+        SemanticHubError: No pair with usable answers (two that share a token, unknown words), an
+            unknown component, or one whose hook is not what the block adds to the stream on this
+            architecture, a position map that does not fit, a layer, head or position out of range,
+            an encoder.
 
     Example:
         >>> import semantic_hub as sh
-        >>> from semantic_hub.interventions.patching.exchange import Exchange
+        >>> from semantic_hub.interventions.patching.pairs import PatchPair
         >>> from semantic_hub.prompts.prompt import Prompt
-        >>> exchange = Exchange((Prompt("9=6+"),), Prompt("5=1+"), {"donor": ("3",), "own": ("4",)})
-        >>> sh.patching_sweep(sh.load_model("hub-mini"), [exchange], controls=False).places
+        >>> pair = PatchPair((Prompt("9=6+"),), Prompt("5=1+"), {"source": ("3",), "base": ("4",)})
+        >>> sh.patching_sweep(sh.load_model("hub-mini"), [pair], controls=False).places
         ('last',)
     """
     check_decoder(model, "patch")
     part = check_component(model, component)
-    wanted = _check_layers(model, part, layers)
-    named = {"last": LAST} if alignments is None else dict(alignments)
+    chosen_layers = _check_layers(model, part, layers)
+    maps = {"last": LAST_TO_LAST} if position_maps is None else dict(position_maps)
     chosen_heads = _check_heads(model, part, heads)
-    tokens = candidate_tokens(model.tokenizer, [Readout(e.recipient, e.targets) for e in exchanges])
-    kept = [exchanges[index] for index in tokens.kept]
-    reached = range(min(wanted), model.cfg.n_layers + 1) if from_layer_on else wanted
-    moved = transplants(model, kept, list(named.values()), part, reached)
-    runs = PatchRuns(
-        model, kept, tokens.tokens, part, wanted, reached, chosen_heads, from_layer_on, batch_size
+    tokens = candidate_tokens(
+        model.tokenizer, [Readout(pair.base, pair.answers) for pair in patch_pairs]
     )
-    about = manifest(
+    kept = [patch_pairs[index] for index in tokens.kept]
+    n_layers = model.cfg.n_layers
+    patched_layers = range(min(chosen_layers), n_layers + 1) if all_later_layers else chosen_layers
+    patches = collect_source_activations(model, kept, list(maps.values()), part, patched_layers)
+    runs = PatchRuns(
+        model=model,
+        pairs=kept,
+        tokens=tokens.tokens,
+        component=part,
+        layers=chosen_layers,
+        patched_layers=patched_layers,
+        heads=chosen_heads,
+        all_later_layers=all_later_layers,
+        batch_size=batch_size,
+    )
+    provenance = manifest(
         model,
         measure="patching_sweep",
         component=part,
-        from_layer_on=from_layer_on,
-        n_exchanges=len(exchanges),
+        all_later_layers=all_later_layers,
+        n_patch_pairs=len(patch_pairs),
         dropped=dict(tokens.dropped),
         resampling=resampling,
     )
-    own, reference = runs.unpatched()
+    base_log_prob, reference_log_prob = runs.unpatched()
 
-    def result(given: Grid) -> PatchResult:
-        log_prob, rank = runs.patched(given)
+    def result_of(grid: PatchGrid) -> PatchResult:
+        log_prob, rank = runs.patched(grid)
         return PatchResult(
             component=part,
-            from_layer_on=from_layer_on,
-            layers=tuple(wanted),
-            places=tuple(_place_names(named, chosen_heads)),
-            targets=tokens.groups,
+            all_later_layers=all_later_layers,
+            n_layers=n_layers,
+            layers=tuple(chosen_layers),
+            places=tuple(_place_names(maps, chosen_heads)),
+            answers=tokens.groups,
+            effect_answer=tokens.groups[0],
             kept=tokens.kept,
             dropped=dict(tokens.dropped),
             log_prob=log_prob,
             rank=rank,
-            own=own,
-            reference=reference,
-            manifest=about,
+            base_log_prob=base_log_prob,
+            reference_log_prob=reference_log_prob,
+            manifest=provenance,
             resampling=resampling,
         )
 
-    others = _controls(moved, tokens.tokens, resampling.seed) if controls else {}
-    return replace(result(moved), controls={name: result(given) for name, given in others.items()})
+    grids = _control_grids(patches, tokens.tokens, resampling.seed) if controls else {}
+    return replace(
+        result_of(patches), controls={name: result_of(grid) for name, grid in grids.items()}
+    )
 
 
-Grid = Sequence[Sequence[Transplant]]
-"""``[exchange][alignment]``."""
+def _source_prompts(source: PromptLike | Sequence[str | Prompt]) -> tuple[Prompt, ...]:
+    """One prompt, or each of a sequence of texts and prompts; numbers are one prompt's tokens."""
+    several = [] if isinstance(source, str | Prompt) else source
+    prompts = [item for item in several if isinstance(item, str | Prompt)]
+    if not isinstance(source, str | Prompt) and len(prompts) == len(source):
+        return tuple(map(as_prompt, prompts))
+    return (as_prompt(cast(PromptLike, source)),)
 
 
-def _controls(moved: Grid, tokens: Sequence[Sequence[Sequence[int]]], seed: int) -> dict[str, Grid]:
-    """The placebo, and another exchange's donor where every exchange has one that fits."""
-    generator = torch.Generator().manual_seed(seed)
-    found: dict[str, Grid] = {"placebo": [[t.placebo(generator) for t in row] for row in moved]}
-    others = [_other(item, moved, tokens) for item in range(len(moved))]
-    if None not in others:
-        found["another donor"] = [
-            [replace(own, values=new.values) for own, new in zip(row, moved[other], strict=True)]
-            for row, other in zip(moved, others, strict=True)
-            if other is not None
-        ]
-    return found
-
-
-def _other(item: int, moved: Grid, tokens: Sequence[Sequence[Sequence[int]]]) -> int | None:
-    """The next exchange that names another first target and moves as many positions."""
-    for step in range(1, len(moved)):
-        other = (item + step) % len(moved)
-        fits = [len(t.positions) for t in moved[other]] == [len(t.positions) for t in moved[item]]
-        if fits and not set(tokens[other][0]) & {t for group in tokens[item] for t in group}:
-            return other
-    return None
-
-
-def _named(
-    targets: Mapping[str, tuple[str, ...]] | tuple[str, str],
+def _answer_groups(
+    answers: Mapping[str, tuple[str, ...]] | tuple[str, str],
 ) -> Mapping[str, tuple[str, ...]]:
-    if isinstance(targets, Mapping):
-        return targets
-    if isinstance(targets, str) or len(targets) != 2:
+    """Groups of answers by name; two words are the source's and the base's."""
+    if isinstance(answers, Mapping):
+        return answers
+    if isinstance(answers, str) or len(answers) != 2:
         raise SemanticHubError(
             "patch",
-            got=f"targets={targets!r}",
+            got=f"answers={answers!r}",
             expected="two words, or groups of words by name",
-            fix="Give the word for the donor's concept, and the one that it is compared with.",
+            fix="Give the word for the source's concept, and the one that it is compared with.",
         )
-    return {"donor": (targets[0],), "recipient": (targets[1],)}
+    return {"source": (answers[0],), "base": (answers[1],)}
 
 
 def _check_layers(
     model: HookedModel, component: Component, layers: Sequence[int] | None
 ) -> list[int]:
+    """Layers of a component; raise where it has none at a layer."""
     first = 0 if component == "resid" else 1
-    wanted = check_layers(model, range(first, model.cfg.n_layers + 1) if layers is None else layers)
-    if min(wanted) < first:
+    chosen = check_layers(model, range(first, model.cfg.n_layers + 1) if layers is None else layers)
+    if min(chosen) < first:
         raise SemanticHubError(
             "patch",
             got=f"layer 0 of component {component!r}",
             expected=f"layers 1 to {model.cfg.n_layers}: layer k is block k's",
             fix="Leave layers out for all of them.",
         )
-    return wanted
+    return chosen
 
 
 def _check_heads(
@@ -256,7 +255,41 @@ def _check_heads(
     return chosen
 
 
-def _place_names(alignments: Mapping[str, Alignment], heads: Sequence[int | None]) -> Iterator[str]:
-    for name in alignments:
+def _place_names(
+    position_maps: Mapping[str, PositionMap], heads: Sequence[int | None]
+) -> Iterator[str]:
+    """Name of each position map, with the head where heads are patched."""
+    for name in position_maps:
         for head in heads:
             yield name if head is None else f"{name}, head {head}"
+
+
+def _control_grids(
+    patches: PatchGrid, tokens: Sequence[Sequence[Sequence[int]]], seed: int
+) -> dict[str, PatchGrid]:
+    """The placebo, and another pair's source where every pair has one that fits."""
+    generator = torch.Generator().manual_seed(seed)
+    grids: dict[str, PatchGrid] = {
+        PLACEBO: [[patch.placebo(generator) for patch in row] for row in patches]
+    }
+    others = [_other_pair(item, patches, tokens) for item in range(len(patches))]
+    if None not in others:
+        grids[ANOTHER_SOURCE] = [
+            [replace(patch, values=new.values) for patch, new in zip(row, patches[i], strict=True)]
+            for row, i in zip(patches, others, strict=True)
+            if i is not None
+        ]
+    return grids
+
+
+def _other_pair(
+    item: int, patches: PatchGrid, tokens: Sequence[Sequence[Sequence[int]]]
+) -> int | None:
+    """The next pair with another first answer, and as many positions to patch."""
+    sizes = [[len(patch.positions) for patch in row] for row in patches]
+    answers = {token for group in tokens[item] for token in group}
+    for step in range(1, len(patches)):
+        other = (item + step) % len(patches)
+        if sizes[other] == sizes[item] and not set(tokens[other][0]) & answers:
+            return other
+    return None

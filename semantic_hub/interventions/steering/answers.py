@@ -1,6 +1,5 @@
-"""How the probability of the next token is shared by two answers, under steering."""
+"""Probability of one answer against another, under steering."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,12 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from semantic_hub.activations.batches import equal_length_batches
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Mode, SteeredPositions
+from semantic_hub.errors import check_choice
+from semantic_hub.interventions.controls import PLACEBO
+from semantic_hub.interventions.steering.continuations import SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.hook import is_span_of_each, steer
-from semantic_hub.interventions.steering.per_layer import LayerDirection, with_placebo
+from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, steer
+from semantic_hub.interventions.steering.per_layer import Directions, with_placebo
+from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.lenses.projection import score
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
@@ -22,7 +24,7 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.prompts.words import candidate_tokens
-from semantic_hub.results import Result, manifest
+from semantic_hub.results import Counts, EffectCurve, Result, manifest
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary
 
@@ -30,30 +32,37 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-_BATCH = 64
-_FEATURES = SoftPositions()
+_BATCH_SIZE = 64
+_ALL_FEATURES = SoftPositions()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AnswerCurve(Result):
-    """The normalised probability of one answer against another, for every prompt.
+class AnswerProbability(Result):
+    """Normalized probability of one answer against another, for every prompt.
+
+    No verdict counts it: it shows how a steering works, by the probabilities behind its outcomes.
 
     Args:
         layers: The steered layers; 0 is the embedding, k the stream after block k.
         strengths: Factors of the directions, ascending, 0 (no steering) among them.
-        directions: Names of the directions; the last is ``"placebo"``.
+        directions: Names of the directions, and of the control.
+        effect_direction: The direction that is expected to have an effect.
+        control_direction: The random direction of equal norm.
         answers: The two answers; the first is the one whose probability it is.
         p_first: P(first) / (P(first) + P(second)), 0 to 1.
-        dropped: Number of prompts, by reason, that could not be steered.
+        dropped: Number of prompts that could not be steered, by reason.
         resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
 
+    kind = "answer_probability"
     coordinates = {"direction": "directions", "layer": "layers", "strength": "strengths"}
 
     layers: tuple[int, ...]
     strengths: tuple[float, ...]
     directions: tuple[str, ...]
+    effect_direction: str
+    control_direction: str
     answers: tuple[str, str]
     p_first: Float[Tensor, "direction layer strength prompt"] = field(
         metadata={"unit": "probability"}
@@ -62,22 +71,41 @@ class AnswerCurve(Result):
     resampling: Resampling = Resampling()
 
     def mean(self, direction: str) -> Summary:
-        """The mean over prompts under a direction, ``[layer strength]``, with its interval.
+        """Mean over prompts under a direction, ``[layer strength]``, with its interval.
+
+        Args:
+            direction: Name of a direction, or ``"placebo"``.
 
         Raises:
             SemanticHubError: No such direction.
         """
-        if direction not in self.directions:
-            raise SemanticHubError(
-                "AnswerCurve",
-                got=f"the direction {direction!r}",
-                expected=f"one of {', '.join(map(repr, self.directions))}",
-                fix="Name one of these.",
-            )
-        return mean_summary(
-            self.p_first[self.directions.index(direction)].permute(2, 0, 1),
-            resampling=self.resampling,
-        )
+        row = check_choice("AnswerProbability.mean", "direction", direction, self.directions)
+        return mean_summary(self.p_first[row].permute(2, 0, 1), resampling=self.resampling)
+
+    def effect_curve(self) -> EffectCurve:
+        """Mean under the effect's direction, at the strength of `best_cell`."""
+        mean, (_, best) = self.mean(self.effect_direction), self.best_cell()
+        summary = Summary(value=mean.value[:, best], low=mean.low[:, best], high=mean.high[:, best])
+        unit = f"probability of {self.answers[0]} against {self.answers[1]}"
+        n, note = self.p_first.shape[-1], f"strength {self.strengths[best]:g}"
+        return EffectCurve(self.layers, summary, n, unit, note)
+
+    def best_cell(self, direction: str | None = None) -> tuple[int, int]:
+        """Layer and strength, as indices, where the mean is furthest from the unsteered one.
+
+        Args:
+            direction: Its name; None for the effect's.
+
+        Raises:
+            SemanticHubError: No such direction.
+        """
+        value = self.mean(self.effect_direction if direction is None else direction).value
+        change = (value - value[:, [self.strengths.index(0.0)]]).abs()
+        return divmod(int(change.argmax()), len(self.strengths))
+
+    def counts(self) -> Counts:
+        """Prompts that were steered, and those that were dropped by reason."""
+        return Counts(self.p_first.shape[-1], self.dropped)
 
     def to_frame(self) -> "pd.DataFrame":
         """All means as a tidy frame.
@@ -90,19 +118,26 @@ class AnswerCurve(Result):
 
         return pd.DataFrame([row for name in self.directions for row in self._rows(name)])
 
-    def figure(self, layer: int) -> "go.Figure":
-        """Means over strengths at one layer; see `semantic_hub.plotting.curves.dose_response`.
+    def figure(self, layer: int | None = None) -> "go.Figure":
+        """Means over strengths at one layer.
+
+        See `semantic_hub.interventions.steering.figures.dose_response`.
+
+        Args:
+            layer: The layer; None for that of `best_cell`.
 
         Raises:
             SemanticHubError: A layer that was not steered.
         """
-        from semantic_hub.plotting.curves import dose_response
+        from semantic_hub.interventions.steering.figures import dose_response
 
         first, second = self.answers
+        layer = self.layers[self.best_cell()[0]] if layer is None else layer
         figure = dose_response(self.to_frame(), layer, outcome=first)
         return figure.update_yaxes(title_text=f"P({first}) / (P({first}) + P({second}))")
 
     def _rows(self, direction: str) -> Iterator[dict[str, Any]]:
+        """Rows of the frame for one direction."""
         mean = self.mean(direction)
         for i, layer in enumerate(self.layers):
             for j, strength in enumerate(self.strengths):
@@ -118,19 +153,19 @@ class AnswerCurve(Result):
                 }
 
 
-def answer_curve(
+def answer_probability(
     model: HookedModel,
     prompts: Sequence[Prompt],
-    directions: Mapping[str, LayerDirection],
+    directions: Directions,
     *,
     answers: tuple[str, str] = ("yes", "no"),
     layers: Sequence[int] | None = None,
-    strengths: Sequence[float | int] = (0.0, 0.5, 1.0, 1.5, 2.0),
-    positions: SteeredPositions = _FEATURES,
+    strengths: Sequence[float | int] = STRENGTHS,
+    positions: SteeredPositions = _ALL_FEATURES,
     mode: Mode = "add",
     resampling: Resampling = Resampling(),
-) -> AnswerCurve:
-    """Steer prompts, and read how the next token's probability is shared by two answers.
+) -> AnswerProbability:
+    """Steer prompts, and read the probability of one answer against another.
 
     With p the probability of the likeliest spelling of each answer, P(first) / (P(first) +
     P(second)): what counts is which of the two it is, however likely either may be.
@@ -138,7 +173,8 @@ def answer_curve(
     Args:
         model: A decoder with a tokenizer.
         prompts: Questions, up to the answer.
-        directions: Directions by name, as `semantic_hub.interventions.steering.sweep` takes them.
+        directions: One direction, or several by name, the effect's first; as
+            `semantic_hub.interventions.steering.sweep.steering_sweep` takes them.
         answers: Two words.
         layers: Which layers, 0..n_layers; None for all.
         strengths: Factors; 0 is added.
@@ -147,95 +183,88 @@ def answer_curve(
         resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
-        One share for each direction, layer, strength and prompt, the placebo's last.
+        One probability for each direction, layer, strength and prompt, the placebo's last.
 
     Raises:
-        SemanticHubError: No prompts or directions, or answers that no token tells apart.
+        SemanticHubError: No prompts or directions, or answers whose tokens do not differ.
 
     Example:
         >>> from semantic_hub.interventions.steering.contrasts import unembedding_difference
-        >>> directions = {"dog": unembedding_difference(model, "dog", "cat")}
-        >>> found = answer_curve(model, [Prompt("the dog is")], directions, answers=("dog", "cat"),
-        ...                      layers=[4], strengths=[8], positions="last")
-        >>> found.p_first.shape, bool(found.p_first[0, 0, 1, 0] > found.p_first[0, 0, 0, 0])
-        (torch.Size([2, 1, 2, 1]), True)
+        >>> dog = {"dog": unembedding_difference(model, "dog", "cat")}
+        >>> result = answer_probability(model, [Prompt("the dog is")], dog, answers=("dog", "cat"),
+        ...                             layers=[4], strengths=[8], positions="last")
+        >>> unsteered, steered = result.p_first[0, 0, :, 0]
+        >>> bool(steered > unsteered)
+        True
 
     Source:
         Wu et al. 2025, arXiv 2411.04986, section 5 (audio).
     """
-    check_decoder(model, "answer_curve")
-    wanted = check_layers(model, layers)
+    check_decoder(model, "answer_probability")
+    chosen_layers = check_layers(model, layers)
     factors = tuple(sorted({0.0, *map(float, strengths)}))
-    placed = with_placebo(
-        "answer_curve", directions, wanted, n_prompts=len(prompts), seed=resampling.seed
-    )
-    asking = _Asking(model, tuple(prompts), answers, positions, mode)
-    own = asking.unsteered()
-    p_first = own.repeat(len(placed), len(wanted), len(factors), 1)
-    for row, by_layer in enumerate(placed.values()):
+    expanded = with_placebo(
+        "answer_probability", directions, chosen_layers, n_prompts=len(prompts),
+        seed=resampling.seed,
+    )  # fmt: skip
+    reader = _AnswerReader(model, tuple(prompts), answers, SteeringOptions(positions, mode))
+    p_first = reader.unsteered().repeat(len(expanded), len(chosen_layers), len(factors), 1)
+    for row, by_layer in enumerate(expanded.values()):
         for column, direction in enumerate(by_layer.values()):
             for place, strength in enumerate(factors):
                 if strength:
-                    p_first[row, column, place] = asking.steered(direction, strength)
-    return AnswerCurve(
-        layers=tuple(wanted),
+                    p_first[row, column, place] = reader.steered(direction, strength)
+    return AnswerProbability(
+        layers=tuple(chosen_layers),
         strengths=factors,
-        directions=tuple(placed),
+        directions=tuple(expanded),
+        effect_direction=next(iter(expanded)),
+        control_direction=PLACEBO,
         answers=answers,
         p_first=p_first,
         resampling=resampling,
-        manifest=manifest(model, measure="answer_curve", seed=resampling.seed, mode=mode),
+        manifest=manifest(model, measure="answer_probability", seed=resampling.seed, mode=mode),
     )
 
 
-class _Asking:
-    """Prompts and the two answers, asked as often as needed, in batches of equal length."""
+class _AnswerReader:
+    """Reads the probability of the first answer at a list of prompts, unsteered or steered."""
 
     def __init__(
         self,
         model: HookedModel,
         prompts: tuple[Prompt, ...],
         answers: tuple[str, str],
-        positions: SteeredPositions,
-        mode: Mode,
+        options: SteeringOptions,
     ) -> None:
         readouts = [Readout(prompt, {a: (a,) for a in answers}) for prompt in prompts]
         self.tokens = candidate_tokens(model.tokenizer, readouts).tokens
-        self.model, self.prompts, self.positions = model, prompts, positions
-        self.mode: Mode = mode
-        self.batches = list(_equal_batches(model, prompts))
+        self.model, self.prompts, self.options = model, prompts, options
+        lengths = [len(encoding) for encoding in encode(model, prompts)]
+        batches = equal_length_batches(lengths, new_tokens=0, batch_size=_BATCH_SIZE)
+        self.batches = [indices for indices, _ in batches]
 
     def unsteered(self) -> Float[Tensor, " prompt"]:
-        """The share of the first answer, prompt by prompt."""
-        found = torch.empty(len(self.prompts))
+        """Probability of the first answer at each prompt, without steering."""
+        p_first = torch.empty(len(self.prompts))
         for batch in self.batches:
-            found[batch] = self._share(batch)
-        return found
+            p_first[batch] = self._read(batch)
+        return p_first
 
     def steered(self, direction: Direction, strength: float) -> Float[Tensor, " prompt"]:
         """The same under a direction; one with rows steers prompt i by row i."""
-        found = torch.empty(len(self.prompts))
+        p_first = torch.empty(len(self.prompts))
         for batch in self.batches:
-            where: Any = self.positions
-            if is_span_of_each(where):
-                where = tuple(where[index] for index in batch)
+            positions, mode = self.options.rows(batch)
             rows = direction.rows(batch)
-            with steer(self.model, rows, strength, positions=where, mode=self.mode):
-                found[batch] = self._share(batch)
-        return found
+            with steer(self.model, rows, strength, positions=positions, mode=mode):
+                p_first[batch] = self._read(batch)
+        return p_first
 
-    def _share(self, batch: list[int]) -> Float[Tensor, " prompt"]:
+    def _read(self, batch: list[int]) -> Float[Tensor, " prompt"]:
+        """Probability of the first answer at some prompts, by the model as it is now."""
         last = [self.model.cfg.n_layers]
         prompts = [self.prompts[index] for index in batch]
         states = residual_stream(self.model, prompts, layers=last, batch_size=len(batch))
         log_prob, _ = score(self.model, states, last, [self.tokens[index] for index in batch])
         return (log_prob[:, 0, 0] - log_prob[:, 0, 1]).sigmoid()
-
-
-def _equal_batches(model: HookedModel, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
-    """Prompts of one length stay in their order, so that rows of a direction find them."""
-    by_length: dict[int, list[int]] = defaultdict(list)
-    for index, encoding in enumerate(encode(model, prompts)):
-        by_length[len(encoding)].append(index)
-    for same in by_length.values():
-        yield from (same[start : start + _BATCH] for start in range(0, len(same), _BATCH))

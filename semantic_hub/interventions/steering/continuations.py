@@ -1,10 +1,10 @@
-"""What prompts are continued with: the likeliest next tokens, steered or not."""
+"""Greedy continuations of prompts, unsteered or steered."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import torch
 
@@ -12,14 +12,32 @@ from semantic_hub.activations.batches import equal_length_batches, pad
 from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.hook import is_span_of_each, steer
+from semantic_hub.interventions.steering.hook import (
+    Mode,
+    SteeredPositions,
+    is_span_per_prompt,
+    steer,
+)
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding
 from semantic_hub.prompts.words import decode
 
 
+class SteeringOptions(NamedTuple):
+    """Where and how to steer; see `semantic_hub.interventions.steering.hook.steer`."""
+
+    positions: SteeredPositions
+    mode: Mode
+
+    def rows(self, indices: Sequence[int]) -> "SteeringOptions":
+        """Options of some prompts, where each prompt has its own span."""
+        if not is_span_per_prompt(self.positions):
+            return self
+        return self._replace(positions=tuple(self.positions[index] for index in indices))
+
+
 class Continuations:
-    """Greedy continuations of a list of prompts, as often as they are asked for.
+    """Greedy continuations of a list of prompts, unsteered or under any steering.
 
     Prompts of the same number of tokens share a batch, so that nothing is padded.
 
@@ -45,68 +63,72 @@ class Continuations:
         max_new_tokens: int,
         batch_size: int | Literal["auto"] = "auto",
     ) -> None:
-        _check_room(model, encodings, max_new_tokens)
+        check_room("steering_sweep", model, encodings, max_new_tokens)
         self.model, self.encodings, self.max_new_tokens = model, encodings, max_new_tokens
         self.batches = list(_batches(encodings, max_new_tokens, batch_size))
 
     def unsteered(self) -> list[str]:
-        """One text for each prompt, its new tokens alone."""
+        """Text of each prompt's new tokens, without steering."""
         texts = [""] * len(self.encodings)
         for batch in self.batches:
-            for index, text in zip(batch.prompts, self._continued(batch.prompts), strict=True):
+            for index, text in zip(batch.prompts, self._generate(batch.prompts), strict=True):
                 texts[index] = text
         return texts
 
     def steered(
-        self, by: Sequence[tuple[Sequence[Direction], float]], how: Mapping[str, Any]
+        self, steerings: Sequence[tuple[Sequence[Direction], float]], options: SteeringOptions
     ) -> list[list[str]]:
-        """The same under each of several steerings at the same layers, as many as fit in a batch.
+        """Texts under each of several steerings of the same layers, as many as fit in a batch.
 
         Args:
-            by: Of each the direction of every layer, and the strength; prompt i is steered by row
-                i of each direction.
-            how: ``positions`` and ``mode`` of `semantic_hub.interventions.steering.hook.steer`; where each prompt has
-                positions of its own, prompt i has those at i.
+            steerings: For each the direction of every layer, and the strength; prompt i is steered
+                by row i of each direction.
+            options: Where and how; prompt i has span i where each has its own.
 
         Returns:
-            For each steering one text for each prompt.
+            ``[steering][prompt]``.
         """
-        texts = [[""] * len(self.encodings) for _ in by]
+        texts = [[""] * len(self.encodings) for _ in steerings]
         for batch in self.batches:
             at_once = max(1, batch.limit // len(batch.prompts))
-            for start in range(0, len(by), at_once):
-                found = self._steered(batch, by[start : start + at_once], how)
-                for (row, index), text in found.items():
+            for start in range(0, len(steerings), at_once):
+                some = steerings[start : start + at_once]
+                for (row, index), text in self._steered_batch(batch, some, options).items():
                     texts[start + row][index] = text
         return texts
 
-    def _steered(
+    def _steered_batch(
         self,
         batch: "_Batch",
-        by: Sequence[tuple[Sequence[Direction], float]],
-        how: Mapping[str, Any],
+        steerings: Sequence[tuple[Sequence[Direction], float]],
+        options: SteeringOptions,
     ) -> dict[tuple[int, int], str]:
-        """One batch of every prompt under every steering, steering by steering."""
+        """Texts of one batch under every steering, by steering and prompt."""
         n_prompts = len(batch.prompts)
-        strengths = torch.tensor([strength for _, strength in by]).repeat_interleave(n_prompts)
-        spans = how["positions"]
-        if is_span_of_each(spans):
-            how = {**how, "positions": tuple(spans[index] for index in batch.prompts) * len(by)}
-        with ExitStack() as steers:
-            for at_layer in zip(*(directions for directions, _ in by), strict=True):
-                together = self._together(at_layer, batch.prompts)
-                steers.enter_context(steer(self.model, together, strengths, **how))
-            texts = self._continued(batch.prompts * len(by))
-        return dict(zip(product(range(len(by)), batch.prompts), texts, strict=True))
+        strengths = torch.tensor([strength for _, strength in steerings])
+        positions, mode = options.rows(batch.prompts * len(steerings))
+        with ExitStack() as contexts:
+            for at_layer in zip(*(directions for directions, _ in steerings), strict=True):
+                direction = self._stacked(at_layer, batch.prompts)
+                context = steer(
+                    self.model,
+                    direction,
+                    strengths.repeat_interleave(n_prompts),
+                    positions=positions,
+                    mode=mode,
+                )
+                contexts.enter_context(context)
+            texts = self._generate(batch.prompts * len(steerings))
+        return dict(zip(product(range(len(steerings)), batch.prompts), texts, strict=True))
 
-    def _together(self, directions: Sequence[Direction], prompts: Sequence[int]) -> Direction:
-        """Each direction with a row for every prompt, one below the other."""
+    def _stacked(self, directions: Sequence[Direction], prompts: Sequence[int]) -> Direction:
+        """All directions in one, with a row for every prompt under each."""
         shape = len(prompts), self.model.cfg.d_model
         rows = [direction.rows(prompts).vector.expand(shape) for direction in directions]
         return replace(directions[0], vector=torch.cat(rows))
 
-    def _continued(self, prompts: Sequence[int]) -> list[str]:
-        """Prompts of the same number of tokens, of which some may come more than once."""
+    def _generate(self, prompts: Sequence[int]) -> list[str]:
+        """Continue prompts of the same number of tokens; some may come more than once."""
         tokenizer = self.model.tokenizer
         end = tokenizer.eos_token_id
         batch, injector = (
@@ -123,7 +145,48 @@ class Continuations:
                 verbose=False,
             )
         new = output[:, batch.tokens.shape[1] :].tolist()
-        return [decode(tokenizer, row[: row.index(end)] if end in row else row) for row in new]
+        return [decode(tokenizer, before_end(row, end)) for row in new]
+
+
+def before_end(tokens: list[int], end: int | None) -> list[int]:
+    """Tokens before the first end-of-text token.
+
+    Example:
+        >>> before_end([5, 0, 7], end=0)
+        [5]
+    """
+    return tokens[: tokens.index(end)] if end in tokens else tokens
+
+
+def check_room(
+    operation: str, model: HookedModel, encodings: Sequence[Encoding], max_new_tokens: int
+) -> None:
+    """Raise unless the model can continue the prompts: it needs a tokenizer, and room.
+
+    Args:
+        operation: The user's call, for the error.
+        model: The model.
+        encodings: The prompts' tokens.
+        max_new_tokens: How far to generate.
+
+    Raises:
+        SemanticHubError: No tokenizer, or a prompt that leaves too little of the context.
+    """
+    if model.tokenizer is None:
+        raise SemanticHubError(
+            operation,
+            got="a model without a tokenizer",
+            expected="one whose tokens have a text",
+            fix="Set model.tokenizer.",
+        )
+    longest = max(map(len, encodings))
+    if max_new_tokens < 1 or longest + max_new_tokens > model.cfg.n_ctx:
+        raise SemanticHubError(
+            operation,
+            got=f"a prompt of {longest} tokens and max_new_tokens={max_new_tokens}",
+            expected=f"at least 1 new token, and at most {model.cfg.n_ctx}, the context, in all",
+            fix="Shorten the prompt, or generate less.",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,24 +200,7 @@ class _Batch:
 def _batches(
     encodings: Sequence[Encoding], max_new_tokens: int, batch_size: int | Literal["auto"]
 ) -> Iterator[_Batch]:
+    """Batches of prompts of the same number of tokens."""
     lengths = [len(encoding) for encoding in encodings]
     for prompts, limit in equal_length_batches(lengths, max_new_tokens, batch_size):
         yield _Batch(tuple(prompts), limit)
-
-
-def _check_room(model: HookedModel, encodings: Sequence[Encoding], max_new_tokens: int) -> None:
-    if model.tokenizer is None:
-        raise SemanticHubError(
-            "steering_sweep",
-            got="a model without a tokenizer",
-            expected="one whose tokens have a text",
-            fix="Set model.tokenizer.",
-        )
-    longest = max(map(len, encodings))
-    if max_new_tokens < 1 or longest + max_new_tokens > model.cfg.n_ctx:
-        raise SemanticHubError(
-            "steering_sweep",
-            got=f"a prompt of {longest} tokens and max_new_tokens={max_new_tokens}",
-            expected=f"at least 1 new token, and at most {model.cfg.n_ctx}, the context, in all",
-            fix="Shorten the prompt, or generate less.",
-        )

@@ -1,4 +1,4 @@
-"""How directions are made: from the states of contrasting prompts, from words, at random."""
+"""Make directions from the states of contrasting prompts, or from the unembeddings of words."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.steering.direction import Direction, random_direction
+from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
@@ -17,21 +17,11 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
 from semantic_hub.prompts.words import word_tokens
 
-__all__ = [
-    "Direction",
-    "activation_difference",
-    "mean_difference",
-    "mean_differences",
-    "paired_differences",
-    "random_direction",
-    "unembedding_difference",
-]
-
 
 def activation_difference(
     model: HookedModel, plus: PromptLike, minus: PromptLike, layer: int, position: int = -1
 ) -> Direction:
-    """The difference of two prompts' states at one position: ``h(plus) − h(minus)`` (ActAdd).
+    """Difference of two prompts' states at one position: ``h(plus) − h(minus)`` (ActAdd).
 
     Args:
         model: The model whose states are read.
@@ -49,15 +39,15 @@ def activation_difference(
 
     Example:
         >>> direction = activation_difference(model, "good", "bad", layer=4)
-        >>> direction.made, tuple(direction.vector.shape) == (model.cfg.d_model,)
+        >>> direction.description, tuple(direction.vector.shape) == (model.cfg.d_model,)
         ("h('good') − h('bad')", True)
 
     Source:
         Turner et al. 2023, Activation Addition, arXiv 2308.10248.
     """
-    pair = [_read_at(prompt, position) for prompt in (plus, minus)]
-    found = paired_differences(model, pair[:1], pair[1:], [layer])[layer]
-    return replace(found.mean(), made=f"h({_named(pair[0])}) − h({_named(pair[1])})")
+    pair = [_at_position(prompt, position) for prompt in (plus, minus)]
+    difference = paired_differences(model, pair[:1], pair[1:], [layer])[layer].mean()
+    return replace(difference, description=f"h({_describe(pair[0])}) − h({_describe(pair[1])})")
 
 
 def mean_difference(
@@ -66,12 +56,12 @@ def mean_difference(
     minus_prompts: Sequence[PromptLike],
     layer: int,
 ) -> Direction:
-    """The mean state of some prompts minus the mean state of others, at one layer.
+    """Mean state of some prompts minus the mean state of others, at one layer.
 
     Args:
         model: The model whose states are read.
         plus_prompts: What to steer towards.
-        minus_prompts: What to steer away from; their number may be another one.
+        minus_prompts: What to steer away from; their number may differ.
         layer: Where, 0..n_layers.
 
     Returns:
@@ -102,15 +92,15 @@ def mean_differences(
         layers: 0..n_layers; None for all.
 
     Returns:
-        Layer to direction.
+        Mapping from layer to direction.
 
     Raises:
         SemanticHubError: As `semantic_hub.residual_stream`.
     """
     plus, minus = _states(model, plus_prompts, minus_prompts, layers)
-    made = f"mean of h over {len(plus)} prompts − over {len(minus)}"
+    description = f"mean of h over {len(plus)} prompts − over {len(minus)}"
     vectors = plus.mean(dim=0) - minus.mean(dim=0)
-    return _by_layer(model, layers, vectors, torch.cat([plus, minus]), made)
+    return _by_layer(model, layers, vectors, torch.cat([plus, minus]), description)
 
 
 def paired_differences(
@@ -119,10 +109,10 @@ def paired_differences(
     minus_prompts: Sequence[PromptLike],
     layers: Sequence[int] | None = None,
 ) -> dict[int, Direction]:
-    """A direction for each prompt, ``h(plus_i) − h(minus_i)``, at several layers.
+    """Difference of states for each pair of prompts, ``h(plus_i) − h(minus_i)``, at several layers.
 
-    What a prompt is to be moved towards is often another thing for each: in a sum from a to a + 1.
-    Such a direction steers a batch of exactly as many prompts, row i in prompt i.
+    What a prompt should be moved towards often differs: in a sum from a to a + 1. Such a direction
+    steers a batch of exactly as many prompts, prompt i by row i.
 
     Args:
         model: The model whose states are read, in one forward pass of every prompt.
@@ -131,14 +121,14 @@ def paired_differences(
         layers: 0..n_layers; None for all.
 
     Returns:
-        Layer to direction, each with a row for every pair.
+        Mapping from layer to direction, each with a row for every pair.
 
     Raises:
         SemanticHubError: Lists of different length, or as `semantic_hub.residual_stream`.
 
     Example:
-        >>> found = paired_differences(model, ["two", "three"], ["one", "two"], layers=[3, 4])
-        >>> found[3].n_rows, found[3].mean().n_rows
+        >>> steps = paired_differences(model, ["two", "three"], ["one", "two"], layers=[3, 4])
+        >>> steps[3].n_rows, steps[3].mean().n_rows
         (2, None)
     """
     if len(plus_prompts) != len(minus_prompts):
@@ -149,13 +139,13 @@ def paired_differences(
             fix="Pair them, or take mean_differences.",
         )
     plus, minus = _states(model, plus_prompts, minus_prompts, layers)
-    made = f"h(plus) − h(minus) of {len(plus)} pairs"
+    description = f"h(plus) − h(minus) of {len(plus)} pairs"
     vectors = (plus - minus).transpose(0, 1)
-    return _by_layer(model, layers, vectors, torch.cat([plus, minus]), made)
+    return _by_layer(model, layers, vectors, torch.cat([plus, minus]), description)
 
 
 def unembedding_difference(model: HookedModel, plus_word: str, minus_word: str) -> Direction:
-    """The difference of two words' unembeddings, ``U[plus] − U[minus]``.
+    """Difference of two words' unembeddings, ``U[plus] − U[minus]``.
 
     A word's unembedding is the mean over its spellings (with and without a space before it) that
     are one token.
@@ -166,7 +156,7 @@ def unembedding_difference(model: HookedModel, plus_word: str, minus_word: str) 
         minus_word: The word to make less likely.
 
     Returns:
-        One vector, float32 on the CPU, that belongs to no layer: say ``.at(layer)`` to steer.
+        One vector, float32 on the CPU, without a layer: use ``.at(layer)`` to steer.
 
     Raises:
         SemanticHubError: No tokenizer, or a word that is not one token.
@@ -179,15 +169,17 @@ def unembedding_difference(model: HookedModel, plus_word: str, minus_word: str) 
     return Direction(plus - minus, None, f"U[{plus_word}] − U[{minus_word}]")
 
 
-def _read_at(prompt: PromptLike, position: int) -> Prompt:
+def _at_position(prompt: PromptLike, position: int) -> Prompt:
+    """A prompt that is read at a position, unless it has one itself."""
     prompt = as_prompt(prompt)
     return prompt if prompt.position is not None else replace(prompt, position=position)
 
 
-def _named(prompt: Prompt) -> str:
-    named = repr(prompt.text if prompt.text is not None else prompt.tokens)
+def _describe(prompt: Prompt) -> str:
+    """Text or tokens of a prompt, and its features."""
+    content = repr(prompt.text if prompt.text is not None else prompt.tokens)
     features = ", ".join(map(repr, prompt.soft))
-    return f"{named} with {features}" if features else named
+    return f"{content} with {features}" if features else content
 
 
 def _states(
@@ -196,6 +188,7 @@ def _states(
     minus_prompts: Sequence[PromptLike],
     layers: Sequence[int] | None,
 ) -> tuple[Float[Tensor, "plus layer d_model"], Float[Tensor, "minus layer d_model"]]:
+    """States of both lists of prompts, from one pass."""
     n_plus, n_minus = len(plus_prompts), len(minus_prompts)
     if not n_plus or not n_minus:
         raise SemanticHubError(
@@ -213,16 +206,18 @@ def _by_layer(
     layers: Sequence[int] | None,
     vectors: Float[Tensor, "layer *prompt d_model"],
     states: Float[Tensor, "state layer d_model"],
-    made: str,
+    description: str,
 ) -> dict[int, Direction]:
+    """One direction for each layer, with the mean norm of the states that it was made from."""
     norms = states.norm(dim=-1).mean(dim=0).tolist()
     return {
-        layer: Direction(vector, layer, made, norm)
+        layer: Direction(vector, layer, description, norm)
         for layer, vector, norm in zip(check_layers(model, layers), vectors, norms, strict=True)
     }
 
 
 def _word_unembedding(model: HookedModel, word: str) -> Float[Tensor, " d_model"]:
+    """Mean unembedding of a word's spellings that are one token."""
     if check_model(model).tokenizer is None:
         raise SemanticHubError(
             "unembedding_difference",
@@ -230,13 +225,13 @@ def _word_unembedding(model: HookedModel, word: str) -> Float[Tensor, " d_model"
             expected="one that knows words",
             fix="Set model.tokenizer.",
         )
-    found = word_tokens(model.tokenizer, word)
-    if not found.whole:
+    tokens = word_tokens(model.tokenizer, word)
+    if not tokens.whole:
         raise SemanticHubError(
             "unembedding_difference",
-            got=f"{word!r}: {found.problem or 'longer than one token'}",
+            got=f"{word!r}: {tokens.problem or 'longer than one token'}",
             expected="a word that is one token",
             fix="Choose words that this tokenizer knows whole.",
         )
     weights, _ = unembedding(model)
-    return weights[:, list(found.tokens)].float().mean(dim=1).cpu()
+    return weights[:, list(tokens.tokens)].float().mean(dim=1).cpu()

@@ -1,4 +1,4 @@
-"""A direction in the residual stream, as a value: it adds, scales and averages."""
+"""Directions in the residual stream: vectors that add, scale and average."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,8 +23,8 @@ class Direction:
     Args:
         vector: One vector, or a row for each prompt that is to be steered: row i goes to prompt i.
         layer: The layer that it belongs to, 0..n_layers; None if it was made from weights and
-            belongs to none.
-        made: How it was made, in words.
+            belongs to no layer.
+        description: How it was made, in words.
         stream_norm: Mean norm of the states that it was made from; None if there were none.
 
     Raises:
@@ -40,7 +40,7 @@ class Direction:
 
     vector: Float[Tensor, "*prompt d_model"]
     layer: int | None
-    made: str
+    description: str
     stream_norm: float | None = None
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class Direction:
 
     @classmethod
     def average(cls, directions: Sequence["Direction"]) -> "Direction":
-        """The mean of directions, such as one in each of several languages.
+        """Mean of several directions, such as one in each of several languages.
 
         Raises:
             SemanticHubError: No directions, or directions that do not add.
@@ -75,12 +75,12 @@ class Direction:
                 expected="at least one",
                 fix="Pass a list of directions of one layer.",
             )
-        made = f"mean of {', '.join(direction.made for direction in directions)}"
-        return replace(reduce(add, directions) / len(directions), made=made)
+        description = f"mean of {', '.join(direction.description for direction in directions)}"
+        return replace(reduce(add, directions) / len(directions), description=description)
 
     @property
     def d_model(self) -> int:
-        """Width of the stream that it belongs to."""
+        """Width of the residual stream."""
         return self.vector.shape[-1]
 
     @property
@@ -90,24 +90,26 @@ class Direction:
 
     @property
     def norm(self) -> float:
-        """Length of the vector; of rows their mean length."""
+        """Norm of the vector; of several rows their mean norm."""
         return float(self.vector.norm(dim=-1).mean())
 
     @property
     def relative_norm(self) -> float | None:
-        """`norm` over the mean norm of the states it was made from; None if there were none."""
+        """`norm` over the mean norm of the states that it was made from; None if there were none."""
         return None if self.stream_norm is None else self.norm / self.stream_norm
 
     def mean(self) -> "Direction":
-        """The mean over prompts, one vector; a single vector is its own."""
+        """Mean over its rows, one vector; a single vector stays as it is."""
         if self.n_rows is None:
             return self
         return replace(
-            self, vector=self.vector.mean(dim=0), made=f"mean over prompts of {self.made}"
+            self,
+            vector=self.vector.mean(dim=0),
+            description=f"mean over prompts of {self.description}",
         )
 
     def at(self, layer: int) -> "Direction":
-        """The same vector for another layer, where nothing is known of the stream's norm.
+        """The same vector at another layer, where the stream's norm is not known.
 
         Example:
             >>> Direction(torch.ones(2), None, "by hand").at(3).layer
@@ -116,7 +118,7 @@ class Direction:
         return self if layer == self.layer else replace(self, layer=layer, stream_norm=None)
 
     def rows(self, indices: Sequence[int]) -> "Direction":
-        """The rows of these prompts; a single vector is every prompt's.
+        """Rows of some prompts; a single vector stays as it is.
 
         Raises:
             SemanticHubError: An index without a row.
@@ -142,14 +144,16 @@ class Direction:
         return Direction(
             self.vector + other.vector,
             self.layer,
-            f"{self.made} + {other.made}",
+            f"{self.description} + {other.description}",
             sum(norms) / len(norms) if norms else None,
         )
 
     def __mul__(self, factor: float | int) -> "Direction":
         if not isinstance(factor, Real):
             return NotImplemented
-        return replace(self, vector=self.vector * factor, made=f"{factor:g} × ({self.made})")
+        return replace(
+            self, vector=self.vector * factor, description=f"{factor:g} × ({self.description})"
+        )
 
     __rmul__ = __mul__
 
@@ -157,18 +161,18 @@ class Direction:
         return self * (1 / divisor)
 
     def __neg__(self) -> "Direction":
-        return replace(self, vector=-self.vector, made=f"−({self.made})")
+        return replace(self, vector=-self.vector, description=f"−({self.description})")
 
     def __sub__(self, other: "Direction") -> "Direction":
         return self + -other
 
 
 def random_direction(like: Direction, seed: int = 0) -> Direction:
-    """A placebo: a random direction of the same norm, row by row.
+    """Random direction of the same norm, row by row: the placebo.
 
     Args:
-        like: What it is a placebo for.
-        seed: Of the draw, from a normal distribution on the CPU.
+        like: The direction that it is a placebo for.
+        seed: Seed of the draw, from a normal distribution on the CPU.
 
     Returns:
         A direction of the same shape, layer and norms.
@@ -183,27 +187,26 @@ def random_direction(like: Direction, seed: int = 0) -> Direction:
     if not like.vector.any():
         raise SemanticHubError(
             "random_direction",
-            got=f"{like.made}, which is zero at layer {like.layer}",
+            got=f"{like.description}, which is zero at layer {like.layer}",
             expected="a direction with a length",
             fix="Choose a layer where the two states differ.",
         )
     drawn = torch.randn(like.vector.shape, generator=torch.Generator().manual_seed(seed))
     lengths = like.vector.norm(dim=-1, keepdim=True)
     vector = drawn.to(like.vector) * (lengths / drawn.to(like.vector).norm(dim=-1, keepdim=True))
-    return replace(like, vector=vector, made=f"random, as long as {like.made} (seed {seed})")
+    return replace(
+        like, vector=vector, description=f"random, as long as {like.description} (seed {seed})"
+    )
 
 
 def _check_addable(one: Direction, other: Direction) -> None:
+    """Raise unless two directions have the same layer, width and number of rows."""
     rows = {direction.n_rows for direction in (one, other)} - {None}
     if one.layer == other.layer and one.d_model == other.d_model and len(rows) < 2:
         return
     raise SemanticHubError(
         "Direction",
-        got=f"{_described(one)} and {_described(other)}",
+        got=" and ".join(f"{tuple(d.vector.shape)} at layer {d.layer}" for d in (one, other)),
         expected="two directions of one layer, width and number of prompts",
         fix="Make both from the same model and layer, or move one with .at(layer).",
     )
-
-
-def _described(direction: Direction) -> str:
-    return f"{tuple(direction.vector.shape)} at layer {direction.layer}"

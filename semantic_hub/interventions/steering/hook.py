@@ -1,9 +1,9 @@
-"""Steering: a direction added to the residual stream, or put in its place, or taken out of it."""
+"""Steer a model: add a direction to its residual stream, replace the stream, or project out."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Real
-from typing import Any, TypeGuard, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 import torch
 from jaxtyping import Bool, Float
@@ -11,27 +11,37 @@ from torch import Tensor
 
 from semantic_hub.activations.columns import PromptColumns
 from semantic_hub.activations.forward_passes import PassFollower
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Mode, SteeredPositions
+from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.layers import check_layers, check_single_stack, layer_hook
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.positions import Span
 from semantic_hub.prompts.soft_tokens import SoftPositions
 
-_NAMED = ("all", "last", "prompt", "generated")
+Mode = Literal["add", "replace", "project_out"]
+"""How to steer; see `steer`."""
+
+NamedPositions = Literal["all", "last", "prompt", "generated"]
+"""Positions that have a name; see `steer`."""
+
+SteeredPositions = NamedPositions | Span | tuple[Span, ...]
+"""Where to steer: the same in all prompts, or a span for each; see `steer`."""
+
+Strength = float | int | Float[Tensor, " batch"]
+"""Factor of a direction, or one for each prompt of a batch."""
 
 
 @contextmanager
 def steer(
     model: HookedModel,
     direction: Direction,
-    strength: float | int | Float[Tensor, " batch"] = 1.0,
+    strength: Strength = 1.0,
     *,
     positions: SteeredPositions | slice = "all",
     mode: Mode = "add",
 ) -> Iterator[None]:
-    """Within the context, every forward pass and every ``generate`` of the model is steered.
+    """Steer every forward pass and every ``generate`` of the model within the context.
 
     With h the residual stream at the direction's layer, d the direction and s the strength:
 
@@ -52,8 +62,8 @@ def steer(
 
     They are the same with and without a key-value cache, on either side of padding, and for one
     prompt or many. A pass that is given a filled cache reads generated tokens; any other pass
-    outside of ``generate`` reads prompts. Steers nest, and leave nothing behind on the model.
-    ``hf_generate`` goes past all this and is refused.
+    outside of ``generate`` reads prompts. Contexts nest, and leave nothing behind on the model.
+    ``hf_generate`` bypasses the hooks and is refused.
 
     Args:
         model: The model.
@@ -68,10 +78,8 @@ def steer(
         Nothing; the model itself is steered.
 
     Raises:
-        SemanticHubError: A direction without a layer, of another width, of a layer that the model
-            lacks, or zero where it is to be projected out; an unknown mode or position; a strength
-            that is not finite, or strengths and rows of different number. In a forward pass: a
-            batch of another number of prompts, or a span that is empty in some prompt.
+        SemanticHubError: As `check_steering`. In a forward pass: a batch of another number of
+            prompts, or a span that is empty in some prompt.
 
     Example:
         >>> import semantic_hub as sh
@@ -84,42 +92,82 @@ def steer(
         Turner et al. 2023, Activation Addition, arXiv 2308.10248 (add); Arditi et al. 2024,
         Refusal is mediated by a single direction, arXiv 2406.11717 (project out).
     """
-    _check_model_has_layer(check_model(model), direction)
-    _check_options(direction, strength, positions, mode)
+    layer = check_steering(model, direction, strength=strength, positions=positions, mode=mode)
     if isinstance(strength, Real) and strength == 0:
         yield
         return
-    assert direction.layer is not None
     follower = PassFollower(model)
-    edit = _Edit(follower, direction, strength, positions, mode)
-    with follower.following(), model.hooks(fwd_hooks=[(layer_hook(direction.layer), edit)]):
+    edit = _SteeringHook(follower, direction, strength, positions, mode)
+    with follower.following(), model.hooks(fwd_hooks=[(layer_hook(layer), edit)]):
         yield
 
 
-def is_span_of_each(positions: object) -> TypeGuard[tuple[Any, ...]]:
-    """Whether positions are a span for each prompt, and not the same for all.
+def check_steering(
+    model: HookedModel,
+    direction: Direction,
+    *,
+    strength: Strength = 1.0,
+    positions: SteeredPositions | slice = "all",
+    mode: Mode = "add",
+) -> int:
+    """Raise unless `steer` would accept these arguments; return the direction's layer.
+
+    Args:
+        model: The model.
+        direction: With a layer.
+        strength: Factor, or one for each prompt of a batch.
+        positions: Where to steer.
+        mode: How.
+
+    Raises:
+        SemanticHubError: A direction without a layer, of another width, of a layer that the model
+            lacks, or zero where it is to be projected out; an unknown mode or position; a strength
+            that is not finite, or strengths and rows of different number; an encoder-decoder.
 
     Example:
-        >>> is_span_of_each(((0, 1), (2, 3))), is_span_of_each((0, 1)), is_span_of_each("all")
-        (True, False, False)
+        >>> check_steering(model, Direction(torch.ones(model.cfg.d_model), 4, "ones"))
+        4
+    """
+    layer = _check_direction(check_model(model), direction)
+    check_choice("steer", "mode", mode, get_args(Mode))
+    if not isinstance(strength, Real | Tensor) or not torch.as_tensor(strength).isfinite().all():
+        raise _option_error(f"strength={strength!r}", "finite numbers")
+    n_rows = _n_rows(direction, strength)
+    if direction.n_rows not in (None, n_rows):
+        raise _option_error(f"{direction.n_rows} rows and {n_rows} strengths", "as many")
+    spans: Sequence[Any] = positions if is_span_per_prompt(positions) else (positions,)
+    if not all(map(_is_span, spans)) and positions not in get_args(NamedPositions):
+        names = ", ".join(map(repr, get_args(NamedPositions)))
+        raise _option_error(f"positions={positions!r}", f"one of {names}, or a span")
+    if mode == "project_out" and not direction.vector.any(dim=-1).all():
+        raise _option_error(f"{direction.description}, which is zero", "a direction with a length")
+    return layer
+
+
+def is_span_per_prompt(positions: object) -> TypeGuard[tuple[Span, ...]]:
+    """Whether positions are a span for each prompt, not the same for all.
+
+    Example:
+        >>> is_span_per_prompt(((0, 1), (2, 3))), is_span_per_prompt((0, 1))
+        (True, False)
     """
     return isinstance(positions, tuple) and any(
         isinstance(span, tuple | SoftPositions) for span in positions
     )
 
 
-class _Edit:
-    """The hook: it changes the chosen columns of the pass that is under way."""
+class _SteeringHook:
+    """Hook that changes the steered positions of the current forward pass."""
 
     def __init__(
         self,
         follower: PassFollower,
         direction: Direction,
-        strength: float | int | Float[Tensor, " batch"],
+        strength: Strength,
         positions: SteeredPositions | slice,
         mode: Mode,
     ) -> None:
-        self.follower, self.rows = follower, _n_rows(direction, strength)
+        self.follower, self.n_rows = follower, _n_rows(direction, strength)
         self.positions: SteeredPositions | slice = positions
         self.mode: Mode = mode
         vector = direction.vector
@@ -127,25 +175,26 @@ class _Edit:
         self.vector = vector if direction.n_rows is None else vector[:, None]
         self.strength = torch.as_tensor(strength, dtype=vector.dtype).reshape(-1, 1, 1)
         self.prompts: PromptColumns | None = None
+        self.steered_in_prompts = torch.empty(0, 0, dtype=torch.bool)
 
     def __call__(
         self, value: Float[Tensor, "batch pos d_model"], hook: Any
     ) -> Float[Tensor, "batch pos d_model"] | None:
-        chosen = self._chosen(len(value), value.shape[1])
-        if not chosen.any():
+        steered = self._steered(len(value), value.shape[1])
+        if not steered.any():
             return None
-        if self.rows not in (None, len(value)):
+        if self.n_rows not in (None, len(value)):
             raise SemanticHubError(
                 "steer",
-                got=f"a batch of {len(value)} and a direction with {self.rows} rows or strengths",
+                got=f"a batch of {len(value)} and a direction with {self.n_rows} rows or strengths",
                 expected="one for each prompt",
                 fix="Pick the batch's rows with direction.rows(...), or use direction.mean().",
             )
         edited = _edited(value, self.vector.to(value), self.strength.to(value), self.mode)
-        return torch.where(chosen[..., None].to(value.device), edited, value)
+        return torch.where(steered[..., None].to(value.device), edited, value)
 
-    def _chosen(self, n_rows: int, n_columns: int) -> Bool[Tensor, "batch pos"]:
-        """Which of the columns that this pass reads, the last ones that there are, are steered."""
+    def _steered(self, n_rows: int, n_columns: int) -> Bool[Tensor, "batch pos"]:
+        """Which columns of this pass are steered; a pass reads the last ones of all."""
         reading = self.follower.current
         if reading is None:
             raise SemanticHubError(
@@ -154,19 +203,14 @@ class _Edit:
                 expected="model(...), run_with_cache, run_with_hooks or generate",
                 fix="Use one of these: only there positions are known.",
             )
-        later = torch.full((n_rows, n_columns), self.positions in ("all", "generated"))
+        generated = torch.full((n_rows, n_columns), self.positions in ("all", "generated"))
         if reading.prompts is None:
-            return later
-        first = self._chosen_in_prompts(reading.prompts)
-        return torch.cat([first, later[:, :1].expand(-1, reading.n_generated)], dim=1)[
-            :, -n_columns:
-        ]
-
-    def _chosen_in_prompts(self, prompts: PromptColumns) -> Bool[Tensor, "batch prompt"]:
-        """Worked out in the first pass of a generation, and kept for the others."""
-        if prompts is not self.prompts:
-            self.prompts, self.first = prompts, _chosen_in_prompts(prompts, self.positions)
-        return self.first
+            return generated
+        if reading.prompts is not self.prompts:
+            self.prompts = reading.prompts
+            self.steered_in_prompts = _steered_in_prompts(reading.prompts, self.positions)
+        columns = [self.steered_in_prompts, generated[:, :1].expand(-1, reading.n_generated)]
+        return torch.cat(columns, dim=1)[:, -n_columns:]
 
 
 def _edited(
@@ -175,6 +219,7 @@ def _edited(
     strength: Float[Tensor, "#batch 1 1"],
     mode: Mode,
 ) -> Float[Tensor, "batch pos d_model"]:
+    """The stream, steered at all positions."""
     if mode == "add":
         return value + strength * vector
     if mode == "replace":
@@ -182,13 +227,14 @@ def _edited(
     return value - strength * (value * vector).sum(dim=-1, keepdim=True) * vector
 
 
-def _chosen_in_prompts(
+def _steered_in_prompts(
     prompts: PromptColumns, positions: SteeredPositions | slice
 ) -> Bool[Tensor, "batch prompt"]:
+    """Which columns of the prompts are steered."""
     if positions in ("all", "prompt", "generated"):
         return torch.full(prompts.real.shape, positions != "generated")
-    chosen = torch.zeros_like(prompts.real)
-    for row, span in enumerate(_spans(positions, len(chosen))):
+    steered = torch.zeros_like(prompts.real)
+    for row, span in enumerate(_span_of_each(positions, len(steered))):
         columns = _columns(prompts, row, span)
         if not columns:
             raise SemanticHubError(
@@ -198,21 +244,15 @@ def _chosen_in_prompts(
                 expected="a span with at least one of its tokens",
                 fix="Count from 0, or from the end with negative numbers, without the BOS token.",
             )
-        chosen[row, columns] = True
-    return chosen
+        steered[row, columns] = True
+    return steered
 
 
-def _columns(prompts: PromptColumns, row: int, span: Any) -> Sequence[int]:
-    if span == "last":
-        return prompts.real[row].nonzero()[-1:, 0].tolist()
-    if isinstance(span, SoftPositions):
-        return span.among(prompts.spans(row))
-    return prompts.own(row)[_slice(span)]
-
-
-def _spans(positions: Any, n_prompts: int) -> Sequence[Any]:
+def _span_of_each(
+    positions: SteeredPositions | slice, n_prompts: int
+) -> Sequence[SteeredPositions | slice]:
     """Where to steer in each prompt of a batch."""
-    if not is_span_of_each(positions):
+    if not is_span_per_prompt(positions):
         return [positions] * n_prompts
     if len(positions) != n_prompts:
         raise SemanticHubError(
@@ -224,17 +264,23 @@ def _spans(positions: Any, n_prompts: int) -> Sequence[Any]:
     return positions
 
 
-def _slice(positions: Any) -> slice:
-    return positions if isinstance(positions, slice) else slice(*positions)
+def _columns(prompts: PromptColumns, row: int, span: Any) -> Sequence[int]:
+    """Columns of one prompt that a span or ``"last"`` stands for."""
+    if span == "last":
+        return prompts.real[row].nonzero()[-1:, 0].tolist()
+    if isinstance(span, SoftPositions):
+        return span.among(prompts.spans(row))
+    return prompts.own(row)[span if isinstance(span, slice) else slice(*span)]
 
 
-def _check_model_has_layer(model: HookedModel, direction: Direction) -> None:
+def _check_direction(model: HookedModel, direction: Direction) -> int:
+    """Layer of a direction; raise unless the model has it, in this width."""
     if direction.layer is None:
         raise SemanticHubError(
             "steer",
-            got=f"{direction.made}, a direction of no layer",
-            expected="one that says where it is applied",
-            fix="Say which with direction.at(layer).",
+            got=f"{direction.description}, a direction without a layer",
+            expected="a direction that names the layer where it is applied",
+            fix="Name it with direction.at(layer).",
         )
     check_layers(model, [direction.layer])
     if direction.d_model != model.cfg.d_model:
@@ -244,48 +290,23 @@ def _check_model_has_layer(model: HookedModel, direction: Direction) -> None:
             expected=f"{model.cfg.d_model}, the model's",
             fix="Make the direction from this model.",
         )
-    if not hasattr(model, "blocks"):
-        raise SemanticHubError(
-            "steer",
-            got="a model that has no single stack of blocks",
-            expected="a decoder or an encoder",
-            fix="Encoder-decoder models are not supported.",
-        )
+    check_single_stack(model, "steer")
+    return direction.layer
 
 
-def _n_rows(direction: Direction, strength: float | int | Float[Tensor, " batch"]) -> int | None:
+def _n_rows(direction: Direction, strength: Strength) -> int | None:
     """Number of prompts that direction or strength has a row for; None if neither has any."""
     n_strengths = len(strength) if isinstance(strength, Tensor) and strength.ndim else None
     return direction.n_rows if n_strengths is None else n_strengths
 
 
-def _check_options(
-    direction: Direction,
-    strength: float | int | Float[Tensor, " batch"],
-    positions: SteeredPositions | slice,
-    mode: Mode,
-) -> None:
-    if mode not in get_args(Mode):
-        raise _option_error(f"mode={mode!r}", f"one of {', '.join(map(repr, get_args(Mode)))}")
-    if not isinstance(strength, Real | Tensor) or not torch.as_tensor(strength).isfinite().all():
-        raise _option_error(f"strength={strength!r}", "finite numbers")
-    if direction.n_rows not in (None, _n_rows(direction, strength)):
-        raise _option_error(
-            f"{direction.n_rows} rows and {_n_rows(direction, strength)} strengths", "as many"
-        )
-    spans: Sequence[Any] = positions if is_span_of_each(positions) else (positions,)
-    if not all(map(_is_span, spans)) and positions not in _NAMED:
-        names = ", ".join(map(repr, _NAMED))
-        raise _option_error(f"positions={positions!r}", f"one of {names}, or a span")
-    if mode == "project_out" and not direction.vector.any(dim=-1).all():
-        raise _option_error(f"{direction.made}, which is zero", "a direction with a length")
-
-
 def _is_span(positions: object) -> bool:
-    pair = isinstance(positions, tuple) and len(positions) == 2
-    return pair or isinstance(positions, slice | SoftPositions)
+    """Whether positions are one span."""
+    is_pair = isinstance(positions, tuple) and len(positions) == 2
+    return is_pair or isinstance(positions, slice | SoftPositions)
 
 
 def _option_error(got: str, expected: str) -> SemanticHubError:
+    """Error for an argument of `steer`."""
     fix = "See the docstring of steer."
     return SemanticHubError("steer", got=got, expected=expected, fix=fix)

@@ -1,8 +1,9 @@
-"""Directions by name and layer, with the placebo that every steering experiment has."""
+"""Prepare directions for a sweep: one at every layer, and a random control of equal norm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from numbers import Integral
+from typing import Literal, TypeGuard, cast
 
 import torch
 from jaxtyping import Float
@@ -10,40 +11,47 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction, random_direction
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike, as_prompt
 
-PLACEBO = "placebo"
-"""The name of the random direction."""
-
 LayerDirection = Direction | Mapping[int, Direction]
-"""A direction that belongs to no layer and goes to any, or one for each layer."""
+"""A direction without a layer, which goes to any, or a mapping from layer to direction."""
+
+Directions = LayerDirection | Mapping[str, LayerDirection]
+"""What sweeps accept: one direction, or several by name."""
 
 DirectionsByLayer = Mapping[str, Mapping[int, Direction]]
 """Name to layer to direction, all with the same layers."""
 
+DIRECTION = "direction"
+"""Name of a direction that was given without one."""
+
 
 def with_placebo(
     operation: str,
-    directions: Mapping[str, LayerDirection],
+    directions: Directions,
     layers: Sequence[int],
     *,
     n_prompts: int | None = None,
     seed: int = 0,
 ) -> dict[str, dict[int, Direction]]:
-    """Every direction at every layer, and last a random one as long as the first.
+    """Expand directions to all layers, and append a random control of equal norm.
 
-    Where the first direction is zero, as prompts' differences often are at the embedding, so is
-    the placebo.
+    The placebo is as long as the first direction. Where that is zero, as prompts' differences
+    often are at the embedding, so is the placebo.
 
     Args:
         operation: The call that errors name.
-        directions: Directions by name.
+        directions: Directions by name, or one, which is then called ``"direction"``.
         layers: Where they are applied.
         n_prompts: Number of prompts to steer; None to accept no direction per prompt.
         seed: Of the placebo.
+
+    Returns:
+        Mapping from name to layer to direction, ``"placebo"`` last.
 
     Raises:
         SemanticHubError: No directions, one called ``"placebo"``, one that lacks a layer or belongs
@@ -51,23 +59,32 @@ def with_placebo(
 
     Example:
         >>> ones = Direction(torch.ones(2), None, "ones")
-        >>> found = with_placebo("example", {"ones": ones}, [3, 4])
-        >>> list(found), found["placebo"][4].layer
+        >>> expanded = with_placebo("example", {"ones": ones}, [3, 4])
+        >>> list(expanded), expanded["placebo"][4].layer
         (['ones', 'placebo'], 4)
     """
-    if not directions or PLACEBO in directions:
+    named = (
+        {DIRECTION: directions}
+        if _is_one_direction(directions)
+        else cast(Mapping[str, LayerDirection], directions)
+    )
+    if not named or PLACEBO in named:
         raise SemanticHubError(
             operation,
-            got=f"directions {list(directions)}",
+            got=f"directions {list(named)}",
             expected=f"at least one, none of them called {PLACEBO!r}",
-            fix="The placebo is added by itself.",
+            fix="The placebo is added automatically.",
         )
-    found = {
-        name: {layer: _at(operation, name, given, layer, n_prompts) for layer in layers}
-        for name, given in directions.items()
+    expanded = {
+        name: {layer: _at(operation, name, direction, layer, n_prompts) for layer in layers}
+        for name, direction in named.items()
     }
-    first = next(iter(found.values()))
-    return {**found, PLACEBO: {layer: _placebo(first[layer], seed) for layer in layers}}
+    first = next(iter(expanded.values()))
+    placebo = {
+        layer: random_direction(direction, seed) if direction.vector.any() else direction
+        for layer, direction in first.items()
+    }
+    return {**expanded, PLACEBO: placebo}
 
 
 def relative_norms(
@@ -76,7 +93,7 @@ def relative_norms(
     directions: DirectionsByLayer,
     batch_size: int | Literal["auto"] = "auto",
 ) -> Float[Tensor, "direction layer"]:
-    """Length of each direction over the mean length of the prompts' states at their last position.
+    """Norm of each direction, over the mean norm of the prompts' states at their last position.
 
     Args:
         model: The model.
@@ -89,10 +106,10 @@ def relative_norms(
     return torch.tensor(norms) / _stream_norms(model, prompts, layers, batch_size)
 
 
-def in_stream_norms(
+def scale_to_stream(
     model: HookedModel, direction: Direction, prompts: Sequence[PromptLike]
 ) -> dict[int, Direction]:
-    """A direction of no layer, at every layer as long as the prompts' states are there on average.
+    """Scale a direction without a layer to the mean norm of the stream at each layer.
 
     Args:
         model: The model.
@@ -100,29 +117,55 @@ def in_stream_norms(
         prompts: The prompts that are steered; their states at the last position count.
 
     Returns:
-        Layer to direction; a strength then counts in lengths of the stream.
+        Mapping from layer to direction; a strength then counts in norms of the stream.
 
     Raises:
         SemanticHubError: As `semantic_hub.residual_stream`.
 
     Example:
-        >>> found = in_stream_norms(model, Direction(torch.ones(model.cfg.d_model), None, "ones"),
-        ...                         ["the dog is"])
-        >>> round(found[3].relative_norm, 4)
+        >>> scaled = scale_to_stream(model, Direction(torch.ones(model.cfg.d_model), None, "ones"),
+        ...                          ["the dog is"])
+        >>> round(scaled[3].relative_norm, 4)
         1.0
     """
     layers = check_layers(model, None)
     norms = _stream_norms(model, prompts, layers).tolist()
     unit = torch.nn.functional.normalize(direction.vector, dim=-1)
+    description = f"{direction.description}, scaled to the stream"
     return {
-        layer: Direction(
-            unit * norm,
-            layer,
-            f"{direction.made}, as long as the stream",
-            norm,
-        )
+        layer: Direction(unit * norm, layer, description, norm)
         for layer, norm in zip(layers, norms, strict=True)
     }
+
+
+def _is_one_direction(directions: Directions) -> TypeGuard[LayerDirection]:
+    """Whether it is one direction: a `Direction`, or a mapping from layers."""
+    return isinstance(directions, Direction) or any(
+        isinstance(layer, Integral) for layer in directions
+    )
+
+
+def _at(
+    operation: str, name: str, directions: LayerDirection, layer: int, n_prompts: int | None
+) -> Direction:
+    """Direction for one layer; raise if there is none that fits."""
+    direction = directions.get(layer) if isinstance(directions, Mapping) else directions
+    if direction is None or direction.layer not in (None, layer):
+        has = "no direction" if direction is None else f"a direction of layer {direction.layer}"
+        raise SemanticHubError(
+            operation,
+            got=f"{name!r} with {has} for layer {layer}",
+            expected="a direction for each layer, made there or without a layer",
+            fix="Make it with mean_differences or paired_differences, or move it with .at(layer).",
+        )
+    if direction.n_rows not in (None, n_prompts):
+        raise SemanticHubError(
+            operation,
+            got=f"{name!r} with {direction.n_rows} rows",
+            expected="a single vector" + (f", or {n_prompts} rows" if n_prompts else ""),
+            fix="Make it from as many pairs as there are prompts, or take its mean().",
+        )
+    return direction.at(layer)
 
 
 def _stream_norms(
@@ -131,32 +174,7 @@ def _stream_norms(
     layers: Sequence[int],
     batch_size: int | Literal["auto"] = "auto",
 ) -> Float[Tensor, " layer"]:
-    ends = [replace(as_prompt(prompt), position=None) for prompt in prompts]
-    states = residual_stream(model, ends, layers=layers, batch_size=batch_size)
+    """Mean norm of the prompts' states at their last position, at each layer."""
+    at_end = [replace(as_prompt(prompt), position=None) for prompt in prompts]
+    states = residual_stream(model, at_end, layers=layers, batch_size=batch_size)
     return states.norm(dim=-1).mean(dim=0)
-
-
-def _at(
-    operation: str, name: str, given: LayerDirection, layer: int, n_prompts: int | None
-) -> Direction:
-    found = given.get(layer) if isinstance(given, Mapping) else given
-    if found is None or found.layer not in (None, layer):
-        has = "no direction" if found is None else f"a direction of layer {found.layer}"
-        raise SemanticHubError(
-            operation,
-            got=f"{name!r} with {has} for layer {layer}",
-            expected="a direction for each layer, made there or of no layer",
-            fix="Make it with mean_differences or paired_differences, or move it with .at(layer).",
-        )
-    if found.n_rows not in (None, n_prompts):
-        raise SemanticHubError(
-            operation,
-            got=f"{name!r} with {found.n_rows} rows",
-            expected="a single vector" + (f", or {n_prompts} rows" if n_prompts else ""),
-            fix="Make it from as many pairs as there are prompts, or take its mean().",
-        )
-    return found.at(layer)
-
-
-def _placebo(direction: Direction, seed: int) -> Direction:
-    return random_direction(direction, seed) if direction.vector.any() else direction

@@ -1,6 +1,6 @@
-"""What a steering sweep found: how often each outcome came, at every layer and strength."""
+"""Result of a steering sweep: share of each outcome, at every layer and strength."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,9 +8,10 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import OUTCOMES
-from semantic_hub.results import Result
+from semantic_hub.errors import check_choice
+from semantic_hub.interventions.steering.outcomes import OUTCOMES
+from semantic_hub.results import Counts, EffectCurve, Result
+from semantic_hub.statistics.margins import NO_MIDDLE, CellMargins, middle_cells, share_margins
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, share_summary
 
@@ -21,26 +22,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SteeringResult(Result):
-    """The outcome of every prompt under every direction, layer and strength.
+    """Outcome of every prompt under every direction, layer and strength.
 
     Args:
+        n_layers: Number of the model's blocks.
         layers: The steered layers; 0 is the embedding, k the stream after block k.
         strengths: Factors of the directions, ascending, 0 (no steering) among them.
-        directions: Names of the directions; the last is ``"placebo"``.
-        outcome: Index into `semantic_hub.interventions.spec.OUTCOMES`, that is 0 success, 1 unchanged,
-            2 other.
-        relative_norm: Mean length of a direction at strength 1, over the mean length of the
-            prompts' own states at their last position.
+        directions: Names of the directions, and of the control.
+        effect_direction: The direction that is expected to have an effect.
+        control_direction: The random direction of equal norm.
+        outcome: Index into `semantic_hub.interventions.steering.outcomes.OUTCOMES`, that is
+            0 success, 1 unchanged, 2 other.
+        relative_norm: Mean norm of a direction at strength 1, over the mean norm of the prompts'
+            states at their last position.
         resampling: Resamples, coverage and seed of the intervals.
-        dropped: Number of prompts that could not be asked, by reason.
+        dropped: Number of prompts that could not be steered, by reason.
         manifest: Where the numbers come from.
     """
 
+    kind = "steering"
+    family = "causal"
     coordinates = {"direction": "directions", "layer": "layers", "strength": "strengths"}
 
+    n_layers: int
     layers: tuple[int, ...]
     strengths: tuple[float, ...]
     directions: tuple[str, ...]
+    effect_direction: str
+    control_direction: str
     outcome: Int[Tensor, "direction layer strength prompt"] = field(
         metadata={"unit": "0 success, 1 unchanged, 2 other"}
     )
@@ -61,10 +70,54 @@ class SteeringResult(Result):
         Raises:
             SemanticHubError: No such outcome or direction.
         """
-        row = _index("direction", direction, self.directions)
-        hits = self.outcome[row] == _index("outcome", outcome, OUTCOMES)
+        row = check_choice("SteeringResult.share", "direction", direction, self.directions)
+        hits = self.outcome[row] == check_choice(
+            "SteeringResult.share", "outcome", outcome, OUTCOMES
+        )
         by_prompt = rearrange(hits, "layer strength prompt -> prompt layer strength")
         return share_summary(by_prompt, self.resampling.confidence)
+
+    def effect_curve(self) -> EffectCurve:
+        """Share of success of the effect's direction, at the strength of `best_cell`."""
+        share, (_, best) = self.share("success", self.effect_direction), self.best_cell()
+        summary = Summary(
+            value=share.value[:, best], low=share.low[:, best], high=share.high[:, best]
+        )
+        n, note = self.outcome.shape[-1], f"strength {self.strengths[best]:g}"
+        return EffectCurve(self.layers, summary, n, "share of prompts: success", note)
+
+    def cell_margins(self, resampling: Resampling) -> CellMargins:
+        """Share of success of the effect's direction, less that of the control.
+
+        A cell is a layer and a strength other than 0.
+
+        Args:
+            resampling: Resamples over prompts, and coverage and seed of the intervals.
+        """
+        where = [f"strength {strength:g}" for strength in self.strengths if strength]
+        cells, rows = middle_cells(self.layers, self.n_layers, where)
+        unit = "share of prompts"
+        if not cells:
+            return CellMargins.none(unit, NO_MIDDLE)
+        control = {self.control_direction: self._successes(self.control_direction, rows)}
+        effect = self._successes(self.effect_direction, rows)
+        return share_margins(cells, effect, control, unit, resampling)
+
+    def best_cell(self, direction: str | None = None) -> tuple[int, int]:
+        """Layer and strength, as indices, where a direction succeeds most often.
+
+        Args:
+            direction: Its name; None for the effect's.
+
+        Raises:
+            SemanticHubError: No such direction.
+        """
+        share = self.share("success", self.effect_direction if direction is None else direction)
+        return divmod(int(share.value.argmax()), len(self.strengths))
+
+    def counts(self) -> Counts:
+        """Prompts that were steered, and those that were dropped by reason."""
+        return Counts(self.outcome.shape[-1], self.dropped)
 
     def to_frame(self) -> "pd.DataFrame":
         """All shares as a tidy frame.
@@ -85,23 +138,34 @@ class SteeringResult(Result):
         )
 
     def figure(self, layer: int | None = None, *, outcome: str = "success") -> "go.Figure":
-        """Shares over strengths at one layer; see `semantic_hub.plotting.curves.dose_response`.
+        """Shares over strengths at one layer.
+
+        See `semantic_hub.interventions.steering.figures.dose_response`.
 
         Args:
-            layer: The layer; None for that where the first direction has the highest share.
+            layer: The layer; None for that where the effect's direction has the highest share.
             outcome: ``"success"``, ``"unchanged"`` or ``"other"``.
 
         Raises:
             SemanticHubError: No such layer or outcome.
         """
-        from semantic_hub.plotting.curves import dose_response
+        from semantic_hub.interventions.steering.figures import dose_response
 
-        highest = self.share(outcome, self.directions[0]).value.amax(dim=1)
-        best = self.layers[int(highest.argmax())]
-        chosen = best if layer is None else self.layers[_index("layer", layer, self.layers)]
-        return dose_response(self.to_frame(), chosen, outcome=outcome)
+        highest = self.share(outcome, self.effect_direction).value.amax(dim=1)
+        if layer is None:
+            layer = self.layers[int(highest.argmax())]
+        check_choice("SteeringResult.figure", "layer", layer, self.layers)
+        return dose_response(self.to_frame(), layer, outcome=outcome)
+
+    def _successes(self, direction: str, rows: Sequence[int]) -> Float[Tensor, "prompt cell"]:
+        """1 where a prompt succeeds, at some layers and every strength but 0."""
+        steered = [column for column, strength in enumerate(self.strengths) if strength]
+        outcome = self.outcome[self.directions.index(direction)][list(rows)][:, steered]
+        successes = (outcome == OUTCOMES.index("success")).double()
+        return rearrange(successes, "layer strength prompt -> prompt (layer strength)")
 
     def _rows(self, outcome: str, direction: str) -> Iterator[dict[str, Any]]:
+        """Rows of the frame for one outcome and direction."""
         share = self.share(outcome, direction)
         for i, layer in enumerate(self.layers):
             for j, strength in enumerate(self.strengths):
@@ -115,14 +179,3 @@ class SteeringResult(Result):
                     "high": share.high[i, j].item(),
                     "n": self.outcome.shape[-1],
                 }
-
-
-def _index(kind: str, name: Any, names: tuple[Any, ...]) -> int:
-    if name not in names:
-        raise SemanticHubError(
-            "SteeringResult",
-            got=f"the {kind} {name!r}",
-            expected=f"one of {', '.join(map(repr, names))}",
-            fix="Name one of these.",
-        )
-    return names.index(name)

@@ -5,10 +5,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Mode, SteeredPositions
+from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction, random_direction
-from semantic_hub.interventions.steering.hook import steer
-from semantic_hub.interventions.steering.per_layer import PLACEBO
+from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, steer
 from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.protocol import HookedModel
@@ -67,7 +66,7 @@ def steering_scores(
         manifest=manifest(
             model,
             measure="steering_scores",
-            direction=direction.made,
+            direction=direction.description,
             layer=direction.layer,
             strength=strength,
             positions=str(positions),

@@ -1,4 +1,4 @@
-"""Figures of free text under steering: data frames in, `plotly.graph_objects.Figure` out."""
+"""Figures of steering free text: data frames in, `plotly.graph_objects.Figure` out."""
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -8,8 +8,8 @@ from semantic_hub.plotting.curves import layer_curve
 from semantic_hub.plotting.style import PALETTE, SYMBOLS, TEMPLATE, nth
 from semantic_hub.plotting.text import escape
 
-_PANEL, _AROUND = 200, 120
-"""Height of one panel, and of what is above and below them, in pixels."""
+_PANEL_HEIGHT, _MARGIN_HEIGHT = 200, 120
+"""Height of one panel, and of the space above and below all of them, in pixels."""
 
 
 def layer_curves(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
@@ -46,12 +46,13 @@ def strength_panels(frame: pd.DataFrame) -> go.Figure:
         title = escape(_y_title(frame["measure"].iloc[0], scorer))
         figure.update_yaxes(title={"text": title, "font": {"size": 12}}, row=panel, col=1)
     figure.update_xaxes(title_text="strength", row=len(scorers), col=1)
-    height = _PANEL * len(scorers)
+    height = _PANEL_HEIGHT * len(scorers)
     look = {"legend": {"y": -50 / height}, "margin": {"t": 36}}
-    return figure.update_layout(template=TEMPLATE, height=height + _AROUND, **look)
+    return figure.update_layout(template=TEMPLATE, height=height + _MARGIN_HEIGHT, **look)
 
 
 def _points(rows: pd.DataFrame, name: str, index: int, *, legend: bool) -> go.Scatter:
+    """Points with their intervals, joined by lines."""
     return go.Scatter(
         x=rows["strength"],
         y=rows["value"],
@@ -73,4 +74,5 @@ def _points(rows: pd.DataFrame, name: str, index: int, *, legend: bool) -> go.Sc
 
 
 def _y_title(measure: str, scorer: str) -> str:
+    """Title of a scorer's axis."""
     return f"change of {scorer}" if measure == "change" else scorer

@@ -1,4 +1,4 @@
-"""Texts that a model writes: sampled continuations of prompts, the same for the same seeds."""
+"""Sample continuations of prompts, the same for the same seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ import torch
 from semantic_hub.activations.batches import equal_length_batches, pad
 from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.steering.continuations import before_end, check_room
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel
@@ -20,7 +21,7 @@ from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 
 @dataclass(frozen=True)
 class Sampling:
-    """How texts are sampled; the defaults are those of Wu et al. 2025.
+    """Settings for sampling texts; the defaults are those of Wu et al. 2025.
 
     Args:
         max_new_tokens: The longest continuation; it is shorter where the model ends it.
@@ -54,19 +55,19 @@ class Sampling:
         _check("top_p", self.top_p, 0 < self.top_p <= 1, "above 0, at most 1")
         penalty = self.frequency_penalty
         _check("frequency_penalty", penalty, penalty >= 0, "at least 0")
-        sound = len(set(self.seeds)) == len(self.seeds) > 0 and min(self.seeds) >= 0
-        _check("seeds", self.seeds, sound, "different whole numbers of at least 0, one or more")
+        are_valid = len(set(self.seeds)) == len(self.seeds) > 0 and min(self.seeds) >= 0
+        _check("seeds", self.seeds, are_valid, "different whole numbers of at least 0, one or more")
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One prompt, continued once.
+    """One continuation of one prompt.
 
     Args:
         prompt: Index of the prompt in the list that was given.
         seed: The seed of this continuation.
-        prompt_tokens: What the model read, BOS included.
-        new_tokens: What it wrote, up to its end-of-text token and without it; empty where it
+        prompt_tokens: Tokens of the prompt, BOS included.
+        new_tokens: Tokens that were generated, before the end-of-text token; empty where the model
             ended the text at once.
         prompt_text: The prompt as text, without special tokens; `SOFT` for each span of features.
         text: The continuation as text, without special tokens.
@@ -92,8 +93,8 @@ def generate_texts(
     """Continue every prompt once for each seed.
 
     Prompts of the same number of tokens share a batch, so that nothing is padded. The same call
-    gives the same texts; as a batch draws from one stream of random numbers, another batch size
-    gives other ones. The caller's own random state is left as it was.
+    gives the same texts; since a batch draws from one stream of random numbers, another batch size
+    gives other texts. The caller's random state is left as it was.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge`` with a tokenizer; hooks that are on
@@ -118,9 +119,9 @@ def generate_texts(
     check_predicts_next_token(model, "generate_texts")
     sampling = sampling or Sampling()
     encodings = encode(model, prompts)
-    _check_room(model, encodings, sampling)
+    check_room("generate_texts", model, encodings, sampling.max_new_tokens)
     lengths = [len(encoding) for encoding in encodings]
-    written = {
+    new_tokens = {
         (prompt, seed): new
         for indices, _ in equal_length_batches(lengths, sampling.max_new_tokens, batch_size)
         for seed in sampling.seeds
@@ -129,7 +130,7 @@ def generate_texts(
         )
     }
     return [
-        _generation(model.tokenizer, prompt, seed, encodings[prompt], written[prompt, seed])
+        _generation(model.tokenizer, prompt, seed, encodings[prompt], new_tokens[prompt, seed])
         for prompt in range(len(encodings))
         for seed in sampling.seeds
     ]
@@ -160,54 +161,34 @@ def _sample(
             return_type="tokens",
             verbose=False,
         )
-    return [_until(end, row) for row in output[:, batch.tokens.shape[1] :].tolist()]
+    return [tuple(before_end(row, end)) for row in output[:, batch.tokens.shape[1] :].tolist()]
 
 
 def _batch_seed(seed: int, first_prompt: int) -> int:
-    """Batches of one seed must not draw the same numbers."""
+    """Seed of one batch: batches of one seed must not draw the same numbers."""
     return int(np.random.SeedSequence([seed, first_prompt]).generate_state(1)[0])
-
-
-def _until(end: int | None, tokens: list[int]) -> tuple[int, ...]:
-    return tuple(tokens[: tokens.index(end)] if end in tokens else tokens)
 
 
 def _generation(
     tokenizer: Any, prompt: int, seed: int, encoding: Encoding, new: tuple[int, ...]
 ) -> Generation:
-    """The continuation's text is cut from that of the whole, which keeps a space at its start."""
-    written, before = partial(_text, tokenizer), encoding.tokens
-    prompt_text = encoding.text(written)
-    whole = replace(encoding, tokens=before + new).text(written)
-    cut = whole.startswith(prompt_text)
-    text = whole[len(prompt_text) :] if cut else _text(tokenizer, new)
-    return Generation(prompt, seed, before, new, prompt_text, text, encoding.soft)
+    """One continuation; its text is cut from that of the whole, to keep a space at its start."""
+    as_text, prompt_tokens = partial(_text, tokenizer), encoding.tokens
+    prompt_text = encoding.text(as_text)
+    whole = replace(encoding, tokens=prompt_tokens + new).text(as_text)
+    is_prefix = whole.startswith(prompt_text)
+    text = whole[len(prompt_text) :] if is_prefix else _text(tokenizer, new)
+    return Generation(prompt, seed, prompt_tokens, new, prompt_text, text, encoding.soft)
 
 
 def _text(tokenizer: Any, tokens: Sequence[int]) -> str:
-    plain = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
-    return str(tokenizer.decode(list(tokens), **plain))
+    """Text of tokens without the special ones, spaces as they are."""
+    options = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+    return str(tokenizer.decode(list(tokens), **options))
 
 
-def _check(name: str, got: object, sound: bool, expected: str) -> None:
-    if not sound:
+def _check(name: str, got: object, is_valid: bool, expected: str) -> None:
+    """Raise unless a setting is valid."""
+    if not is_valid:
         fix = f"Give {name} in that range."
         raise SemanticHubError("Sampling", got=f"{name}={got!r}", expected=expected, fix=fix)
-
-
-def _check_room(model: HookedModel, encodings: Sequence[Encoding], sampling: Sampling) -> None:
-    if model.tokenizer is None:
-        raise SemanticHubError(
-            "generate_texts",
-            got="a model without a tokenizer",
-            expected="one whose tokens have a text",
-            fix="Set model.tokenizer.",
-        )
-    longest = max(map(len, encodings))
-    if longest + sampling.max_new_tokens > model.cfg.n_ctx:
-        raise SemanticHubError(
-            "generate_texts",
-            got=f"a prompt of {longest} tokens and max_new_tokens={sampling.max_new_tokens}",
-            expected=f"at most {model.cfg.n_ctx} tokens together, the model's context",
-            fix="Shorten the prompt, or generate less.",
-        )

@@ -1,10 +1,11 @@
-"""Perplexity of written texts, token for token as they were written."""
+"""Perplexity of generated texts, computed on the very tokens that were generated."""
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from semantic_hub.activations.batches import Batch, batch_indices, pad
 from semantic_hub.activations.features import FeatureInjector
@@ -22,11 +23,11 @@ def perplexity(
 ) -> Scorer:
     """Perplexity of each continuation given its prompt: exp(−mean log p(token | all before it)).
 
-    The mean is over the new tokens alone. They are scored by the very ids that were generated, so
-    that the boundary between prompt and continuation is exact; text is never tokenised again.
+    The mean is over the new tokens alone. The generated ids themselves are scored, so that the
+    boundary between prompt and continuation is exact; text is never tokenized again.
 
     Args:
-        scoring_model: The model that judges. It may be the generating one, without its hooks.
+        scoring_model: The model that scores. It may be the generating one, without its hooks.
         generated_by: The model that wrote the texts.
         batch_size: Texts per batch.
 
@@ -36,7 +37,7 @@ def perplexity(
     Raises:
         SemanticHubError: A scoring model with another vocabulary, without next-token predictions
             or, when called, with too short a context, or that is not the generating one where a
-            prompt holds features: they are in that one's terms.
+            prompt holds features: only that model can read them.
 
     Example:
         >>> from semantic_hub.interventions.text.generation import Sampling, generate_texts
@@ -62,6 +63,7 @@ def perplexity(
 
 
 def _whole(generation: Generation) -> Encoding:
+    """Prompt and continuation as one encoding."""
     tokens = generation.prompt_tokens + generation.new_tokens
     return Encoding(tokens, slice(0, len(tokens)), generation.soft)
 
@@ -69,33 +71,29 @@ def _whole(generation: Generation) -> Encoding:
 def _log_probs(
     model: HookedModel, encodings: Sequence[Encoding], batch_size: int
 ) -> dict[int, Float[Tensor, " next"]]:
-    """By the number of the text: log-probabilities of its tokens, and of the padding behind."""
-    injector, found = FeatureInjector(model, encodings), {}
+    """Mapping from text to log-probabilities of its tokens, and of the padding behind them."""
+    injector, log_probs = FeatureInjector(model, encodings), {}
     with injector.injecting():
         for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
             batch = pad(model, encodings, indices)
             injector.start(batch)
-            found.update(zip(indices, _of_batch(model, batch), strict=True))
-    return found
+            log_probs.update(zip(indices, _batch_log_probs(model, batch), strict=True))
+    return log_probs
 
 
 @torch.no_grad()
-def _of_batch(model: HookedModel, batch: Batch) -> Float[Tensor, "batch next"]:
+def _batch_log_probs(model: HookedModel, batch: Batch) -> Float[Tensor, "batch next"]:
     """Log-probability of every token but the first, given all before it; on the CPU."""
     device = model.cfg.device
     tokens = batch.tokens.to(device)
     logits = model(tokens, attention_mask=batch.attention_mask.to(device), return_type="logits")
     rows = zip(logits[:, :-1], tokens[:, 1:].to(logits.device), strict=True)
-    return torch.stack([_picked(row, following) for row, following in rows]).cpu()
-
-
-def _picked(
-    logits: Float[Tensor, "next d_vocab"], following: Int[Tensor, " next"]
-) -> Float[Tensor, " next"]:
-    return -torch.nn.functional.cross_entropy(logits.float(), following, reduction="none")
+    losses = [cross_entropy(row.float(), target, reduction="none") for row, target in rows]
+    return -torch.stack(losses).cpu()
 
 
 def _check_vocabulary(scoring_model: HookedModel, generated_by: HookedModel) -> None:
+    """Raise unless both models have the same vocabulary."""
     if scoring_model is generated_by:
         return
     ours, theirs = scoring_model.tokenizer, generated_by.tokenizer
@@ -110,6 +108,7 @@ def _check_vocabulary(scoring_model: HookedModel, generated_by: HookedModel) -> 
 
 
 def _check_context(model: HookedModel, encodings: Sequence[Encoding]) -> None:
+    """Raise where a text is longer than the model's context."""
     longest = max(map(len, encodings), default=0)
     if longest > model.cfg.n_ctx:
         raise SemanticHubError(
@@ -121,6 +120,7 @@ def _check_context(model: HookedModel, encodings: Sequence[Encoding]) -> None:
 
 
 def _check_features(encodings: Sequence[Encoding], same_model: bool) -> None:
+    """Raise where features would be scored by another model than they were made for."""
     if not same_model and any(encoding.soft for encoding in encodings):
         raise SemanticHubError(
             "perplexity",

@@ -1,16 +1,19 @@
-"""What free text under steering scored, with means and changes over prompts."""
+"""Result of steering free text: scores of every text, with means and changes over prompts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.results import Result
+from semantic_hub.errors import check_choice
+from semantic_hub.results import Counts, EffectCurve, Result
+from semantic_hub.statistics.margins import NO_MIDDLE, CellMargins, item_margins, middle_cells
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary
 
@@ -19,31 +22,38 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Measure = Literal["mean", "change"]
+"""Scores themselves, or their change against the unsteered texts."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TextSteeringResult(Result):
     """Scores of every text, one for each direction, layer, strength, prompt and seed.
 
-    Runs of one prompt are not independent of each other, so every summary first takes the mean
-    over seeds; intervals are over prompts. Texts without a score (NaN) are left out; a prompt
-    whose texts have none does not count. Where steering leaves few texts that can be scored (a low
-    ``n`` in the frame), a mean over them says little.
+    Texts of one prompt are not independent, so every summary first takes the mean over seeds;
+    intervals are over prompts. Texts without a score (NaN) are left out, and prompts of which no
+    text has a score. Where steering leaves few texts that can be scored (a low ``n`` in the
+    frame), their mean is not reliable.
 
     Args:
-        directions: Names of the directions, the placebo last.
+        n_layers: Number of the model's blocks.
+        directions: Names of the directions, and of the control.
+        effect_direction: The direction that is expected to have an effect.
+        control_direction: The random direction of equal norm.
         layers: Where they were applied; 0 is the embedding, k the stream after block k.
         strengths: Factors of the directions; strength 0 is the unsteered text, the same in all.
         scorers: Names of the scorers.
+        primary_scorer: The scorer that the effect is about.
         seeds: Seeds of the texts.
         prompts: The prompts as text.
-        score: What the scorers gave, in their own units.
-        relative_norm: Length of each direction over that of the prompts' states at the layer.
+        score: Scores, in the scorers' own units.
+        relative_norm: Norm of each direction over that of the prompts' states at the layer.
         texts: All continuations, in the order of the axes of `score` without ``scorer``.
         resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
 
+    kind = "text_steering"
+    family = "causal"
     coordinates = {
         "direction": "directions",
         "layer": "layers",
@@ -53,10 +63,14 @@ class TextSteeringResult(Result):
         "seed": "seeds",
     }
 
+    n_layers: int
     directions: tuple[str, ...]
+    effect_direction: str
+    control_direction: str
     layers: tuple[int, ...]
     strengths: tuple[float, ...]
     scorers: tuple[str, ...]
+    primary_scorer: str
     seeds: tuple[int, ...]
     prompts: tuple[str, ...]
     score: Float[Tensor, "direction layer strength scorer prompt seed"]
@@ -73,6 +87,10 @@ class TextSteeringResult(Result):
     def mean(self, scorer: str, direction: str) -> Summary:
         """Mean score, in the scorer's unit, for each layer and strength.
 
+        Args:
+            scorer: Name of a scorer.
+            direction: Name of a direction.
+
         Raises:
             SemanticHubError: No scorer or direction of that name.
         """
@@ -81,10 +99,82 @@ class TextSteeringResult(Result):
     def mean_change(self, scorer: str, direction: str) -> Summary:
         """Mean change against the unsteered texts, in the scorer's unit, by layer and strength.
 
+        Args:
+            scorer: Name of a scorer.
+            direction: Name of a direction.
+
         Raises:
             SemanticHubError: No scorer or direction of that name.
         """
         return self._summary("change", scorer, direction)
+
+    def effect_curve(self) -> EffectCurve:
+        """Change of the primary score under the effect's direction, at the strength of `best_cell`.
+
+        Its items are prompts.
+        """
+        change = self.mean_change(self.primary_scorer, self.effect_direction)
+        _, best = self.best_cell()
+        summary = Summary(
+            value=change.value[:, best], low=change.low[:, best], high=change.high[:, best]
+        )
+        unit, note = f"change of {self.primary_scorer}", f"strength {self.strengths[best]:g}"
+        return EffectCurve(self.layers, summary, len(self.prompts), unit, note)
+
+    def cell_margins(self, resampling: Resampling) -> CellMargins:
+        """Change of the primary score under the effect's direction, less that under the control.
+
+        A cell is a layer and a strength other than 0.
+
+        Args:
+            resampling: Resamples over prompts, and coverage and seed of the intervals.
+        """
+        where = [f"strength {strength:g}" for strength in self.strengths if strength]
+        cells, rows = middle_cells(self.layers, self.n_layers, where)
+        unit = f"change of {self.primary_scorer}"
+        if not cells:
+            return CellMargins.none(unit, NO_MIDDLE)
+        control = {self.control_direction: self._changes(self.control_direction, rows)}
+        effect = self._changes(self.effect_direction, rows)
+        return item_margins(cells, effect, control, unit, resampling)
+
+    def best_cell(self, direction: str | None = None) -> tuple[int, int]:
+        """Layer and strength, as indices, where a direction changes the primary score most.
+
+        The largest mean change among strengths other than 0.
+
+        Args:
+            direction: Its name; None for the effect's.
+
+        Raises:
+            SemanticHubError: No such direction.
+        """
+        direction = self.effect_direction if direction is None else direction
+        change = self.mean_change(self.primary_scorer, direction).value.clone()
+        change[:, self.strengths.index(0.0)] = -torch.inf
+        return divmod(int(change.nan_to_num(nan=-torch.inf).argmax()), len(self.strengths))
+
+    def counts(self) -> Counts:
+        """Prompts that were continued; none is dropped."""
+        return Counts(len(self.prompts), {})
+
+    def text(self, direction: str, layer: int, strength: int, prompt: int, seed: int) -> str:
+        """One of the texts.
+
+        Args:
+            direction: Name of a direction.
+            layer: Index of a layer.
+            strength: Index of a strength.
+            prompt: Index of a prompt.
+            seed: Index of a seed.
+
+        Raises:
+            SemanticHubError: No such direction.
+        """
+        row = check_choice("TextSteeringResult.text", "direction", direction, self.directions)
+        axes = (self.directions, self.layers, self.strengths, self.prompts, self.seeds)
+        shape = tuple(len(axis) for axis in axes)
+        return self.texts[int(np.ravel_multi_index((row, layer, strength, prompt, seed), shape))]
 
     def to_frame(self) -> "pd.DataFrame":
         """All summaries as a tidy frame.
@@ -120,7 +210,9 @@ class TextSteeringResult(Result):
         return frame.assign(text=self.texts, **by_scorer)
 
     def figure(self, layer: int | None = None, *, measure: Measure = "change") -> "go.Figure":
-        """Every scorer over strengths, at one layer; see `text_steering_plots.strength_panels`.
+        """Every scorer over strengths, at one layer.
+
+        See `semantic_hub.interventions.text.figures.strength_panels`.
 
         Args:
             layer: Which; None where there is only one.
@@ -132,7 +224,7 @@ class TextSteeringResult(Result):
         from semantic_hub.interventions.text.figures import strength_panels
 
         layer = self.layers[0] if layer is None and len(self.layers) == 1 else layer
-        _check_one("layer", layer, self.layers)
+        check_choice("TextSteeringResult.figure", "layer", layer, self.layers)
         return strength_panels(self.to_frame().query("layer == @layer and measure == @measure"))
 
     def layer_figure(
@@ -151,21 +243,31 @@ class TextSteeringResult(Result):
         from semantic_hub.interventions.text.figures import layer_curves
 
         strength = self.strengths[-1] if strength is None else strength
-        _check_one("scorer", scorer, self.scorers)
-        _check_one("strength", strength, self.strengths)
+        check_choice("TextSteeringResult.layer_figure", "scorer", scorer, self.scorers)
+        check_choice("TextSteeringResult.layer_figure", "strength", strength, self.strengths)
         frame = self.to_frame().query("measure == @measure and scorer == @scorer")
         return layer_curves(frame.query("strength == @strength"))
 
     def _per_prompt(
         self, measure: Measure, scorer: str, direction: str
     ) -> Float[Tensor, "layer strength prompt"]:
-        _check_one("scorer", scorer, self.scorers)
-        _check_one("direction", direction, self.directions)
+        """Mean over seeds of one scorer under one direction."""
+        operation = f"TextSteeringResult.{measure}"
+        column = check_choice(operation, "scorer", scorer, self.scorers)
+        row = check_choice(operation, "direction", direction, self.directions)
         values = self.score if measure == "mean" else self.change
-        row, column = self.directions.index(direction), self.scorers.index(scorer)
         return values[row, :, :, column].nanmean(dim=-1)
 
+    def _changes(self, direction: str, rows: Sequence[int]) -> Float[Tensor, "prompt cell"]:
+        """Change of the primary score at some layers and every strength but 0."""
+        steered = [column for column, strength in enumerate(self.strengths) if strength]
+        change = self.change[:, :, :, self.scorers.index(self.primary_scorer)]
+        mean = change[self.directions.index(direction)].double().nanmean(dim=-1)
+        cells = mean[list(rows)][:, steered]
+        return rearrange(cells, "layer strength prompt -> prompt (layer strength)")
+
     def _summary(self, measure: Measure, scorer: str, direction: str) -> Summary:
+        """Summary of every layer and strength, ``[layer strength]``."""
         per_prompt = self._per_prompt(measure, scorer, direction)
         cells = [self._cell(values) for values in per_prompt.flatten(0, 1)]
         ends = torch.stack(cells, dim=1).unflatten(1, tuple(per_prompt.shape[:2]))
@@ -176,30 +278,17 @@ class TextSteeringResult(Result):
         known = values[~values.isnan()]
         if not len(known):
             return values.new_full((3,), float("nan"))
-        summary = mean_summary(
-            known,
-            resampling=self.resampling,
-        )
+        summary = mean_summary(known, resampling=self.resampling)
         return torch.stack([summary.value, summary.low, summary.high])
 
     def _rows(self, measure: Measure, scorer: str, direction: str) -> Iterator[dict[str, Any]]:
+        """Rows of the frame for one measure, scorer and direction."""
         summary = self._summary(measure, scorer, direction)
         known = ~self._per_prompt(measure, scorer, direction).isnan()
         columns = [summary.value, summary.low, summary.high, known.sum(dim=-1)]
         values = zip(*(column.flatten().tolist() for column in columns), strict=True)
         row = {"measure": measure, "scorer": scorer, "direction": direction}
-        for (layer, strength), found in zip(
-            product(self.layers, self.strengths), values, strict=True
-        ):
-            cell = dict(zip(("value", "low", "high", "n"), found, strict=True))
+        cells = product(self.layers, self.strengths)
+        for (layer, strength), cell_values in zip(cells, values, strict=True):
+            cell = dict(zip(("value", "low", "high", "n"), cell_values, strict=True))
             yield row | {"layer": layer, "strength": strength} | cell
-
-
-def _check_one(kind: str, got: object, known: tuple[object, ...]) -> None:
-    if got not in known:
-        raise SemanticHubError(
-            "TextSteeringResult",
-            got=f"{kind} {got!r}",
-            expected=f"one of {', '.join(map(repr, known))}",
-            fix="Name one of these.",
-        )

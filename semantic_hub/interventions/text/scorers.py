@@ -1,7 +1,7 @@
-"""Scorers of written texts: sentiment and relevance, by models of the user's choice.
+"""Scorers of generated texts: sentiment and relevance, by models of the user's choice.
 
-A scorer is any function from generations to one number each; NaN says that the text has no such
-number, as an empty one has no sentiment. More of them: `semantic_hub.interventions.text.perplexity` and
+A scorer is any function from generations to one number each; NaN means that a text has no score,
+as an empty one has no sentiment. More of them: `semantic_hub.interventions.text.perplexity` and
 `semantic_hub.spokes.language.share`.
 """
 
@@ -20,6 +20,8 @@ Scorer = Callable[[Sequence[Generation]], Sequence[float]]
 """From generations to one number for each, NaN where there is none."""
 
 Name = str | PathLike[str]
+"""Name or folder of a model."""
+
 Loaded = TypeVar("Loaded")
 
 LABELS: Mapping[str, float] = {
@@ -30,7 +32,7 @@ LABELS: Mapping[str, float] = {
     "negative": -1.0,
     "neg": -1.0,
 }
-"""What a classifier's label says of the sentiment, whatever its case."""
+"""Sentiment that a classifier's label stands for, in lower case."""
 
 
 def sentiment_classifier(
@@ -54,7 +56,7 @@ def sentiment_classifier(
         NaN for an empty continuation. Texts that are too long for the classifier are cut.
 
     Raises:
-        SemanticHubError: No such model, or labels whose sentiment cannot be told.
+        SemanticHubError: No such model, or labels whose sentiment is unknown.
     """
     from transformers import pipeline
 
@@ -67,11 +69,11 @@ def sentiment_classifier(
     cut = {"truncation": True, "max_length": _longest(classifier.tokenizer, classifier.model)}
 
     def score(generations: Sequence[Generation]) -> list[float]:
-        written = _written(generations)
-        found = classifier([text for _, text in written], batch_size=batch_size, **cut)
+        texts = _texts(generations)
+        outputs = classifier([text for _, text in texts], batch_size=batch_size, **cut)
         scores = [float("nan")] * len(generations)
-        for (index, _), answers in zip(written, found, strict=True):
-            scores[index] = sum(values[answer["label"]] * answer["score"] for answer in answers)
+        for (index, _), labeled in zip(texts, outputs, strict=True):
+            scores[index] = sum(values[label["label"]] * label["score"] for label in labeled)
         return scores
 
     return score
@@ -84,7 +86,7 @@ def relevance(
     device: str | torch.device = "cpu",
     batch_size: int = 16,
 ) -> Scorer:
-    """How much each continuation has to do with its prompt: cosine of two sentence embeddings.
+    """Relevance of each continuation to its prompt: cosine of two sentence embeddings.
 
     An embedding is the mean of the encoder's last states over all tokens that are not padding.
 
@@ -110,20 +112,22 @@ def relevance(
     encoder = _load("relevance", name_or_path, AutoModel.from_pretrained).to(device).eval()
 
     def score(generations: Sequence[Generation]) -> list[float]:
-        written = _written(generations)
-        texts = [prefix + text for _, text in written]
-        prompts = [prefix + generations[index].prompt_text for index, _ in written]
-        embeddings = _embeddings(tokenizer, encoder, [*prompts, *texts], batch_size)
+        texts = _texts(generations)
+        continuations = [prefix + text for _, text in texts]
+        prompts = [prefix + generations[index].prompt_text for index, _ in texts]
+        embeddings = _embeddings(tokenizer, encoder, [*prompts, *continuations], batch_size)
         before, after = embeddings[: len(texts)], embeddings[len(texts) :]
         cosines = torch.cosine_similarity(before, after, dim=-1).tolist()
-        found = dict(zip((index for index, _ in written), cosines, strict=True))
-        return [found.get(index, float("nan")) for index in range(len(generations))]
+        scores = [float("nan")] * len(generations)
+        for (index, _), cosine in zip(texts, cosines, strict=True):
+            scores[index] = cosine
+        return scores
 
     return score
 
 
-def _written(generations: Sequence[Generation]) -> list[tuple[int, str]]:
-    """Number and text of the continuations that say something."""
+def _texts(generations: Sequence[Generation]) -> list[tuple[int, str]]:
+    """Index and text of the continuations that are not empty."""
     texts = [(index, generation.text.strip()) for index, generation in enumerate(generations)]
     return [(index, text) for index, text in texts if text]
 
@@ -132,12 +136,12 @@ def _written(generations: Sequence[Generation]) -> list[tuple[int, str]]:
 def _embeddings(
     tokenizer: Any, encoder: Any, texts: Sequence[str], batch_size: int
 ) -> Float[Tensor, "text d_model"]:
+    """Mean of the encoder's last states over the tokens of each text."""
     means = []
     length = _longest(tokenizer, encoder)
     options = {"padding": True, "truncation": True, "max_length": length, "return_tensors": "pt"}
     for start in range(0, len(texts), batch_size):
-        some = list(texts[start : start + batch_size])
-        inputs = tokenizer(some, **options)
+        inputs = tokenizer(list(texts[start : start + batch_size]), **options)
         states = encoder(**inputs.to(encoder.device)).last_hidden_state.float()
         mask = inputs["attention_mask"][..., None].to(states)
         means.append(((states * mask).sum(dim=1) / mask.sum(dim=1)).cpu())
@@ -145,12 +149,13 @@ def _embeddings(
 
 
 def _longest(tokenizer: Any, network: Any) -> int:
-    """Tokens that a model reads at once; its tokenizer may not know it."""
+    """Largest number of tokens that a model reads; its tokenizer may not know it."""
     positions = getattr(network.config, "max_position_embeddings", tokenizer.model_max_length)
     return min(tokenizer.model_max_length, positions)
 
 
 def _label_values(names: Sequence[str], labels: Mapping[str, float] | None) -> dict[str, float]:
+    """Value of each of a classifier's labels; raise where one is unknown."""
     known = LABELS if labels is None else {key.lower(): value for key, value in labels.items()}
     unknown = [name for name in names if name.lower() not in known]
     values = {name: known[name.lower()] for name in names if name not in unknown}
@@ -165,6 +170,7 @@ def _label_values(names: Sequence[str], labels: Mapping[str, float] | None) -> d
 
 
 def _load(operation: str, name: Name, load: Callable[[str], Loaded]) -> Loaded:
+    """Load a model or tokenizer; raise if there is none of this name."""
     try:
         return load(str(name))
     except (OSError, ValueError) as error:

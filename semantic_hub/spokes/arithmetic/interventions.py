@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Exchange
-from semantic_hub.interventions.spec import Contrast, Steering
+from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.spec import ActivationContrast, Steering
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.arithmetic.problems import Problem, problems
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
-from semantic_hub.spokes.routes import swap
+from semantic_hub.spokes.routes import make_pairs
 from semantic_hub.spokes.sampling import evenly_spaced
 
 
@@ -39,7 +39,7 @@ class OneLess:
     right: tuple[int, ...]
 
     def __call__(self, index: int, text: str) -> str:
-        """One of `semantic_hub.interventions.spec.OUTCOMES` for a prompt and its continuation."""
+        """One of `semantic_hub.interventions.steering.outcomes.OUTCOMES` for a prompt and its continuation."""
         said = re.match(r"\s*(\d+)(?!\.?\d)", text)
         outcomes = {self.right[index] - 1: "success", self.right[index]: "unchanged"}
         return outcomes.get(int(said[1]), "other") if said else "other"
@@ -90,39 +90,39 @@ def steering(
     )
 
 
-def exchanges(
-    donors: str | Sequence[str],
-    recipient: str,
+def patch_pairs(
+    sources: str | Sequence[str],
+    base: str,
     items: Sequence[Problem] | None = None,
     *,
     seed: int = 0,
     at_most: int = 100,
-) -> tuple[Exchange, ...]:
+) -> tuple[PatchPair, ...]:
     """The b of one sum into another sum, which has another b, in another notation.
 
-    Targets are named as `semantic_hub.spokes.routes.TARGETS`.
+    Answers are named as `semantic_hub.spokes.routes.ANSWERS`.
 
     Args:
-        donors: A notation to write the donor in, ``"digits"`` or a language; or several, which are
+        sources: A notation to write the source in, ``"digits"`` or a language; or several, which are
             averaged.
-        recipient: Another notation.
+        base: Another notation.
         items: Which problems; sums are taken. None for all 846.
         seed: Decides which sum goes into which.
-        at_most: Exchanges to keep, evenly spaced.
+        at_most: Patch pairs to keep, evenly spaced.
 
     Raises:
-        SemanticHubError: No donors, the recipient among them, or an unknown language.
+        SemanticHubError: No sources, the base among them, or an unknown language.
 
     Example:
-        >>> swapped = exchanges("es", "fr", [Problem(7, "+", 8), Problem(1, "+", 2)])[0]
-        >>> swapped.donors[0].text, swapped.recipient.text
+        >>> pair = patch_pairs("es", "fr", [Problem(7, "+", 8), Problem(1, "+", 2)])[0]
+        >>> pair.sources[0].text, pair.base.text
         ('quince es igual a siete más', 'trois égale un plus')
-        >>> dict(swapped.targets)
-        {'donor': ('huit',), 'recipient': ('deux',), "donor's notation": ('ocho',)}
+        >>> dict(pair.answers)
+        {'source': ('huit',), 'base': ('deux',), "source's notation": ('ocho',)}
     """
-    notations = (donors,) if isinstance(donors, str) else tuple(donors)
-    return swap(
-        sums(items), notations, recipient, Problem.question, _answer, seed=seed, at_most=at_most
+    notations = (sources,) if isinstance(sources, str) else tuple(sources)
+    return make_pairs(
+        sums(items), notations, base, Problem.question, _answer, seed=seed, at_most=at_most
     )
 
 
@@ -130,9 +130,9 @@ def _asked(items: Sequence[Problem], notation: str) -> tuple[Prompt, ...]:
     return tuple(Prompt(item.question(notation)) for item in items)
 
 
-def _step(items: Sequence[Problem], notation: str) -> Contrast:
+def _step(items: Sequence[Problem], notation: str) -> ActivationContrast:
     stepped = [replace(item, left=item.left + 1, right=item.right - 1) for item in items]
-    return Contrast(_asked(stepped, notation), _asked(items, notation), paired=True)
+    return ActivationContrast(_asked(stepped, notation), _asked(items, notation), paired=True)
 
 
 def _answer(item: Problem, notation: str) -> str:

@@ -17,7 +17,7 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.spokes.arithmetic.interventions import (
     OneLess,
-    exchanges,
+    patch_pairs,
     steering,
     sums,
 )
@@ -25,14 +25,14 @@ from semantic_hub.spokes.arithmetic.problems import OPERATIONS, Problem, problem
 from semantic_hub.spokes.lexicon.concepts import digit_concepts
 from semantic_hub.spokes.lexicon.languages import check_languages, control_for
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
-from semantic_hub.spokes.routes import Route, averaged, circle, patchings
+from semantic_hub.spokes.routes import Route, averaged_routes, patchings, ring_routes
 
 __all__ = [
     "OPERATIONS",
     "ArithmeticSpoke",
     "OneLess",
     "Problem",
-    "exchanges",
+    "patch_pairs",
     "hard_negatives",
     "pairs",
     "problems",
@@ -188,19 +188,19 @@ class ArithmeticSpoke(Spoke):
             return {}
         notations = (DIGITS, self.dominant, *self.languages)
         routes = [
-            *circle(self.languages),
+            *ring_routes(self.languages),
             Route((self.dominant,), DIGITS),
             Route((DIGITS,), self.dominant),
-            *averaged((DIGITS, *self.languages), notations),
+            *averaged_routes((DIGITS, *self.languages), notations),
         ]
-        swaps = {
-            f"sum {route.name}": exchanges(
-                route.donors, route.recipient, self.items, at_most=self.at_most
+        pairs = {
+            f"sum {route.name}": patch_pairs(
+                route.sources, route.base, self.items, at_most=self.at_most
             )
             for route in routes
         }
         steered = steering(self.items, words=self.dominant, at_most=self.at_most)
-        return {f"c=a+, {DIGITS}": steered, **patchings(swaps)}
+        return {f"c=a+, {DIGITS}": steered, **patchings(pairs)}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
         """The numbers up to twenty in digits, to be compared with other spokes."""

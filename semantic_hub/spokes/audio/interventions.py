@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import AgainstOwn, Steering, Words
+from semantic_hub.interventions.spec import Steering, UnembeddingContrast
+from semantic_hub.interventions.steering.outcomes import RelativeOutcome
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.spokes.audio.inputs import Heard, label_words
 from semantic_hub.spokes.sampling import evenly_spaced
@@ -92,7 +93,7 @@ class Flip:
     new: str
 
     def __call__(self, own: str, said: str) -> str:
-        """One of `semantic_hub.interventions.spec.OUTCOMES` for a steered text."""
+        """One of `semantic_hub.interventions.steering.outcomes.OUTCOMES` for a steered text."""
         outcomes = {self.new.casefold(): "success", self.own.casefold(): "unchanged"}
         return outcomes.get(_first_word(said), "other")
 
@@ -101,9 +102,9 @@ class Flip:
         return _first_word(own) == self.own.casefold()
 
     @property
-    def outcome(self) -> AgainstOwn:
+    def outcome(self) -> RelativeOutcome:
         """As `semantic_hub.interventions.spec.Steering` takes it."""
-        return AgainstOwn(self, self.applies, reason=f"own answer is not {self.own!r}")
+        return RelativeOutcome(self, self.applies, drop_reason=f"own answer is not {self.own!r}")
 
 
 def steering(
@@ -126,7 +127,7 @@ def steering(
         heard: Clips with their features.
         question: What is asked; by default whether it is a mammal.
         true_to_false: Steer the clips whose answer is yes; else those whose answer is no.
-        strengths: Factors; see `semantic_hub.interventions.spec.Words` for their unit.
+        strengths: Factors; see `semantic_hub.interventions.spec.UnembeddingContrast` for their unit.
         at_most: Clips to keep, evenly spaced.
         seed: Of the new animals.
 
@@ -160,7 +161,10 @@ def _steering(
     same = _drawn(own, lambda animal: [one for one in same_kind if one != animal], rng)
     return Steering(
         prompts=tuple(clip.prompt(question.template) for clip in chosen),
-        contrasts={"other answer": Words(other, own), "same answer": Words(same, own)},
+        contrasts={
+            "other answer": UnembeddingContrast(other, own),
+            "same answer": UnembeddingContrast(same, own),
+        },
         outcome=Flip(question.answer(own[0]), question.answer(other[0])).outcome,
         strengths=strengths,
         positions=SoftPositions(),

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.spoke import Spoke
-from semantic_hub.interventions.spec import Answers, Steering
+from semantic_hub.interventions.spec import AnswerSteering, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
+from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.spokes.audio.inputs import Encode, Heard, balanced, hear, label_words
 from semantic_hub.spokes.audio.interventions import Flip, Question, steering
 from semantic_hub.spokes.audio.pairs import hard_negatives, pairs
@@ -150,12 +151,21 @@ class AudioSpoke(Spoke):
 
         return position_words(self._spelled_out_clips(), found)
 
-    def interventions(self) -> Mapping[str, Steering | Answers]:
+    def interventions(self) -> Mapping[str, Steering | AnswerSteering]:
         """Another animal written into the clip, towards either answer: which answer is given then,
         and how the probability of both is shared."""
         flips = self._flips()
         words = self.question.yes, self.question.no
-        shares = {f"P({words[0]}), {name}": Answers(flip, words) for name, flip in flips.items()}
+        shares = {
+            f"P({words[0]}), {name}": AnswerSteering(
+                prompts=flip.prompts,
+                contrasts=flip.contrasts,
+                answers=words,
+                strengths=flip.strengths,
+                positions=SoftPositions(),
+            )
+            for name, flip in flips.items()
+        }
         return {**flips, **shares}
 
     def _spelled_out_clips(self) -> Mapping[str, Heard]:

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import AgainstOwn, Steering, Words
+from semantic_hub.interventions.spec import Steering, UnembeddingContrast
+from semantic_hub.interventions.steering.outcomes import RelativeOutcome
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.code.places import calls, is_builtin
 from semantic_hub.spokes.code.programs import Program
@@ -77,7 +78,7 @@ def _closed(found: list[list[str]]) -> tuple[str, ...] | None:
 
 
 STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""In lengths of the prompts' own states; see `semantic_hub.interventions.spec.Words`."""
+"""In lengths of the prompts' own states; see `semantic_hub.interventions.spec.UnembeddingContrast`."""
 
 NOT_ONE_ARGUMENT = "own continuation is not one argument"
 
@@ -107,8 +108,8 @@ def steering(programs: Sequence[Program], *, at_most: int = 100) -> Steering:
         )
     return Steering(
         prompts=evenly_spaced(list(dict.fromkeys(prompts)), at_most),
-        contrasts={"start - end": Words("start", "end")},
-        outcome=AgainstOwn(starts_at_zero, has_one_argument, NOT_ONE_ARGUMENT),
+        contrasts={"start - end": UnembeddingContrast("start", "end")},
+        outcome=RelativeOutcome(starts_at_zero, has_one_argument, NOT_ONE_ARGUMENT),
         strengths=STRENGTHS,
         max_new_tokens=16,
     )

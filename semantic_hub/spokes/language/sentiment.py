@@ -8,7 +8,7 @@ otherwise tend to switch to the dominant one.
 from collections.abc import Mapping, Sequence
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Contrast, TextSteering
+from semantic_hub.interventions.spec import ActivationContrast, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.prompts.prompt import Prompt
@@ -148,7 +148,7 @@ def sentiment_steering(
             `semantic_hub.interventions.text.scorers.sentiment_classifier` and
             `semantic_hub.interventions.text.scorers.relevance`; None for ``"in <language>"`` only,
             the share of the text that is in the language, which needs the ``wordfreq`` package.
-            (Perplexity is added by `semantic_hub.interventions.text.steering.steer_texts`.)
+            (Perplexity is added by `semantic_hub.interventions.dispatch.intervene`.)
         openings: Texts to continue; None for `OPENINGS`.
         announced: Whether to put the language's announcement before each of them.
         depths: Layers to steer, as fractions of the model's depth; None for every layer. The
@@ -191,6 +191,6 @@ def sentiment_steering(
     )
 
 
-def _contrast(language: str) -> Contrast:
+def _contrast(language: str) -> ActivationContrast:
     good, bad = WORDS[language]
-    return Contrast((Prompt(good),), (Prompt(bad),))
+    return ActivationContrast((Prompt(good),), (Prompt(bad),))

@@ -22,13 +22,13 @@ from semantic_hub.prompts.tables import read_table
 from semantic_hub.spokes.language.readouts import cloze_readouts, next_word_readouts
 from semantic_hub.spokes.language.sentiment import sentiment_steering
 from semantic_hub.spokes.language.share import language_share
-from semantic_hub.spokes.language.translation import exchanges
+from semantic_hub.spokes.language.translation import patch_pairs
 from semantic_hub.spokes.lexicon.concepts import word_concepts
 from semantic_hub.spokes.lexicon.dictionary import DATA, Lexicon, builtin_concepts
 from semantic_hub.spokes.lexicon.languages import LANGUAGES, check_languages, control_for
 from semantic_hub.spokes.lexicon.names import cldr_names
 from semantic_hub.spokes.lexicon.numbers import number_word
-from semantic_hub.spokes.routes import averaged, circle, patchings
+from semantic_hub.spokes.routes import averaged_routes, patchings, ring_routes
 
 __all__ = [
     "CONTINUATIONS",
@@ -36,7 +36,7 @@ __all__ = [
     "LanguageSpoke",
     "WordKind",
     "cloze_readouts",
-    "exchanges",
+    "patch_pairs",
     "next_word_readouts",
     "pairs",
     "sentences",
@@ -146,7 +146,7 @@ class LanguageSpoke(Spoke):
     Args:
         dominant: The language that the hub is expected to be read in.
         languages: The others; the lens' control for one is another of them.
-        at_most: Exchanges in each set of interventions, evenly spaced: each is run at every layer.
+        at_most: Patch pairs in each set of interventions, evenly spaced: each is run at every layer.
         scorers: Scores of generated texts by name, such as
             `semantic_hub.interventions.text.scorers.sentiment_classifier`. Where some are given,
             texts in each language are steered towards good sentiment (`sentiment_steering`) and
@@ -212,14 +212,14 @@ class LanguageSpoke(Spoke):
         What is translated out of the dominant language is patched from each other language into
         the next, and from all others at once.
         """
-        routes = [*circle(self.languages), *averaged(self.languages, self.languages)]
-        swaps = {
-            f"translation {route.name}": exchanges(
-                route.donors, route.recipient, source=self.dominant, at_most=self.at_most
+        routes = [*ring_routes(self.languages), *averaged_routes(self.languages, self.languages)]
+        pairs = {
+            f"translation {route.name}": patch_pairs(
+                route.sources, route.base, dominant=self.dominant, at_most=self.at_most
             )
             for route in routes
         }
-        return {**patchings(swaps), **self._sentiment()}
+        return {**patchings(pairs), **self._sentiment()}
 
     def texts(self) -> Mapping[str, LanguageTexts]:
         """The authored sentences, for the mass of every language in each but the dominant one."""

@@ -1,19 +1,19 @@
-"""Words to translate, and exchanges of what is translated.
+"""Words to translate, and patch pairs of two translations.
 
 A question names a word in one language and begins its translation into another, after a few
-examples. Donor and recipient ask for two things in two languages; if the concept is represented
-apart from the language, a patch makes the recipient name the donor's thing in its own language.
+examples. Source and base ask for two things in two languages; if the concept is represented
+apart from the language, a patch makes the base name the source's thing in its own language.
 Source: Dumas et al. 2025, "Separating Tongue from Thought", arXiv 2411.08745: the form of the
-prompts, five examples, and donors averaged over languages.
+prompts, five examples, and sources averaged over languages.
 """
 
 from collections.abc import Sequence
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Exchange
+from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.spokes.lexicon.dictionary import Concept, builtin_concepts
 from semantic_hub.spokes.lexicon.names import cldr_names
-from semantic_hub.spokes.routes import swap
+from semantic_hub.spokes.routes import make_pairs
 from semantic_hub.spokes.sampling import evenly_spaced
 
 NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
@@ -55,58 +55,58 @@ def question(concept: Concept, source: str, target: str, examples: Sequence[Conc
     return "\n".join(lines)
 
 
-def exchanges(
-    donors: str | Sequence[str],
-    recipient: str,
+def patch_pairs(
+    sources: str | Sequence[str],
+    base: str,
     *,
-    source: str = "en",
+    dominant: str = "en",
     examples: int = 5,
     seed: int = 0,
     at_most: int = 100,
-) -> tuple[Exchange, ...]:
+) -> tuple[PatchPair, ...]:
     """What one prompt translates, moved into a translation of something else, in another language.
 
-    Targets are named as `semantic_hub.spokes.routes.TARGETS`.
+    Answers are named as `semantic_hub.spokes.routes.ANSWERS`.
 
     Args:
-        donors: The language that the donor's word is translated into; or several, whose runs are
+        sources: The language that the source's word is translated into; or several, whose runs are
             averaged.
-        recipient: The language that the recipient's word is translated into.
-        source: The language that both are translated from.
+        base: The language that the base's word is translated into.
+        dominant: The language that both are translated from.
         examples: Translations that come before each question, of nouns that are then not asked for.
         seed: Decides which word goes into which.
-        at_most: Exchanges to keep, evenly spaced.
+        at_most: Patch pairs to keep, evenly spaced.
 
     Raises:
-        SemanticHubError: No donors, the recipient or the source among them, or a language that the
+        SemanticHubError: No sources, the base or the dominant language among them, or a language that the
             built-in lexicon lacks.
 
     Example:
-        >>> swapped = exchanges("es", "fr", examples=0)[0]
-        >>> print(swapped.donors[0].text, swapped.recipient.text, sep="\\n")
+        >>> pair = patch_pairs("es", "fr", examples=0)[0]
+        >>> print(pair.sources[0].text, pair.base.text, sep="\\n")
         English: "dog" - Español: "
         English: "wheel" - Français: "
-        >>> dict(swapped.targets)
-        {'donor': ('chien',), 'recipient': ('roue',), "donor's notation": ('perro',)}
+        >>> dict(pair.answers)
+        {'source': ('chien',), 'base': ('roue',), "source's notation": ('perro',)}
     """
-    languages = (donors,) if isinstance(donors, str) else tuple(donors)
-    _check_source(source, (*languages, recipient))
+    languages = (sources,) if isinstance(sources, str) else tuple(sources)
+    _check_dominant(dominant, (*languages, base))
     shown = evenly_spaced(nouns(), examples) if examples else ()
 
     def ask(concept: Concept, language: str) -> str:
-        return question(concept, source, language, shown)
+        return question(concept, dominant, language, shown)
 
     asked = [concept for concept in nouns() if concept not in shown]
-    return swap(asked, languages, recipient, ask, _word, seed=seed, at_most=at_most)
+    return make_pairs(asked, languages, base, ask, _word, seed=seed, at_most=at_most)
 
 
-def _check_source(source: str, targets: Sequence[str]) -> None:
-    if source in targets:
+def _check_dominant(dominant: str, languages: Sequence[str]) -> None:
+    if dominant in languages:
         raise SemanticHubError(
-            "exchanges",
-            got=f"translation from {source} into {', '.join(targets)}",
-            expected="a source that is none of the languages translated into",
-            fix="Choose another source.",
+            "patch_pairs",
+            got=f"translation from {dominant} into {', '.join(languages)}",
+            expected="a language to translate from that is none of those translated into",
+            fix="Choose another dominant language.",
         )
 
 

@@ -13,8 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Exchange
-from semantic_hub.interventions.spec import Contrast, EndsOf, Steering, Words
+from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.spec import (
+    ActivationContrast,
+    LastTokenOf,
+    Steering,
+    UnembeddingContrast,
+)
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.grammar import NAMES, VERBS, Event, Party, Verb
@@ -78,7 +83,7 @@ class OtherName:
     other: tuple[str, ...]
 
     def __call__(self, index: int, text: str) -> str:
-        """One of `semantic_hub.interventions.spec.OUTCOMES` for a prompt and its continuation."""
+        """One of `semantic_hub.interventions.steering.outcomes.OUTCOMES` for a prompt and its continuation."""
         said = re.match(r"\s*([^\W\d_][\w'’-]*)", text)
         names = {"success": self.other[index], "unchanged": self.same[index]}
         if not said:
@@ -175,33 +180,33 @@ def steering(
             tuple(meeting.first for meeting in chosen), tuple(meeting.second for meeting in chosen)
         ),
         strengths=_STRENGTHS,
-        positions=EndsOf(tuple(map(_up_to_second, steered))),
+        positions=LastTokenOf(tuple(map(_up_to_second, steered))),
         max_new_tokens=max_new_tokens,
     )
 
 
-def exchanges(
+def patch_pairs(
     told: Sequence[Meeting], *, passive: bool = False, at_most: int = 100
-) -> tuple[Exchange, ...]:
+) -> tuple[PatchPair, ...]:
     """The answer to *who did it* from one construction into the other, with the same names.
 
-    The recipient is an active with its question; the donor the passive of the same names in the
+    The base is an active with its question; the source the passive of the same names in the
     same order, where the other name answers the same question. With `passive`, the other way round.
-    The reference tells what the donor tells in the recipient's construction.
+    The reference tells what the source tells in the base's construction.
 
     Args:
         told: What happens.
-        passive: Whether recipients are passives.
-        at_most: Exchanges to keep, evenly spaced.
+        passive: Whether bases are passives.
+        at_most: Patch pairs to keep, evenly spaced.
 
     Example:
-        >>> swapped = exchanges([Meeting("Anna", "Bo", VERBS[0])])[0]
-        >>> swapped.donors[0].text, swapped.recipient.text
+        >>> pair = patch_pairs([Meeting("Anna", "Bo", VERBS[0])])[0]
+        >>> pair.sources[0].text, pair.base.text
         ('Anna was helped by Bo . Who helped ?', 'Anna helped Bo . Who helped ?')
-        >>> swapped.reference.text, dict(swapped.targets)
-        ('Bo helped Anna . Who helped ?', {'donor': ('Bo',), 'recipient': ('Anna',)})
+        >>> pair.reference.text, dict(pair.answers)
+        ('Bo helped Anna . Who helped ?', {'source': ('Bo',), 'base': ('Anna',)})
     """
-    return tuple(_exchange(meeting, passive) for meeting in evenly_spaced(told, at_most))
+    return tuple(_patch_pair(meeting, passive) for meeting in evenly_spaced(told, at_most))
 
 
 _STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -212,24 +217,32 @@ def _up_to_second(event: Event) -> str:
     return event.sentence.removesuffix(" .")
 
 
-def _role_directions(told: Sequence[Meeting], passive: bool) -> Mapping[str, Contrast | Words]:
+def _role_directions(
+    told: Sequence[Meeting], passive: bool
+) -> Mapping[str, ActivationContrast | UnembeddingContrast]:
     """From theme to agent; with `passive` from agent to theme."""
     agents = tuple(Prompt(_up_to_second(meeting.passive)) for meeting in told)
     themes = tuple(Prompt(_up_to_second(meeting.active)) for meeting in told)
     if passive:
-        return {"states": Contrast(themes, agents), "words": Words("theme", "agent")}
-    return {"states": Contrast(agents, themes), "words": Words("agent", "theme")}
+        return {
+            "states": ActivationContrast(themes, agents),
+            "words": UnembeddingContrast("theme", "agent"),
+        }
+    return {
+        "states": ActivationContrast(agents, themes),
+        "words": UnembeddingContrast("agent", "theme"),
+    }
 
 
-def _exchange(meeting: Meeting, passive: bool) -> Exchange:
-    donor, recipient, reference = meeting.passive, meeting.active, meeting.twin.active
+def _patch_pair(meeting: Meeting, passive: bool) -> PatchPair:
+    source, base, reference = meeting.passive, meeting.active, meeting.twin.active
     if passive:
-        donor, recipient, reference = meeting.active, meeting.passive, meeting.twin.passive
-    asked = [Prompt(f"{e.sentence} {e.question('agent')}") for e in (donor, recipient, reference)]
-    answers = {"donor": donor.names["agent"], "recipient": recipient.names["agent"]}
-    return Exchange(
-        donors=(asked[0],),
-        recipient=asked[1],
-        targets={name: (answer,) for name, answer in answers.items()},
+        source, base, reference = meeting.active, meeting.passive, meeting.twin.passive
+    asked = [Prompt(f"{e.sentence} {e.question('agent')}") for e in (source, base, reference)]
+    answers = {"source": source.names["agent"], "base": base.names["agent"]}
+    return PatchPair(
+        sources=(asked[0],),
+        base=asked[1],
+        answers={name: (answer,) for name, answer in answers.items()},
         reference=asked[2],
     )

@@ -27,8 +27,8 @@ from semantic_hub.spokes.semantics.grammar import NAMES, random_event
 from semantic_hub.spokes.semantics.interventions import (
     Meeting,
     OtherName,
-    exchanges,
     meetings,
+    patch_pairs,
     steering,
 )
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
@@ -46,7 +46,7 @@ __all__ = [
     "OtherName",
     "SemanticsSpoke",
     "examples",
-    "exchanges",
+    "patch_pairs",
     "hard_negatives",
     "meetings",
     "pairs",
@@ -224,8 +224,8 @@ class SemanticsSpoke(Spoke):
         return {
             "who did it": steering(told, words=self.words, at_most=_ASKED),
             "who it was done to": steering(told, passive=True, words=self.words, at_most=_ASKED),
-            "passive -> active": Patching(exchanges(told, at_most=_ASKED)),
-            "active -> passive": Patching(exchanges(told, passive=True, at_most=_ASKED)),
+            "passive -> active": Patching(patch_pairs(told, at_most=_ASKED)),
+            "active -> passive": Patching(patch_pairs(told, passive=True, at_most=_ASKED)),
         }
 
     def _sets(self, make: Callable[..., Pairs]) -> Mapping[str, Pairs]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Alignment, Exchange
-from semantic_hub.interventions.spec import Mode, Steering, Words
+from semantic_hub.interventions.patching.pairs import PatchPair, PositionMap
+from semantic_hub.interventions.spec import Steering, UnembeddingContrast
+from semantic_hub.interventions.steering.hook import Mode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.spokes.routes import partners
 from semantic_hub.spokes.sampling import evenly_spaced
@@ -23,7 +24,7 @@ from semantic_hub.spokes.vision.inputs import Shown, Wording
 COMBINATIONS = 48
 """How many combinations of colours are steered, as in the paper."""
 
-WHOLE_PICTURE = Alignment(SoftPositions(), SoftPositions(), how="one-to-one")
+WHOLE_PICTURE = PositionMap(SoftPositions(), SoftPositions(), mode="one-to-one")
 """Every position of one picture to the same of another."""
 
 
@@ -47,7 +48,7 @@ class NewColor:
     new: tuple[str, ...]
 
     def __call__(self, index: int, text: str) -> str:
-        """One of `semantic_hub.interventions.spec.OUTCOMES` for a prompt and its continuation."""
+        """One of `semantic_hub.interventions.steering.outcomes.OUTCOMES` for a prompt and its continuation."""
         said = re.match(r"\W*([^\W\d_]+)", text)
         outcomes = {self.new[index]: "success", self.old[index]: "unchanged"}
         return outcomes.get(said[1].casefold(), "other") if said else "other"
@@ -128,39 +129,39 @@ def steering(
     old, new = tuple(item.of.color for item in items), tuple(item.new for item in items)
     return Steering(
         prompts=tuple(item.shown.prompt(said.asked(item.of)) for item in items),
-        contrasts={"new - old colour": Words(new, old)},
+        contrasts={"new - old colour": UnembeddingContrast(new, old)},
         outcome=NewColor(old, new),
         strengths=(1.0,) if mode == "replace" else _STRENGTHS,
         positions=tuple(item.shown.of_region(item.region) for item in items),
         mode=mode,
         max_new_tokens=max_new_tokens,
-        from_layer_on=mode == "replace",
+        all_later_layers=mode == "replace",
     )
 
 
-def exchanges(
+def patch_pairs(
     shown: Sequence[Shown], wording: Wording | None = None, *, seed: int = 0, at_most: int = 100
-) -> tuple[Exchange, ...]:
+) -> tuple[PatchPair, ...]:
     """The states of one picture into another where the same part has another colour.
 
-    The question is about that part; targets are its colour in the picture that states come from
-    (``"donor"``) and in the one that they go to (``"recipient"``). To be joined by `WHOLE_PICTURE`.
+    The question is about that part; answers are its colour in the picture that states come from
+    (``"source"``) and in the one that they go to (``"base"``). To be joined by `WHOLE_PICTURE`.
 
     Args:
         shown: Pictures with a coloured region; as many features in each.
         wording: The question; None for the default.
         seed: Decides which picture goes into which, and which part is asked about.
-        at_most: Exchanges to keep, evenly spaced.
+        at_most: Patch pairs to keep, evenly spaced.
     """
     said, rng = wording or Wording(), np.random.default_rng(seed)
     asked = [(one, one.picture.regions[int(rng.choice(_colored(one)))]) for one in _all(shown)]
     kinds = [f"{region.name} {len(one.features)}" for one, region in asked]
     colors = [region.color for _, region in asked]
     found = [
-        Exchange(
-            donors=(asked[given][0].prompt(said.asked(asked[given][1])),),
-            recipient=asked[taking][0].prompt(said.asked(asked[taking][1])),
-            targets={"donor": (colors[given],), "recipient": (colors[taking],)},
+        PatchPair(
+            sources=(asked[given][0].prompt(said.asked(asked[given][1])),),
+            base=asked[taking][0].prompt(said.asked(asked[taking][1])),
+            answers={"source": (colors[given],), "base": (colors[taking],)},
         )
         for given, taking in partners(kinds, colors, seed)
     ]

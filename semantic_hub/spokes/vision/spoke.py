@@ -35,7 +35,7 @@ from semantic_hub.spokes.vision.interventions import (
     WHOLE_PICTURE,
     NewColor,
     Recolored,
-    exchanges,
+    patch_pairs,
     recolored,
     steering,
 )
@@ -71,7 +71,7 @@ __all__ = [
     "coco_panoptic",
     "color_readouts",
     "drawn_pictures",
-    "exchanges",
+    "patch_pairs",
     "halves",
     "hard_negatives",
     "one_color",
@@ -104,7 +104,7 @@ class VisionSpoke(Spoke):
         per_picture: Patches that the lens reads in each picture.
         at_most: Pictures in each set, evenly spaced. Sets of interventions, each of which is run at
             every layer, have no more than `COMBINATIONS`.
-        seed: Of all draws: patches, control words, wrong captions, new colours, exchanges.
+        seed: Of all draws: patches, control words, wrong captions, new colours, patch_pairs.
 
     Raises:
         SemanticHubError: Fewer than two pictures.
@@ -211,7 +211,7 @@ class VisionSpoke(Spoke):
         every = [one for shown in self.shown.values() for one in shown]
         items = recolored([one for one in every if _is_halved(one)], seed=self.seed)
         swapped = {
-            f"picture -> picture, {kind}": exchanges(
+            f"picture -> picture, {kind}": patch_pairs(
                 shown, self.wording, seed=self.seed, at_most=COMBINATIONS
             )
             for kind, shown in self.shown.items()

@@ -1,6 +1,6 @@
 """What interventions do to a planted model, from the codes alone: no model is run.
 
-An intervention changes the last position of a recipient at a layer. From there on the blocks do
+An intervention changes the last position of a base at a layer. From there on the blocks do
 what `planted_codes.AMPLITUDES` says, but to a stream of another length, in which codes may be
 missing, half there, doubled or negative. A neuron of a word with gate g and up-projection u,
 each 1 where the stream is as planned, then writes the word's change times ``silu(g) u / silu(1)``.
@@ -29,31 +29,31 @@ _READ = {1: ("token", "token"), 2: ("token", "token"), 5: ("language", "concept"
 
 
 def expected_patching(
-    world: PlantedWorld, donor: str, recipient: str
+    world: PlantedWorld, source: str, base: str
 ) -> Float[np.ndarray, "item layer"]:
-    """Effect of patching the last position's stream, as `semantic_hub.interventions.patching.exchange.Exchange` defines.
+    """Effect of patching the last position's stream, as `semantic_hub.interventions.patching.pairs.PatchPair` defines.
 
-    A patch before the language has arrived is answered in the recipient's language, a later one in
-    the donor's. The answer needs the concept's code in that language: without it, the concept stays
+    A patch before the language has arrived is answered in the base's language, a later one in
+    the source's. The answer needs the concept's code in that language: without it, the concept stays
     unsaid, and the targets differ by their idiosyncratic parts alone. So within a language the
     effect is 1; between two it is 1 before layer 4 and 0 from there on with a hub, and 0 everywhere
     with separate codes, each up to the idiosyncratic parts, whose mean over seeds is 0.
 
     Args:
         world: The world.
-        donor: Language of the donors.
-        recipient: Language of the recipients.
+        source: Language of the sources.
+        base: Language of the bases.
 
     Returns:
-        One row for each of ``world.exchanges(donor, recipient)``, layers 0 to 5.
+        One row for each of ``world.patch_pairs(source, base)``, layers 0 to 5.
     """
     layers = range(N_LAYERS + 1)
-    patched = [_patched(world, donor, recipient, layer) for layer in layers]
-    return _effect(world, recipient, np.stack(patched, axis=1))
+    patched = [_patched(world, source, base, layer) for layer in layers]
+    return _effect(world, base, np.stack(patched, axis=1))
 
 
 def expected_component_patching(
-    world: PlantedWorld, donor: str, recipient: str, component: Literal["attn", "mlp"]
+    world: PlantedWorld, source: str, base: str, component: Literal["attn", "mlp"]
 ) -> Float[np.ndarray, "item layer"]:
     """Effect of patching what one block's attention or MLP writes at the last position.
 
@@ -62,67 +62,65 @@ def expected_component_patching(
 
     Args:
         world: The world.
-        donor: Language of the donors.
-        recipient: Language of the recipients.
+        source: Language of the sources.
+        base: Language of the bases.
         component: ``"attn"`` or ``"mlp"``.
 
     Returns:
-        One row for each of ``world.exchanges(donor, recipient)``, layers 1 to 5: layer k is the
+        One row for each of ``world.patch_pairs(source, base)``, layers 1 to 5: layer k is the
         component of block k.
     """
-    given, asked = expected_stream(world, donor), _recipients(world, recipient)
+    given, asked = expected_stream(world, source), _bases(world, base)
     writes = (np.arange(1, N_LAYERS + 1) == LANGUAGE_LAYER) == (component == "attn")
     exchanged = np.diff(given - asked, axis=1) * writes[:, None]
     states = asked[:, 1:] + exchanged
-    final = [
-        _run_on(world, recipient, states[:, layer - 1], layer) for layer in range(1, N_LAYERS + 1)
-    ]
-    return _effect(world, recipient, np.stack(final, axis=1))
+    final = [_run_on(world, base, states[:, layer - 1], layer) for layer in range(1, N_LAYERS + 1)]
+    return _effect(world, base, np.stack(final, axis=1))
 
 
 def expected_steering(
-    world: PlantedWorld, donor: str, recipient: str, strengths: Sequence[float]
+    world: PlantedWorld, source: str, base: str, strengths: Sequence[float]
 ) -> Float[np.ndarray, "item layer strength"]:
     """Effect of adding, at a layer, the difference of two concepts' streams in one language.
 
-    To the last position of the recipient's prompt for concept i − 1 is added
-    ``s · (h_k(donor, c_i) − h_k(donor, c_{i−1}))``, around the end. The effect is that of
-    `semantic_hub.interventions.patching.exchange.Exchange`: 0 for no steering, 1 for the recipient's language's own run
+    To the last position of the base's prompt for concept i − 1 is added
+    ``s · (h_k(source, c_i) − h_k(source, c_{i−1}))``, around the end. The effect is that of
+    `semantic_hub.interventions.patching.pairs.PatchPair`: 0 for no steering, 1 for the base's language's own run
     on concept i. At strength 1 within a language it is 1 at every layer. Between two languages it
     is 0 with separate codes, up to the idiosyncratic parts. With a hub it grows while the words are
     read (.2, .4), is .85 at layers 2 to 4, where the concepts are all that the difference holds
-    beside two idiosyncratic parts, and 0 at layer 5, where it holds the donor's surface words.
+    beside two idiosyncratic parts, and 0 at layer 5, where it holds the source's surface words.
 
     Args:
         world: The world.
-        donor: Language of the prompts that the direction is made from.
-        recipient: Language of the prompts that are steered.
+        source: Language of the prompts that the direction is made from.
+        base: Language of the prompts that are steered.
         strengths: The factors s.
 
     Returns:
-        One row for each of ``world.exchanges(donor, recipient)``, layers 0 to 5.
+        One row for each of ``world.patch_pairs(source, base)``, layers 0 to 5.
     """
-    given, asked = expected_stream(world, donor), _recipients(world, recipient)
+    given, asked = expected_stream(world, source), _bases(world, base)
     direction = given - np.roll(given, 1, axis=0)
     states = asked[:, :, None] + np.multiply.outer(strengths, direction).transpose(1, 2, 0, 3)
-    final = [_run_on(world, recipient, states[:, k], k) for k in range(N_LAYERS + 1)]
-    return _effect(world, recipient, np.stack(final, axis=1))
+    final = [_run_on(world, base, states[:, k], k) for k in range(N_LAYERS + 1)]
+    return _effect(world, base, np.stack(final, axis=1))
 
 
-def _recipients(world: PlantedWorld, recipient: str) -> Float[np.ndarray, "item layer d_model"]:
-    """The stream of each recipient: of the concept before the item's."""
-    return np.roll(expected_stream(world, recipient), 1, axis=0)
+def _bases(world: PlantedWorld, base: str) -> Float[np.ndarray, "item layer d_model"]:
+    """The stream of each base: of the concept before the item's."""
+    return np.roll(expected_stream(world, base), 1, axis=0)
 
 
 def _patched(
-    world: PlantedWorld, donor: str, recipient: str, layer: int
+    world: PlantedWorld, source: str, base: str, layer: int
 ) -> Float[np.ndarray, "item d_model"]:
-    """The last layer of a recipient whose last position was overwritten at a layer."""
-    said_in = recipient if layer < LANGUAGE_LAYER else donor
+    """The last layer of a base whose last position was overwritten at a layer."""
+    said_in = base if layer < LANGUAGE_LAYER else source
     amplitudes = dict(zip(COMPONENTS, AMPLITUDES.T[-1], strict=True))
-    if not (world.shared or said_in == donor):
+    if not (world.shared or said_in == source):
         amplitudes = dict(zip(COMPONENTS, AMPLITUDES.T[LANGUAGE_LAYER], strict=True))
-    heard, said = world.index(donor), world.index(said_in)
+    heard, said = world.index(source), world.index(said_in)
     source = {"token": heard, "concept": heard, "language": said, "surface": said, "own": heard}
     codes = dict(zip(COMPONENTS, world.codes.components, strict=True))
     return np.sum([amplitudes[name] * codes[name][source[name]] for name in COMPONENTS], axis=0)
@@ -175,21 +173,21 @@ def _silu(x: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
 
 
 def _effect(
-    world: PlantedWorld, recipient: str, final: Float[np.ndarray, "*cell d_model"]
+    world: PlantedWorld, base: str, final: Float[np.ndarray, "*cell d_model"]
 ) -> Float[np.ndarray, "*cell"]:
-    """(D − D_recipient) / (D_reference − D_recipient) of states of the last layer."""
-    own_runs = expected_stream(world, recipient)[:, -1]
-    reference = _difference(world, recipient, own_runs)
-    before = _difference(world, recipient, np.roll(own_runs, 1, axis=0))
+    """(D − D_base) / (D_reference − D_base) of states of the last layer."""
+    own_runs = expected_stream(world, base)[:, -1]
+    reference = _difference(world, base, own_runs)
+    before = _difference(world, base, np.roll(own_runs, 1, axis=0))
     cells = (slice(None), *(None,) * (final.ndim - 2))
-    return (_difference(world, recipient, final) - before[cells]) / (reference - before)[cells]
+    return (_difference(world, base, final) - before[cells]) / (reference - before)[cells]
 
 
 def _difference(
-    world: PlantedWorld, recipient: str, states: Float[np.ndarray, "*cell d_model"]
+    world: PlantedWorld, base: str, states: Float[np.ndarray, "*cell d_model"]
 ) -> Float[np.ndarray, "*cell"]:
-    """Logit of the exchange's word for the donor's concept minus that for the other one."""
-    words = unembedding(world)[word_ids(world, recipient)]
+    """Logit of the pair's word for the source's concept minus that for the other one."""
+    words = unembedding(world)[word_ids(world, base)]
     contrast = words - np.roll(words, -(len(words) // 2), axis=0)
     lengths = root_mean_square(np.square(states).sum(axis=-1), world.codes.d_model)
     return np.einsum("id,i...d->i...", contrast, states) / lengths

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from semantic_hub.experiment.spoke import Spoke
-from semantic_hub.interventions.spec import Contrast, Intervention, Patching, Steering
+from semantic_hub.interventions.spec import ActivationContrast, Intervention, Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.zoo.planted.world import PlantedWorld
@@ -39,21 +39,23 @@ class PlantedSpoke(Spoke):
         moved = {f"words, {x} to {y}": self._patching(x, y) for x, y in routes}
         return moved | {f"steered, {x} to {y}": self._steering(x, y) for x, y in routes}
 
-    def _patching(self, donor: str, recipient: str) -> Patching:
-        return Patching(self.world.exchanges(donor, recipient)[: self.at_most])
+    def _patching(self, source: str, base: str) -> Patching:
+        return Patching(self.world.patch_pairs(source, base)[: self.at_most])
 
-    def _steering(self, donor: str, recipient: str) -> Steering:
+    def _steering(self, source: str, base: str) -> Steering:
         """From each concept to the next: success is the next one's word, in the own language."""
-        exchanges = self.world.exchanges(donor, recipient)[: self.at_most]
-        to = self.world.prompts(donor)
-        contrast = Contrast(to[: self.at_most], (*to[-1:], *to[:-1])[: self.at_most], paired=True)
-        wanted = [words for exchange in exchanges for words in exchange.targets["donor"]]
-        own = [exchange.recipient.text or "" for exchange in exchanges]
+        patch_pairs = self.world.patch_pairs(source, base)[: self.at_most]
+        to = self.world.prompts(source)
+        contrast = ActivationContrast(
+            to[: self.at_most], (*to[-1:], *to[:-1])[: self.at_most], paired=True
+        )
+        wanted = [words for pair in patch_pairs for words in pair.answers["source"]]
+        own = [pair.base.text or "" for pair in patch_pairs]
 
         def outcome(index: int, text: str) -> str:
             if text.strip() == wanted[index]:
                 return "success"
             return "unchanged" if text.strip() in own[index].split() else "other"
 
-        prompts = tuple(exchange.recipient for exchange in exchanges)
+        prompts = tuple(pair.base for pair in patch_pairs)
         return Steering(prompts, {"concept": contrast}, outcome, strengths=(0.0, 1.0, 2.0))

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Exchange
+from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.zoo.planted.codes import Codes, draw_codes
@@ -152,31 +152,31 @@ class PlantedWorld:
             )
         return language, dominant, thirds[0]
 
-    def exchanges(self, donor: str, recipient: str) -> tuple[Exchange, ...]:
+    def patch_pairs(self, source: str, base: str) -> tuple[PatchPair, ...]:
         """From every concept in one language into the concept before it in another.
 
-        The targets are words of the recipient's language: ``"donor"`` for the donor's concept,
+        The targets are words of the base's language: ``"source"`` for the source's concept,
         ``"other"`` for the one half-way around from it, which neither prompt is about. (Against the
-        recipient's own word, a patch that merely destroys its concept would read as half an
+        base's own word, a patch that merely destroys its concept would read as half an
         effect; against that of a neighbour, steering's effects on neighbours would be correlated,
-        and bootstrap intervals over them too narrow.) The reference is the donor's concept in the
-        recipient's language.
+        and bootstrap intervals over them too narrow.) The reference is the source's concept in the
+        base's language.
 
         Args:
-            donor: Language of the donors.
-            recipient: Language of the recipients, may be the same.
+            source: Language of the sources.
+            base: Language of the bases, may be the same.
 
         Returns:
-            One exchange for each concept, which is the donor's, in the order of `concepts`.
+            One pair for each concept, which is the source's, in the order of `concepts`.
 
         Raises:
             SemanticHubError: No such language.
         """
-        own, said = self.prompts(recipient), self.words(recipient)
+        own, said = self.prompts(base), self.words(base)
         others = _rolled(said, -(len(said) // 2))
-        rows = zip(self.prompts(donor), _rolled(own, 1), own, said, others, strict=True)
+        rows = zip(self.prompts(source), _rolled(own, 1), own, said, others, strict=True)
         return tuple(
-            Exchange((given,), asked, {"donor": (word,), "other": (other,)}, reference)
+            PatchPair((given,), asked, {"source": (word,), "other": (other,)}, reference)
             for given, asked, reference, word, other in rows
         )
 

@@ -15,7 +15,7 @@ from semantic_hub.experiment.runner import RANDOM_TWIN
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import SpokeVerdict
 from semantic_hub.interventions.patching.result import PatchResult
-from semantic_hub.interventions.steering.answers import AnswerCurve
+from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.result import LensResult
@@ -147,7 +147,7 @@ _SIMILARITY = (
     "strongest control", "last layer",
 )  # fmt: skip
 _LENS = ("set", "n", "dropped", "likelier")
-_PATCHING = ("set", "n", "patched", "says")
+_PATCHING = ("set", "n", "patched", "top token")
 _STEERING = ("set", "n", "direction", "strength")
 _ANSWERS = ("set", "n", "direction", "strength")
 _TEXTS = ("set", "direction", "layer", "sentiment", "relevance", "its language", "perplexity")
@@ -207,13 +207,13 @@ def _lens_rows(name: str, result: LensResult) -> Iterator[Row]:
 
 
 def _patching_rows(name: str, result: PatchResult) -> Iterator[Row]:
-    """Share of exchanges whose next token is a target's, layer by layer, and the controls'."""
-    first, *others = result.targets
-    rows = [("donor", first, result), *(("donor", own, result) for own in others[1:])]
+    """Share of patch pairs whose top token is an answer, layer by layer, and the controls'."""
+    first, *others = result.answers
+    rows = [("source", first, result), *(("source", own, result) for own in others[1:])]
     rows += [(control, first, found) for control, found in result.controls.items()]
-    for patched, target, found in rows:
-        shares = found.says(target).value[:, 0].tolist()
-        yield name, f"{len(result.kept)}", patched, target, *(f"{share:.2f}" for share in shares)
+    for patched, answer, found in rows:
+        shares = found.top1_share(answer).value[:, 0].tolist()
+        yield name, f"{len(result.kept)}", patched, answer, *(f"{share:.2f}" for share in shares)
 
 
 def _steering_rows(name: str, result: SteeringResult) -> Iterator[Row]:
@@ -225,7 +225,7 @@ def _steering_rows(name: str, result: SteeringResult) -> Iterator[Row]:
             yield name, n_prompts, direction, f"{strength:g}", *(f"{s:.2f}" for s in shares)
 
 
-def _answer_rows(name: str, result: AnswerCurve) -> Iterator[Row]:
+def _answer_rows(name: str, result: AnswerProbability) -> Iterator[Row]:
     """Mean share of the first answer, layer by layer."""
     for direction in result.directions:
         means = result.mean(direction).value.T.tolist()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from semantic_hub.interventions.spec import Contrast, TextSteering
+from semantic_hub.interventions.spec import ActivationContrast, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.prompts.prompt import Prompt
@@ -138,7 +138,7 @@ def stays_in(world: World, language: str) -> Scorer:
     return lambda generations: [of(generation.text) for generation in generations]
 
 
-def word_contrast(world: World, language: str) -> Contrast:
+def word_contrast(world: World, language: str) -> ActivationContrast:
     """The words for *good* and *bad*, each alone: the paper's contrast.
 
     Example:
@@ -146,23 +146,23 @@ def word_contrast(world: World, language: str) -> Contrast:
         'bueno'
     """
     good, bad = (_named(world, mood, key) for mood, key in ((+1, "good"), (-1, "bad")))
-    return Contrast((Prompt(good.forms[language]),), (Prompt(bad.forms[language]),))
+    return ActivationContrast((Prompt(good.forms[language]),), (Prompt(bad.forms[language]),))
 
 
-def list_contrast(world: World, language: str) -> Contrast:
+def list_contrast(world: World, language: str) -> ActivationContrast:
     """Beginnings of lists of good and of bad words, as in `mood_steering`'s prompts.
 
     Example:
         >>> list_contrast(World(seed=0), "es").plus[0].text
         'bueno, feliz,'
     """
-    return Contrast(_lists_begun(world, language, +1), _lists_begun(world, language, -1))
+    return ActivationContrast(_lists_begun(world, language, +1), _lists_begun(world, language, -1))
 
 
 def mood_steering(
     world: World,
     language: str,
-    contrast: Callable[[World, str], Contrast] = word_contrast,
+    contrast: Callable[[World, str], ActivationContrast] = word_contrast,
 ) -> TextSteering:
     """A world's free-text experiment: lists of bad words, steered towards the good.
 

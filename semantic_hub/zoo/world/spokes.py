@@ -22,7 +22,7 @@ from semantic_hub.spokes.audio.spoke import AudioSpoke
 from semantic_hub.spokes.code.spoke import CodeSpoke
 from semantic_hub.spokes.lexicon.concepts import word_concepts
 from semantic_hub.spokes.lexicon.languages import control_for
-from semantic_hub.spokes.routes import Route, averaged, circle, patchings, swap
+from semantic_hub.spokes.routes import Route, averaged_routes, make_pairs, patchings, ring_routes
 from semantic_hub.spokes.semantics.spoke import SemanticsSpoke
 from semantic_hub.spokes.vision.spoke import VisionSpoke
 from semantic_hub.zoo.senses import encoders_of
@@ -43,7 +43,7 @@ class WorldLanguageSpoke(Spoke):
         world: The world that the model was trained on.
         languages: Languages to set against English.
         held_out: Whether to ask for what was held out of them, or for what they were told.
-        at_most: Exchanges in each set of interventions, evenly spaced: each is run at every layer.
+        at_most: Patch pairs in each set of interventions, evenly spaced: each is run at every layer.
     """
 
     world: World
@@ -77,15 +77,15 @@ class WorldLanguageSpoke(Spoke):
         from each language into the next, from English, and from all other languages at once. And
         free text: lists of bad words, steered towards the good."""
         routes = [
-            *circle(self.languages),
+            *ring_routes(self.languages),
             *(Route((DOMINANT,), code) for code in self.languages),
-            *averaged(self.languages, (DOMINANT, *self.languages)),
+            *averaged_routes(self.languages, (DOMINANT, *self.languages)),
         ]
-        swaps = {
-            f"facts {route.name}": swap(
+        pairs = {
+            f"facts {route.name}": make_pairs(
                 self._facts(held_out=False),
-                route.donors,
-                route.recipient,
+                route.sources,
+                route.base,
                 _asked,
                 _value,
                 kind=lambda fact: fact.attribute,
@@ -94,7 +94,7 @@ class WorldLanguageSpoke(Spoke):
             for route in routes
         }
         moods = {f"mood, {code}": self._mood(code) for code in self.languages}
-        return {**patchings(swaps), **moods}
+        return {**patchings(pairs), **moods}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
         """Words for colours, animals and numbers, to be compared with other spokes."""

@@ -9,7 +9,14 @@ from semantic_hub.interventions.patching.figures import patch_map
 def frame(places: list[str]) -> pd.DataFrame:
     cells = [(layer, place) for layer in (0, 1) for place in places]
     rows = [
-        {"row": row, "measure": "effect", "target": "", "layer": layer, "place": place, "n": 4}
+        {
+            "row": row,
+            "measure": "normalized_logit_diff",
+            "answer": "",
+            "layer": layer,
+            "place": place,
+            "n": 4,
+        }
         | {"value": i / 10, "low": 0.0, "high": 1.0}
         for row in ("patched", "placebo")
         for i, (layer, place) in enumerate(cells)

@@ -15,12 +15,12 @@ IDENTITY = "cat -> cat, dog"
 
 
 def test_a_state_is_read_by_the_rest_of_the_model(model: Any) -> None:
-    donors = ["The dog barks.", "2+3="]
+    sources = ["The dog barks.", "2+3="]
     layers = [0, 2, 3]
-    found = patchscope(model, donors, layers=layers, identity_prompt=IDENTITY, k=2)
+    found = patchscope(model, sources, layers=layers, identity_prompt=IDENTITY, k=2)
     tokens = model.to_tokens(IDENTITY)
-    for i, donor in enumerate(donors):
-        states = sh.residual_stream(model, [donor], layers=layers)[0]
+    for i, source in enumerate(sources):
+        states = sh.residual_stream(model, [source], layers=layers)[0]
         for j, layer in enumerate(layers):
 
             def put(value: torch.Tensor, hook: Any, state: torch.Tensor = states[j]) -> Any:
@@ -33,10 +33,10 @@ def test_a_state_is_read_by_the_rest_of_the_model(model: Any) -> None:
             assert torch.equal(found.tokens[i, j], expected.indices)
             assert torch.allclose(found.log_prob[i, j], expected.values, atol=1e-5)
     assert found.layers == tuple(layers)
-    assert [prompt.strip() for prompt in found.prompts] == donors
+    assert [prompt.strip() for prompt in found.prompts] == sources
 
 
-def test_at_the_last_layer_it_is_the_donors_own_prediction(model: Any) -> None:
+def test_at_the_last_layer_it_is_the_sources_own_prediction(model: Any) -> None:
     last = model.cfg.n_layers
     scoped = patchscope(model, ["The dog barks."], layers=[last], identity_prompt=IDENTITY, k=5)
     own = sh.top_tokens(model, ["The dog barks."], k=5, layers=[last])
@@ -46,7 +46,7 @@ def test_at_the_last_layer_it_is_the_donors_own_prediction(model: Any) -> None:
 
 def test_the_target_layer_and_the_position_can_be_named(model: Any) -> None:
     first = patchscope(
-        model, ["The dog barks."], layers=[1], position=(0, 1), target_layer=0,
+        model, ["The dog barks."], layers=[1], positions=(0, 1), target_layer=0,
         identity_prompt=IDENTITY, k=1,
     )  # fmt: skip
     state = sh.residual_stream(model, ["The dog barks."], positions=(0, 1), layers=[1])[0, 0]
@@ -76,7 +76,7 @@ def test_bad_input(model: Any, without_shape_checks: None) -> None:
         ({"layers": [7]}, "layer 7"),
         ({"target_layer": -1}, "layer -1"),
         ({"k": 0}, "k=0"),
-        ({"position": (9, 9)}, r"positions \(9, 9\)"),
+        ({"positions": (9, 9)}, r"positions \(9, 9\)"),
     ]:
         with pytest.raises(sh.SemanticHubError, match=message):
             patchscope(model, ["cat"], identity_prompt=IDENTITY, **options)

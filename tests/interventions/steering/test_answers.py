@@ -8,12 +8,12 @@ import torch
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.interventions.spec import Answers, Steering, Words
-from semantic_hub.interventions.steering.answers import AnswerCurve, answer_curve
+from semantic_hub.interventions.spec import AnswerSteering, UnembeddingContrast
+from semantic_hub.interventions.steering.answers import AnswerProbability, answer_probability
 from semantic_hub.interventions.steering.contrasts import unembedding_difference
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.per_layer import in_stream_norms
-from semantic_hub.plotting.curves import dose_response
+from semantic_hub.interventions.steering.figures import dose_response
+from semantic_hub.interventions.steering.per_layer import scale_to_stream
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
 from semantic_hub.statistics.resampling import Resampling
@@ -43,7 +43,7 @@ def rows(model: Any, n: int, layer: int | None = None) -> Direction:
 def test_against_plain_passes(model: Any) -> None:
     prompts = [Prompt(text) for text in TEXTS]
     given = rows(model, len(prompts))
-    found = answer_curve(
+    found = answer_probability(
         model, prompts, {"random": given}, answers=ANSWERS, layers=[1, 2], strengths=[1.5],
         positions="last",
     )  # fmt: skip
@@ -68,9 +68,9 @@ def test_at_the_features_of_prompts_of_any_length(model: Any) -> None:
     spans = [SoftTokens(torch.randn(n, model.cfg.d_model)) for n in (2, 5, 2)]
     prompts = [Prompt(f"{SOFT} cat", soft=(span,)) for span in spans]
     given = rows(model, 3)
-    together = answer_curve(model, prompts, {"random": given}, **HOW)
+    together = answer_probability(model, prompts, {"random": given}, **HOW)
     for index, prompt in enumerate(prompts):
-        alone = answer_curve(model, [prompt], {"random": given.rows([index])}, **HOW)
+        alone = answer_probability(model, [prompt], {"random": given.rows([index])}, **HOW)
         assert torch.allclose(together.p_first[0, ..., index], alone.p_first[0, ..., 0], atol=1e-5)
     changed = (together.p_first[0, :, 1] - together.p_first[0, :, 0]).abs()
     assert changed[0].min() > 1e-6
@@ -79,7 +79,7 @@ def test_at_the_features_of_prompts_of_any_length(model: Any) -> None:
 
 def test_towards_the_word_and_away(model: Any) -> None:
     word = unembedding_difference(model, *ANSWERS)
-    found = answer_curve(
+    found = answer_probability(
         model, [Prompt(text) for text in TEXTS], {"dog": word}, answers=ANSWERS, layers=[3],
         strengths=[-30.0, 30.0], positions="last",
     )  # fmt: skip
@@ -88,11 +88,11 @@ def test_towards_the_word_and_away(model: Any) -> None:
 
 
 def test_result(model: Any, tmp_path: Any) -> None:
-    found = answer_curve(
+    found = answer_probability(
         model, [Prompt(t) for t in TEXTS], {"random": rows(model, 4)}, answers=ANSWERS,
         layers=[2], strengths=[1.0, 2.0], positions="last", resampling=Resampling(resamples=50),
     )  # fmt: skip
-    again = AnswerCurve.load(found.save(tmp_path))
+    again = AnswerProbability.load(found.save(tmp_path))
     assert torch.equal(again.p_first, found.p_first)
     frame = found.to_frame()
     assert len(frame) == 2 * 1 * 3
@@ -105,24 +105,24 @@ def test_result(model: Any, tmp_path: Any) -> None:
 
 
 def test_refused(model: Any) -> None:
-    found = answer_curve(
+    found = answer_probability(
         model, [Prompt("The dog")], {"random": rows(model, 1)}, answers=ANSWERS, layers=[1],
         strengths=[1.0], positions="last",
     )  # fmt: skip
     with pytest.raises(SemanticHubError, match="the direction 'other'"):
         found.mean("other")
     with pytest.raises(SemanticHubError, match="2 rows"):
-        answer_curve(model, [Prompt("The dog")], {"random": rows(model, 2)}, answers=ANSWERS)
+        answer_probability(model, [Prompt("The dog")], {"random": rows(model, 2)}, answers=ANSWERS)
     with pytest.raises(sh.SemanticHubError, match="shared token"):
-        answer_curve(model, [Prompt("cat")], {"r": rows(model, 1)}, answers=("dog", " dog"))
+        answer_probability(model, [Prompt("cat")], {"r": rows(model, 1)}, answers=("dog", " dog"))
 
 
-def test_a_spokes_answers_are_this_curve(model: Any) -> None:
+def test_the_specification_of_a_spoke_gives_the_same(model: Any) -> None:
     prompts = tuple(Prompt(text) for text in TEXTS)
-    steering = Steering(prompts, {"dog": Words("dog", "cat")}, outcome=lambda i, t: "other")
-    found = intervene(model, Answers(steering, ANSWERS), resampling=Resampling(resamples=20))
-    direction = in_stream_norms(model, unembedding_difference(model, "dog", "cat"), prompts)
-    expected = answer_curve(
+    steering = AnswerSteering(prompts, {"dog": UnembeddingContrast("dog", "cat")}, ANSWERS)
+    found = intervene(model, steering, resampling=Resampling(resamples=20))
+    direction = scale_to_stream(model, unembedding_difference(model, "dog", "cat"), prompts)
+    expected = answer_probability(
         model,
         prompts,
         {"dog": direction},
@@ -130,13 +130,34 @@ def test_a_spokes_answers_are_this_curve(model: Any) -> None:
         positions="last",
         resampling=Resampling(resamples=20),
     )
-    assert isinstance(found, AnswerCurve)
+    assert isinstance(found, AnswerProbability)
     assert torch.equal(found.p_first, expected.p_first)
 
 
-def test_answers_of_one_layer_at_a_time() -> None:
-    steering = Steering(
-        (Prompt("the dog"),), {"dog": Words("dog", "cat")}, lambda i, t: "other", from_layer_on=True
-    )
-    with pytest.raises(SemanticHubError, match="one layer at a time"):
-        Answers(steering, ANSWERS)
+def test_contrasts_need_a_word_for_each_prompt() -> None:
+    words = UnembeddingContrast(("dog", "cow"), "cat")
+    with pytest.raises(SemanticHubError, match="AnswerSteering: got 1 prompts; wrong contrasts: d"):
+        AnswerSteering((Prompt("the dog"),), {"d": words}, ANSWERS)
+
+
+def test_prompts_that_were_dropped_are_counted(model: Any) -> None:
+    words = UnembeddingContrast(("dog", "semantic"), "cat")
+    prompts = (Prompt("The dog"), Prompt("cat"))
+    found = intervene(model, AnswerSteering(prompts, {"d": words}, ANSWERS, strengths=(1.0,)))
+    assert found.counts() == (1, {"a word of several tokens": 1})
+    assert found.cell_margins(Resampling()) is None
+
+
+def test_the_best_cell_is_furthest_from_the_unsteered_one(model: Any) -> None:
+    found = answer_probability(
+        model, [Prompt(text) for text in TEXTS], {"random": rows(model, len(TEXTS))},
+        answers=ANSWERS, strengths=[1.0, 4.0], positions="last", resampling=Resampling(resamples=20),
+    )  # fmt: skip
+    mean = found.p_first[0].double().mean(dim=-1)
+    change = (mean - mean[:, :1]).abs()
+    layer, strength = found.best_cell()
+    assert change[layer, strength] == change.max()
+    curve = found.effect_curve()
+    assert curve.summary.value.tolist() == pytest.approx(mean[:, strength].tolist())
+    assert (curve.layers, curve.n) == (found.layers, len(TEXTS))
+    assert curve.note == f"strength {found.strengths[strength]:g}"

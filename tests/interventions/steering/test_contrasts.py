@@ -6,14 +6,13 @@ from tiny import BACKENDS
 
 import semantic_hub as sh
 from semantic_hub.interventions.steering.contrasts import (
-    Direction,
     activation_difference,
     mean_difference,
     mean_differences,
     paired_differences,
-    random_direction,
     unembedding_difference,
 )
+from semantic_hub.interventions.steering.direction import Direction, random_direction
 from semantic_hub.zoo.planted.models import expected_stream, planted_world
 
 EAST = Direction(torch.tensor([3.0, 0.0]), 1, "east", stream_norm=6.0)
@@ -29,7 +28,7 @@ def test_they_add_subtract_and_scale() -> None:
 
 
 def test_they_say_how_they_were_made() -> None:
-    assert (2 * EAST - NORTH).made == "2 × (east) + −(north)"
+    assert (2 * EAST - NORTH).description == "2 × (east) + −(north)"
 
 
 def test_norm_relative_to_the_stream() -> None:
@@ -58,7 +57,7 @@ def test_rows_and_mean() -> None:
 def test_average() -> None:
     found = Direction.average([EAST, NORTH, EAST])
     torch.testing.assert_close(found.vector, torch.tensor([2.0, 4 / 3]))
-    assert found.made == "mean of east, north, east"
+    assert found.description == "mean of east, north, east"
 
 
 def test_at_another_layer_the_streams_norm_is_unknown() -> None:
@@ -75,7 +74,7 @@ def test_at_another_layer_the_streams_norm_is_unknown() -> None:
         Direction(torch.ones(3), 1, "another width"),
         Direction(torch.ones(2, 2), 1, "two rows"),
     ],
-    ids=lambda direction: direction.made,
+    ids=lambda direction: direction.description,
 )
 def test_what_does_not_add(other: Direction) -> None:
     with pytest.raises(sh.SemanticHubError, match="one layer, width and number of prompts"):
@@ -113,7 +112,7 @@ def test_activation_difference_is_that_of_the_streams(model) -> None:
     found = activation_difference(model, "The dog", "The cat", layer=2)
     torch.testing.assert_close(found.vector, states[0, 2] - states[1, 2])
     torch.testing.assert_close(found.stream_norm, states[:, 2].norm(dim=-1).mean().item())
-    assert (found.layer, found.made) == (2, "h('The dog') − h('The cat')")
+    assert (found.layer, found.description) == (2, "h('The dog') − h('The cat')")
 
 
 def test_activation_difference_elsewhere(model) -> None:

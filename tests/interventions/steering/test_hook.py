@@ -11,11 +11,11 @@ from tiny import BACKENDS, SENTENCES
 
 import semantic_hub as sh
 from semantic_hub.interventions.steering.contrasts import (
-    Direction,
     activation_difference,
     paired_differences,
     unembedding_difference,
 )
+from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.zoo.planted.models import expected_steering, planted_world
@@ -181,13 +181,13 @@ def test_logits_on_a_planted_model_are_those_of_the_closed_form(backend, world_n
     """Steered by the difference of two concepts in a language, towards the next concept."""
     model = sh.load_model(world_name, device="cpu", backend=backend)
     world, strengths = planted_world(world_name), [0.5, 1.0, 2.0]
-    exchanges = world.exchanges(x, "fr")
-    donors = [exchange.donors[0] for exchange in exchanges]
-    directions = paired_differences(model, donors, [*donors[-1:], *donors[:-1]])
-    tokens = torch.cat([model.to_tokens(exchange.recipient.text) for exchange in exchanges])
-    words = [[targets[0] for targets in exchange.targets.values()] for exchange in exchanges]
+    patch_pairs = world.patch_pairs(x, "fr")
+    sources = [pair.sources[0] for pair in patch_pairs]
+    directions = paired_differences(model, sources, [*sources[-1:], *sources[:-1]])
+    tokens = torch.cat([model.to_tokens(pair.base.text) for pair in patch_pairs])
+    words = [[targets[0] for targets in pair.answers.values()] for pair in patch_pairs]
     ids = torch.tensor([model.tokenizer.convert_tokens_to_ids(pair) for pair in words])
-    asked = torch.cat([model.to_tokens(e.reference.text) for e in exchanges if e.reference])
+    asked = torch.cat([model.to_tokens(e.reference.text) for e in patch_pairs if e.reference])
 
     def difference(tokens: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
@@ -195,7 +195,7 @@ def test_logits_on_a_planted_model_are_those_of_the_closed_form(backend, world_n
         return first - second
 
     own, reference = difference(tokens), difference(asked)
-    found = torch.empty(len(exchanges), len(directions), len(strengths))
+    found = torch.empty(len(patch_pairs), len(directions), len(strengths))
     for layer, direction in directions.items():
         for place, strength in enumerate(strengths):
             with steer(model, direction, strength, positions="last"):

@@ -7,7 +7,7 @@ import torch
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Contrast, EndsOf, Steering
+from semantic_hub.interventions.spec import ActivationContrast, LastTokenOf, Steering
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.sweep import steering_sweep
@@ -45,7 +45,14 @@ def test_the_sweep_gives_each_prompt_its_span(model: Any) -> None:
 
         direction = Direction(40 * torch.randn(model.cfg.d_model), None, "random").at(1)
         steering_sweep(
-            model, prompts, {1: direction}, [1], [1.0], outcome, positions=spans, max_new_tokens=3
+            model,
+            prompts,
+            {1: direction},
+            outcome,
+            layers=[1],
+            strengths=[1.0],
+            positions=spans,
+            max_new_tokens=3,
         )
         return [said[index] for index in range(len(prompts))]
 
@@ -95,15 +102,21 @@ def test_bad_spans(model: Any, positions: Any, message: str) -> None:
 def test_sweep_names_a_wrong_number_of_spans(model: Any) -> None:
     with pytest.raises(SemanticHubError, match="1 spans for 3 prompts"):
         steering_sweep(
-            model, PROMPTS, east(model), [1], [1.0], lambda i, t: "other", positions=((0, 1),)
+            model,
+            PROMPTS,
+            east(model),
+            lambda i, t: "other",
+            layers=[1],
+            strengths=[1.0],
+            positions=((0, 1),),
         )
 
 
 @pytest.mark.parametrize("texts", [("the dog",), ("the cat", "a"), ("the dog", "the cat")])
 def test_prompts_begin_with_the_texts(texts: tuple[str, ...]) -> None:
-    contrast = Contrast((Prompt("a"),), (Prompt("b"),))
+    contrast = ActivationContrast((Prompt("a"),), (Prompt("b"),))
     prompts = (Prompt("the dog runs"), Prompt("a cat runs"))
     if texts == ("the cat", "a"):
         texts = ("the cat", "a cat")
     with pytest.raises(SemanticHubError, match="for each prompt a text that it begins with"):
-        Steering(prompts, {"d": contrast}, lambda i, t: "other", positions=EndsOf(texts))
+        Steering(prompts, {"d": contrast}, lambda i, t: "other", positions=LastTokenOf(texts))

@@ -8,15 +8,12 @@ import torch
 from tiny import BACKENDS
 
 import semantic_hub as sh
-from semantic_hub.interventions.steering.contrasts import (
-    Direction,
-    mean_differences,
-    paired_differences,
-)
+from semantic_hub.interventions.steering.contrasts import mean_differences, paired_differences
+from semantic_hub.interventions.steering.direction import Direction
+from semantic_hub.interventions.steering.figures import dose_response
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.steering.sweep import steering_sweep
-from semantic_hub.plotting.curves import dose_response
 from semantic_hub.statistics.intervals import proportion_interval
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.planted.models import planted_world
@@ -41,7 +38,7 @@ def planted_sweep(name: str, backend: str, language: str, **options: Any) -> Ste
 
     prompts = world.prompts("fr")[:N_CONCEPTS]
     directions = paired_differences(model, says[1:], says[:-1])
-    return steering_sweep(model, prompts, directions, None, [0.2, 1.0], outcome, **options)
+    return steering_sweep(model, prompts, directions, outcome, strengths=[0.2, 1.0], **options)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -96,7 +93,7 @@ def test_texts_are_those_of_single_steered_prompts(model, positions, mode) -> No
         return "other"
 
     steering_sweep(
-        model, PROMPTS, directions, [3, 1], [2.0], outcome,
+        model, PROMPTS, directions, outcome, layers=[3, 1], strengths=[2.0],
         positions=positions, mode=mode, max_new_tokens=3, batch_size=2,
     )  # fmt: skip
     unsteered, n = dict(seen[: len(PROMPTS)]), len(PROMPTS)
@@ -118,7 +115,7 @@ def test_strength_0_is_run_once_and_is_everywhere(model) -> None:
 
     directions = mean_differences(model, ["dog"], ["cat", "The"])
     named = {"one": directions, "two": {layer: -d for layer, d in directions.items()}}
-    found = steering_sweep(model, PROMPTS, named, [1, 2], [2, 1, 2], outcome)
+    found = steering_sweep(model, PROMPTS, named, outcome, layers=[1, 2], strengths=[2, 1, 2])
     assert found.directions == ("one", "two", "placebo")
     assert found.strengths == (0.0, 1.0, 2.0)
     assert len(calls) == len(PROMPTS) * (1 + 3 * 2 * 2)
@@ -129,14 +126,16 @@ def test_strength_0_is_run_once_and_is_everywhere(model) -> None:
 def test_the_placebo_is_as_long_as_the_first_direction(model) -> None:
     first = mean_differences(model, ["dog"], ["cat", "The"], layers=[1, 2])
     second = {layer: 3 * direction for layer, direction in first.items()}
-    found = steering_sweep(model, PROMPTS, {"a": first, "b": second}, [1, 2], [1], other)
+    found = steering_sweep(
+        model, PROMPTS, {"a": first, "b": second}, other, layers=[1, 2], strengths=[1]
+    )
     torch.testing.assert_close(found.relative_norm[2], found.relative_norm[0])
     torch.testing.assert_close(found.relative_norm[1], 3 * found.relative_norm[0])
 
 
 def test_a_direction_of_no_layer_goes_to_all(model) -> None:
     vector = Direction(torch.ones(model.cfg.d_model), None, "ones")
-    found = steering_sweep(model, PROMPTS, vector, None, [1], other)
+    found = steering_sweep(model, PROMPTS, vector, other, strengths=[1])
     assert found.layers == tuple(range(model.cfg.n_layers + 1))
     lengths = vector.norm / sh.residual_stream(model, PROMPTS).norm(dim=-1).mean(dim=0)
     torch.testing.assert_close(found.relative_norm[0], lengths)
@@ -147,7 +146,7 @@ def test_a_direction_that_is_nothing_at_a_layer_has_a_placebo_that_is_nothing(mo
     same_end = paired_differences(model, ["two plus", "cat"], ["The plus", "cat"], layers=[0])
     if same_end[0].vector.any():
         pytest.fail("the two prompts should end in the same token")
-    found = steering_sweep(model, ["dog", "cat"], same_end, [0], [1], other)
+    found = steering_sweep(model, ["dog", "cat"], same_end, other, layers=[0], strengths=[1])
     assert found.relative_norm.tolist() == [[0.0], [0.0]]
 
 
@@ -160,7 +159,9 @@ def result() -> SteeringResult:
         [[[1, 1, 1, 1], [1, 1, 1, 1]], [[1, 1, 1, 1], [2, 1, 1, 1]]],
     ])  # fmt: skip
     return SteeringResult(
-        layers=(0, 4), strengths=(0.0, 1.0), directions=("wor<b>ds", "digits", "placebo"),
+        n_layers=8, layers=(0, 4), strengths=(0.0, 1.0),
+        directions=("wor<b>ds", "digits", "placebo"), effect_direction="wor<b>ds",
+        control_direction="placebo",
         outcome=outcome, relative_norm=torch.ones(3, 2), resampling=Resampling(confidence=0.9), manifest={},
     )  # fmt: skip
 
@@ -251,7 +252,7 @@ def ones(model: Any, *rows: int, layer: int | None = None) -> Direction:
 )  # fmt: skip
 def test_directions_that_do_not_fit(model, direction, message) -> None:
     with pytest.raises(sh.SemanticHubError, match=message):
-        steering_sweep(model, PROMPTS, direction(model), [1, 2], [1], other)
+        steering_sweep(model, PROMPTS, direction(model), other, layers=[1, 2], strengths=[1])
 
 
 @pytest.mark.parametrize(
@@ -270,12 +271,12 @@ def test_directions_that_do_not_fit(model, direction, message) -> None:
 def test_bad_input(model, options: dict[str, Any], message: str) -> None:
     given = {"prompts": PROMPTS, "layers": [1], "strengths": [1.0], "outcome": other, **options}
     with pytest.raises(sh.SemanticHubError, match=message):
-        steering_sweep(model, direction=ones(model), **given)
+        steering_sweep(model, directions=ones(model), **given)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"mode": "push"}, "mode='push'"), ({"positions": "first"}, "positions='first'")],
+    [({"mode": "push"}, "the mode 'push'"), ({"positions": "first"}, "positions='first'")],
 )
 def test_ways_to_steer_are_checked_before_anything_runs(
     model, options: dict[str, Any], message: str, without_shape_checks: None
@@ -284,19 +285,19 @@ def test_ways_to_steer_are_checked_before_anything_runs(
         pytest.fail("something ran")
 
     with pytest.raises(sh.SemanticHubError, match=message):
-        steering_sweep(model, PROMPTS, ones(model), [1], [1.0], outcome, **options)
+        steering_sweep(model, PROMPTS, ones(model), outcome, layers=[1], strengths=[1.0], **options)
 
 
 def test_it_needs_a_tokenizer(model, monkeypatch) -> None:
     monkeypatch.setattr(model, "tokenizer", None)
     with pytest.raises(sh.SemanticHubError, match="a model without a tokenizer"):
-        steering_sweep(model, [[5, 6]], ones(model), [1], [1.0], other)
+        steering_sweep(model, [[5, 6]], ones(model), other, layers=[1], strengths=[1.0])
 
 
 def test_it_needs_a_decoder(bert_folder) -> None:
     model = sh.load_model(bert_folder, device="cpu", backend="bridge")
     with pytest.raises(sh.SemanticHubError, match="does not predict next tokens"):
-        steering_sweep(model, ["cat"], ones(model), [1], [1.0], other)
+        steering_sweep(model, ["cat"], ones(model), other, layers=[1], strengths=[1.0])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -320,7 +321,7 @@ def test_a_step_of_one_in_a_sum_is_answered_with_one_less(backend: str) -> None:
         [5, 6, 7],
     )
     prompts = [p.question("digits") for p in problems]
-    found = steering_sweep(model, prompts, directions, [5, 6, 7], [1.0], outcome)
+    found = steering_sweep(model, prompts, directions, outcome, layers=[5, 6, 7], strengths=[1.0])
     assert (
         found.share("success", "direction").low.max() > found.share("success", "placebo").high.max()
     )

@@ -1,19 +1,21 @@
 """Free text under steering: scores, changes and intervals that can be worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import Contrast, TextSteering
+from semantic_hub.interventions.dispatch import intervene
+from semantic_hub.interventions.spec import ActivationContrast, TextSteering
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.text.generation import Sampling, generate_texts
 from semantic_hub.interventions.text.perplexity import perplexity
 from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.interventions.text.steering import steer_texts, text_steering
+from semantic_hub.interventions.text.steering import text_steering_sweep
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.intervals import bootstrap_interval
 from semantic_hub.statistics.resampling import Resampling
@@ -42,7 +44,7 @@ def towards(model, token: int, layer=None) -> Direction:
 @pytest.fixture(scope="module")
 def result(model):
     directions = {"up": Direction(torch.ones(32), None, "ones"), "to 9": towards(model, 9)}
-    return text_steering(
+    return text_steering_sweep(
         model, PROMPTS, directions, SCORERS, layers=[1, 3], strengths=[2.0, 0.5], sampling=SHORT,
         resampling=Resampling(resamples=100),
     )  # fmt: skip
@@ -77,7 +79,7 @@ def test_each_cell_is_the_text_that_steer_gives(model, result):
 def test_a_direction_can_decide_the_next_token(model):
     """Greedy, with the stream after the last block along the longest unembedding."""
     token = int(model.unembed.W_U.norm(dim=0).argmax())
-    found = text_steering(
+    found = text_steering_sweep(
         model, PROMPTS, {"to": towards(model, token)}, {"first": first_token},
         layers=[model.cfg.n_layers], sampling=Sampling(max_new_tokens=2, top_p=1e-6, seeds=(0,)),
     )  # fmt: skip
@@ -86,7 +88,7 @@ def test_a_direction_can_decide_the_next_token(model):
 
 def test_the_placebo_of_nothing_is_nothing(model):
     nothing = {1: Direction(torch.zeros(32), 1, "0"), 3: Direction(torch.ones(32), 3, "ones")}
-    found = text_steering(
+    found = text_steering_sweep(
         model, PROMPTS, {"d": nothing}, {"first": first_token}, layers=[1, 3], sampling=SHORT
     )
     assert not found.change[:, 0].any() and found.relative_norm[1, 0] == 0
@@ -113,7 +115,9 @@ def by_hand(score) -> TextSteeringResult:
     """One direction beside the placebo, one layer, one scorer."""
     array = torch.tensor(score, dtype=torch.float64)[None, None, :, None]
     return TextSteeringResult(
-        directions=("up", "placebo"), layers=(4,), strengths=(0.0, 1.0), scorers=("mood",),
+        n_layers=8, directions=("up", "placebo"), effect_direction="up",
+        control_direction="placebo", layers=(4,), strengths=(0.0, 1.0), scorers=("mood",),
+        primary_scorer="mood",
         seeds=(0, 1), prompts=tuple(f"p{i}" for i in range(array.shape[-2])),
         score=torch.cat([array, array * 0]), relative_norm=torch.ones(2, 1),
         texts=("t",) * (2 * 2 * array.shape[-2] * 2), manifest={},
@@ -170,17 +174,18 @@ def test_figures(result):
 def test_steering_by_a_spokes_experiment(model):
     experiment = TextSteering(
         prompts=tuple(map(Prompt, PROMPTS)),
-        contrasts={"en": Contrast((Prompt("dog"),), (Prompt("cat"),))},
+        contrasts={"en": ActivationContrast((Prompt("dog"),), (Prompt("cat"),))},
         scorers={"length": length},
         depths=(0.6,),
         strengths=(1.0,),
         sampling=SHORT,
     )
-    found = steer_texts(model, experiment)
+    found = intervene(model, experiment)
     texts = generate_texts(model, PROMPTS, SHORT)
     assert found.scorers == ("length", "perplexity") and found.layers == (2,)
     assert found.score[0, 0, 0, 1].flatten().tolist() == perplexity(model, model)(texts)
-    assert steer_texts(model, experiment, layers=[1], strengths=[3.0]).strengths == (0.0, 3.0)
+    given = replace(experiment, scorers={"perplexity": length}, strengths=(3.0,))
+    assert intervene(model, given).scorers == ("perplexity",)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +215,7 @@ def test_bad_input(model, change, message):
         "directions": {"d": Direction(torch.ones(32), None, "x")}, "scorers": SCORERS, "layers": [1],
     }  # fmt: skip
     with pytest.raises(SemanticHubError, match=message):
-        text_steering(model, PROMPTS, sampling=SHORT, **{**options, **change})
+        text_steering_sweep(model, PROMPTS, sampling=SHORT, **{**options, **change})
 
 
 def test_names_that_are_not_there(result):
@@ -224,8 +229,8 @@ def test_names_that_are_not_there(result):
             call()
 
 
-@pytest.mark.parametrize("contrast", [Contrast((), (Prompt("a"),)),
-                                      Contrast((Prompt("a"),), (Prompt("b"),), paired=True)])  # fmt: skip
+@pytest.mark.parametrize("contrast", [ActivationContrast((), (Prompt("a"),)),
+                                      ActivationContrast((Prompt("a"),), (Prompt("b"),), paired=True)])  # fmt: skip
 def test_contrasts_that_make_no_single_direction(contrast):
-    with pytest.raises(SemanticHubError, match="contrasts odd amiss"):
+    with pytest.raises(SemanticHubError, match="wrong contrasts: odd"):
         TextSteering((Prompt("a"),), {"odd": contrast}, {})

@@ -3,17 +3,18 @@
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import OUTCOMES, Patching, Steering
+from semantic_hub.interventions.spec import Patching, Steering
+from semantic_hub.interventions.steering.outcomes import OUTCOMES
 from semantic_hub.spokes.arithmetic.spoke import (
     ArithmeticSpoke,
     OneLess,
     Problem,
-    exchanges,
+    patch_pairs,
     problems,
     steering,
 )
 from semantic_hub.spokes.lexicon.numbers import number_word
-from semantic_hub.spokes.routes import TARGETS
+from semantic_hub.spokes.routes import ANSWERS
 
 BY_QUESTION = {
     notation: {p.question(notation): p for p in problems("+")}
@@ -94,25 +95,25 @@ def test_numbers_of_two_digits_get_room() -> None:
     assert steering([Problem(7, "+", 12)]).max_new_tokens == 4
 
 
-@pytest.mark.parametrize(("donor", "recipient"), [("es", "fr"), ("digits", "en"), ("en", "digits")])
-def test_exchanges_are_what_they_claim(donor: str, recipient: str) -> None:
-    found = exchanges(donor, recipient, at_most=1000)
+@pytest.mark.parametrize(("source", "base"), [("es", "fr"), ("digits", "en"), ("en", "digits")])
+def test_patch_pairs_are_what_they_claim(source: str, base: str) -> None:
+    found = patch_pairs(source, base, at_most=1000)
     assert len(found) == 846
     for e in found:
-        (given,) = (BY_QUESTION[donor][p.text or ""] for p in e.donors)
-        asked = BY_QUESTION[recipient][e.recipient.text or ""]
-        assert e.reference is not None and e.reference.text == given.question(recipient)
+        (given,) = (BY_QUESTION[source][p.text or ""] for p in e.sources)
+        asked = BY_QUESTION[base][e.base.text or ""]
+        assert e.reference is not None and e.reference.text == given.question(base)
         assert given.right != asked.right
-        assert e.targets == {
-            "donor": (number_word(given.right, recipient),),
-            "recipient": (number_word(asked.right, recipient),),
-            "donor's notation": (number_word(given.right, donor),),
+        assert e.answers == {
+            "source": (number_word(given.right, base),),
+            "base": (number_word(asked.right, base),),
+            "source's notation": (number_word(given.right, source),),
         }
 
 
 def test_six_is_spelt_alike_in_english_and_french() -> None:
-    found = exchanges("en", "fr", at_most=1000)
-    assert {BY_QUESTION["en"][e.donors[0].text or ""].right for e in found} == {
+    found = patch_pairs("en", "fr", at_most=1000)
+    assert {BY_QUESTION["en"][e.sources[0].text or ""].right for e in found} == {
         1,
         2,
         3,
@@ -125,14 +126,14 @@ def test_six_is_spelt_alike_in_english_and_french() -> None:
 
 
 def test_all_other_notations_at_once() -> None:
-    first = exchanges(("digits", "en", "es"), "fr", [Problem(7, "+", 8), Problem(1, "+", 6)])[0]
-    assert [p.text for p in first.donors] == [
+    first = patch_pairs(("digits", "en", "es"), "fr", [Problem(7, "+", 8), Problem(1, "+", 6)])[0]
+    assert [p.text for p in first.sources] == [
         "15=7+",
         "fifteen equals seven plus",
         "quince es igual a siete más",
     ]
-    assert first.recipient.text == "sept égale un plus"
-    assert first.targets["donor's notation"] == ("8", "eight", "ocho")
+    assert first.base.text == "sept égale un plus"
+    assert first.answers["source's notation"] == ("8", "eight", "ocho")
 
 
 def test_spoke_names_every_set() -> None:
@@ -150,11 +151,11 @@ def test_spoke_names_every_set() -> None:
     steered, *patched = found.values()
     assert isinstance(steered, Steering) and len(steered.prompts) == 20
     for one in patched:
-        assert isinstance(one, Patching) and len(one.exchanges) == 20
-        for e in one.exchanges:
-            words = [word for group in e.targets.values() for word in group]
-            assert tuple(e.targets) == TARGETS and len({*words}) == len(words)
-    assert len(found["sum all -> zh"].exchanges[0].donors) == 3  # type: ignore[union-attr]
+        assert isinstance(one, Patching) and len(one.patch_pairs) == 20
+        for e in one.patch_pairs:
+            words = [word for group in e.answers.values() for word in group]
+            assert tuple(e.answers) == ANSWERS and len({*words}) == len(words)
+    assert len(found["sum all -> zh"].patch_pairs[0].sources) == 3  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("items", [problems("*")[:20], problems("+")[:20]])
@@ -170,8 +171,8 @@ def test_spoke_without_two_different_b_has_none(items: tuple) -> None:
             lambda: steering([Problem(7, "+", 1), Problem(7, "*", 2)]),
             "arithmetic.steering: got no sum",
         ),
-        (lambda: exchanges("es", "es"), "got from es into es"),
-        (lambda: exchanges("xx", "es"), "language 'xx'"),
+        (lambda: patch_pairs("es", "es"), "got from es into es"),
+        (lambda: patch_pairs("xx", "es"), "language 'xx'"),
     ],
 )
 def test_bad_input(call, told: str) -> None:

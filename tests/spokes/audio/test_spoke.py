@@ -18,7 +18,7 @@ from torch import Tensor
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.interventions.spec import Words
+from semantic_hub.interventions.spec import UnembeddingContrast
 from semantic_hub.plotting.text import display_token
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions
 from semantic_hub.spokes.audio.interventions import MAMMALS
@@ -206,8 +206,8 @@ def test_steering_goes_to_the_other_answer_and_stays(to_false: bool) -> None:
     heard = hear(linear, animal_clips(seeds=range(3)))
     found = steering(heard, true_to_false=to_false)
     other, same = found.contrasts["other answer"], found.contrasts["same answer"]
-    assert isinstance(other, Words)
-    assert isinstance(same, Words)
+    assert isinstance(other, UnembeddingContrast)
+    assert isinstance(same, UnembeddingContrast)
     assert len(found.prompts) == len(other.plus) == len(same.minus) == 18
     assert other.minus == same.minus
     for own, new, alike in zip(other.minus, other.plus, same.plus, strict=True):
@@ -342,7 +342,10 @@ def test_an_answer_is_flipped_by_what_flips_it(listening: Any) -> None:
     """At the last layer, where it reads, the answer's own direction is all that counts."""
     heard = hear(linear, animal_clips(FEW, range(4)))
     experiment = replace(
-        steering(heard), contrasts={"no": Words("no", "yes")}, strengths=(4.0,), positions="last"
+        steering(heard),
+        contrasts={"no": UnembeddingContrast("no", "yes")},
+        strengths=(4.0,),
+        positions="last",
     )
     success = (
         intervene(listening, experiment, resampling=Resampling(resamples=20))

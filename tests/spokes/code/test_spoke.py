@@ -14,9 +14,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import Spoke
-from semantic_hub.interventions.dispatch import intervene, told_by_own
-from semantic_hub.interventions.spec import AgainstOwn, Words
+from semantic_hub.interventions.dispatch import intervene
+from semantic_hub.interventions.prepare import resolve_outcome
+from semantic_hub.interventions.spec import UnembeddingContrast
 from semantic_hub.interventions.steering.continuations import Continuations
+from semantic_hub.interventions.steering.outcomes import RelativeOutcome
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout, encode
 from semantic_hub.prompts.words import CROSSES, NextToken, following_tokens
@@ -106,7 +108,7 @@ def test_steering_asks_each_prompt_once() -> None:
     programs = [Program("range(1); range(2)"), Program("range(3)"), Program("range = 1; range(3)")]
     found = steering(programs)
     assert [prompt.text for prompt in found.prompts] == ["range(", "range(1); range("]
-    assert found.contrasts == {"start - end": Words("start", "end")}
+    assert found.contrasts == {"start - end": UnembeddingContrast("start", "end")}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,7 @@ def test_range_asks_only_prompts_that_the_model_completes_with_one_argument(
     ).unsteered()
     usable = sum(has_one_argument(text) for text in texts)
     assert 0 < usable < len(texts)
-    told, _, dropped = told_by_own(code_model, experiment)
+    told, _, dropped = resolve_outcome(code_model, experiment)
     assert len(told.prompts) == usable
     assert dropped == {"own continuation is not one argument": len(texts) - usable}
 
@@ -228,8 +230,8 @@ def test_range_runs_on_every_prompt_that_is_usable(
 ) -> None:
     experiment = CodeSpoke(programs, at_most=8).interventions()["range("]
     outcome = experiment.outcome
-    assert isinstance(outcome, AgainstOwn)
-    everything = AgainstOwn(outcome.compare, lambda own: True, outcome.reason)
+    assert isinstance(outcome, RelativeOutcome)
+    everything = RelativeOutcome(outcome.compare, lambda own: True, outcome.drop_reason)
     found = intervene(
         code_model,
         replace(experiment, outcome=everything, strengths=(1.0,), max_new_tokens=2),

@@ -3,9 +3,9 @@
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.spec import EndsOf, Words
+from semantic_hub.interventions.spec import LastTokenOf, UnembeddingContrast
 from semantic_hub.spokes.semantics.grammar import VERBS
-from semantic_hub.spokes.semantics.spoke import Meeting, OtherName, exchanges, meetings, steering
+from semantic_hub.spokes.semantics.spoke import Meeting, OtherName, meetings, patch_pairs, steering
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_steering_by_hand() -> None:
         "Anna was helped by Bo . Who was helped ?",
         "Eve was helped by Bo . Who was helped ?",
     ]
-    assert active.positions == EndsOf(("Anna helped Bo", "Eve helped Bo"))
-    assert passive.positions == EndsOf(("Anna was helped by Bo", "Eve was helped by Bo"))
+    assert active.positions == LastTokenOf(("Anna helped Bo", "Eve helped Bo"))
+    assert passive.positions == LastTokenOf(("Anna was helped by Bo", "Eve was helped by Bo"))
     states, back = active.contrasts["states"], passive.contrasts["states"]
     assert [p.text for p in (*states.plus, *states.minus)] == [
         "Al was found by Eve",
         "Al found Eve",
     ]
     assert (back.plus, back.minus) == (states.minus, states.plus)
-    assert active.contrasts["words"] == Words("agent", "theme")
-    assert passive.contrasts["words"] == Words("theme", "agent")
+    assert active.contrasts["words"] == UnembeddingContrast("agent", "theme")
+    assert passive.contrasts["words"] == UnembeddingContrast("theme", "agent")
     for steered in (active, passive):
         assert steered.outcome(1, " Bo .") == "success"
         assert steered.outcome(1, " Eve .") == "unchanged"
@@ -80,11 +80,11 @@ def test_questions_are_answered_by_the_first_name() -> None:
         assert meeting.twin.twin == meeting
 
 
-def test_exchanges_differ_in_construction_alone() -> None:
+def test_patch_pairs_differ_in_construction_alone() -> None:
     for passive in (False, True):
-        for meeting, swapped in zip(told(), exchanges(told(), passive=passive), strict=True):
-            (donor,) = swapped.donors
-            texts = [p.text or "" for p in (donor, swapped.recipient)]
+        for meeting, swapped in zip(told(), patch_pairs(told(), passive=passive), strict=True):
+            (source,) = swapped.sources
+            texts = [p.text or "" for p in (source, swapped.base)]
             names = [
                 [w for w in t.split()[:-3] if w in (meeting.first, meeting.second)] for t in texts
             ]
@@ -92,7 +92,7 @@ def test_exchanges_differ_in_construction_alone() -> None:
             assert [" was " in text for text in texts] == [not passive, passive]
             agent = {False: meeting.second, True: meeting.first}[passive]
             other = {False: meeting.first, True: meeting.second}[passive]
-            assert swapped.targets == {"donor": (agent,), "recipient": (other,)}
+            assert swapped.answers == {"source": (agent,), "base": (other,)}
             assert swapped.reference is not None
             assert (" was " in (swapped.reference.text or "")) == passive
 

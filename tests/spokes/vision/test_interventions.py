@@ -12,7 +12,7 @@ from seeing import encoder, plain_features, shown_of
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.interventions.spec import Patching, Words
+from semantic_hub.interventions.spec import Patching, UnembeddingContrast
 from semantic_hub.interventions.steering.contrasts import unembedding_difference
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions
 from semantic_hub.spokes.vision.images.drawn import (
@@ -28,7 +28,7 @@ from semantic_hub.spokes.vision.spoke import (
     WHOLE_PICTURE,
     NewColor,
     Wording,
-    exchanges,
+    patch_pairs,
     recolored,
     show,
     steering,
@@ -78,9 +78,13 @@ def test_steering_by_hand() -> None:
         SoftPositions(rows=(2, 3, 6, 7, 10, 11, 14, 15)),
     )
     words = replaced.contrasts["new - old colour"]
-    assert words == Words(tuple(item.new for item in items), ("red", "blue"))
-    assert (replaced.mode, replaced.from_layer_on, replaced.strengths) == ("replace", True, (1.0,))
-    assert (added.mode, added.from_layer_on) == ("add", False) and len(added.strengths) > 3
+    assert words == UnembeddingContrast(tuple(item.new for item in items), ("red", "blue"))
+    assert (replaced.mode, replaced.all_later_layers, replaced.strengths) == (
+        "replace",
+        True,
+        (1.0,),
+    )
+    assert (added.mode, added.all_later_layers) == ("add", False) and len(added.strengths) > 3
     for index, item in enumerate(items):
         assert replaced.outcome(index, item.new) == "success"
         assert replaced.outcome(index, item.of.color) == "unchanged"
@@ -91,9 +95,11 @@ def test_steering_by_hand() -> None:
 def test_words_are_one_pair_or_one_for_each_prompt() -> None:
     task = steering(recolored(shown_of([halves("red", "blue"), halves("pink", "grey")])))
     with pytest.raises(SemanticHubError, match="contrasts w amiss"):
-        replace(task, contrasts={"w": Words(("red",), ("blue", "grey"))})
-    mixed = replace(task, contrasts={"w": Words("white", ("blue", "grey"))}).contrasts["w"]
-    assert isinstance(mixed, Words)
+        replace(task, contrasts={"w": UnembeddingContrast(("red",), ("blue", "grey"))})
+    mixed = replace(
+        task, contrasts={"w": UnembeddingContrast("white", ("blue", "grey"))}
+    ).contrasts["w"]
+    assert isinstance(mixed, UnembeddingContrast)
     assert mixed.of_each(2) == (("white", "blue"), ("white", "grey"))
 
 
@@ -151,28 +157,28 @@ def test_steering_changes_the_patches_of_the_half_and_no_others(seeing: Any) -> 
 
 
 @pytest.mark.parametrize("kind", ["one colour", "halves", "shapes"])
-def test_exchanges_ask_the_same_part_with_another_colour(kind: str) -> None:
-    found = exchanges(shown_of(random_pictures(30, kind=kind)))
+def test_patch_pairs_ask_the_same_part_with_another_colour(kind: str) -> None:
+    found = patch_pairs(shown_of(random_pictures(30, kind=kind)))
     assert len(found) > 10
-    for exchange in found:
-        assert exchange.donors[0].text == exchange.recipient.text
-        assert exchange.donors[0].soft != exchange.recipient.soft
-        assert exchange.targets["donor"] != exchange.targets["recipient"]
+    for pair in found:
+        assert pair.sources[0].text == pair.base.text
+        assert pair.sources[0].soft != pair.base.soft
+        assert pair.answers["source"] != pair.answers["base"]
 
 
 def test_a_picture_put_in_at_the_embedding_is_that_picture(seeing: Any) -> None:
     shown = [show(encoder(seeing), p) for p in random_pictures(8, kind="halves", seed=4)]
     found = intervene(
-        seeing, Patching(exchanges(shown), WHOLE_PICTURE), resampling=Resampling(resamples=20)
+        seeing, Patching(patch_pairs(shown), WHOLE_PICTURE), resampling=Resampling(resamples=20)
     )
     first = found.log_prob[:, 0, 0]
-    torch.testing.assert_close(first, found.reference, atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(found.own, found.reference, atol=1e-3)
-    assert "another donor" in found.controls
+    torch.testing.assert_close(first, found.reference_log_prob, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(found.base_log_prob, found.reference_log_prob, atol=1e-3)
+    assert "another source" in found.controls
 
 
 def test_pictures_of_other_sizes_are_not_exchanged() -> None:
     one, two = one_color("red"), one_color("blue")
     small = show(lambda image: plain_features(image)[:9], two, (3, 3))
-    assert exchanges([*shown_of([one]), small]) == ()
-    assert len(exchanges(shown_of([one, two]))) == 2
+    assert patch_pairs([*shown_of([one]), small]) == ()
+    assert len(patch_pairs(shown_of([one, two]))) == 2

@@ -11,7 +11,7 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.cosine import paired_interval, paired_similarity
 from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.patching.exchange import Exchange
+from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.loading import load_model
@@ -60,22 +60,22 @@ def answers(model, world, prompts):
 
 
 @torch.no_grad()
-def target_logits(model, world, prompts, exchanges, hooks=()):
+def target_logits(model, world, prompts, patch_pairs, hooks=()):
     """First target's logit minus the second's, under hooks."""
     tokens = model.to_tokens([prompt.text for prompt in prompts])
     logits = model.run_with_hooks(tokens, fwd_hooks=list(hooks))[:, -1]
-    words = [[word for (word,) in e.targets.values()] for e in exchanges]
+    words = [[word for (word,) in e.answers.values()] for e in patch_pairs]
     ids = torch.tensor([[world.vocabulary.index(word) for word in pair] for pair in words])
     first, second = logits.gather(1, ids).T
     return (first - second).numpy()
 
 
-def effects(model, world, exchanges, interventions):
-    """The effect as `Exchange` defines it; a forward pass on all recipients for each hook."""
-    recipients = [exchange.recipient for exchange in exchanges]
-    before = target_logits(model, world, recipients, exchanges)
-    reference = target_logits(model, world, [e.reference for e in exchanges], exchanges)
-    after = [target_logits(model, world, recipients, exchanges, [i]) for i in interventions]
+def effects(model, world, patch_pairs, interventions):
+    """The effect as `PatchPair` defines it; a forward pass on all bases for each hook."""
+    bases = [pair.base for pair in patch_pairs]
+    before = target_logits(model, world, bases, patch_pairs)
+    reference = target_logits(model, world, [e.reference for e in patch_pairs], patch_pairs)
+    after = [target_logits(model, world, bases, patch_pairs, [i]) for i in interventions]
     return np.stack([(patched - before) / (reference - before) for patched in after], axis=1)
 
 
@@ -154,68 +154,68 @@ def test_lens(model, world, language, name):
 ROUTES = [("en", "es"), ("es", "fr"), ("fr", "fr")]
 
 
-@pytest.mark.parametrize(("donor", "recipient"), ROUTES)
-def test_patching(model, world, donor, recipient):
-    exchanges = world.exchanges(donor, recipient)
-    donors = residual_stream(model, [e.donors[0] for e in exchanges])
-    hooks = [overwrite(layer_hook(k), donors[:, k]) for k in range(model.cfg.n_layers + 1)]
-    measured = effects(model, world, exchanges, hooks)
-    assert np.abs(measured - expected_patching(world, donor, recipient)).max() <= TOLERANCE
+@pytest.mark.parametrize(("source", "base"), ROUTES)
+def test_patching(model, world, source, base):
+    patch_pairs = world.patch_pairs(source, base)
+    sources = residual_stream(model, [e.sources[0] for e in patch_pairs])
+    hooks = [overwrite(layer_hook(k), sources[:, k]) for k in range(model.cfg.n_layers + 1)]
+    measured = effects(model, world, patch_pairs, hooks)
+    assert np.abs(measured - expected_patching(world, source, base)).max() <= TOLERANCE
 
 
 @pytest.mark.parametrize("component", ["attn", "mlp"])
-@pytest.mark.parametrize(("donor", "recipient"), ROUTES)
-def test_patching_components(model, world, donor, recipient, component):
-    exchanges = world.exchanges(donor, recipient)
-    donors = [e.donors[0] for e in exchanges]
+@pytest.mark.parametrize(("source", "base"), ROUTES)
+def test_patching_components(model, world, source, base, component):
+    patch_pairs = world.patch_pairs(source, base)
+    sources = [e.sources[0] for e in patch_pairs]
     names = [f"blocks.{block}.hook_{component}_out" for block in range(model.cfg.n_layers)]
-    hooks = [overwrite(name, last_position(model, donors, name)) for name in names]
-    measured = effects(model, world, exchanges, hooks)
-    expected = expected_component_patching(world, donor, recipient, component)
+    hooks = [overwrite(name, last_position(model, sources, name)) for name in names]
+    measured = effects(model, world, patch_pairs, hooks)
+    expected = expected_component_patching(world, source, base, component)
     assert np.abs(measured - expected).max() <= TOLERANCE
 
 
-@pytest.mark.parametrize(("donor", "recipient"), ROUTES)
-def test_steering(model, world, donor, recipient):
+@pytest.mark.parametrize(("source", "base"), ROUTES)
+def test_steering(model, world, source, base):
     strengths = (-1.0, 0.0, 0.5, 1.0, 2.0)
-    given = residual_stream(model, world.prompts(donor))
+    given = residual_stream(model, world.prompts(source))
     direction = given - given.roll(1, dims=0)
     hooks = [
         add(layer_hook(layer), strength * direction[:, layer])
         for layer in range(model.cfg.n_layers + 1)
         for strength in strengths
     ]
-    measured = effects(model, world, world.exchanges(donor, recipient), hooks)
-    expected = expected_steering(world, donor, recipient, strengths)
+    measured = effects(model, world, world.patch_pairs(source, base), hooks)
+    expected = expected_steering(world, source, base, strengths)
     assert np.abs(measured.reshape(expected.shape) - expected).max() <= TOLERANCE
 
 
 def test_patching_is_the_replacement_that_the_blocks_go_on_from(world):
     """The closed form of a patch, and the blocks' rule that the other two go through."""
-    for donor, recipient in ROUTES:
-        given = expected_stream(world, donor)
-        final = [_run_on(world, recipient, given[:, k], k) for k in range(given.shape[1])]
-        effect = _effect(world, recipient, np.stack(final, axis=1))
-        assert effect == pytest.approx(expected_patching(world, donor, recipient), abs=1e-12)
+    for source, base in ROUTES:
+        given = expected_stream(world, source)
+        final = [_run_on(world, base, given[:, k], k) for k in range(given.shape[1])]
+        effect = _effect(world, base, np.stack(final, axis=1))
+        assert effect == pytest.approx(expected_patching(world, source, base), abs=1e-12)
 
 
-def test_exchanges(world):
-    exchanges = world.exchanges("es", "fr")
-    assert len(exchanges) == len(world.concepts)
-    assert exchanges[1] == Exchange(
-        donors=(Prompt("<es> es:cat"),),
-        recipient=Prompt("<fr> fr:dog"),
-        targets={"donor": ("fr:cat",), "other": ("fr:boat",)},
+def test_patch_pairs(world):
+    patch_pairs = world.patch_pairs("es", "fr")
+    assert len(patch_pairs) == len(world.concepts)
+    assert patch_pairs[1] == PatchPair(
+        sources=(Prompt("<es> es:cat"),),
+        base=Prompt("<fr> fr:dog"),
+        answers={"source": ("fr:cat",), "other": ("fr:boat",)},
         reference=Prompt("<fr> fr:cat"),
     )
-    assert exchanges[0].recipient == world.prompt("fr", world.concepts[-1])
+    assert patch_pairs[0].base == world.prompt("fr", world.concepts[-1])
 
 
 @pytest.mark.parametrize("n_concepts", [3, 4, 5])
 def test_three_concepts_are_enough_for_targets_of_their_own(n_concepts):
-    for exchange in planted_world("planted-hub", n_concepts=n_concepts).exchanges("es", "fr"):
-        recipients_own = (exchange.recipient.text or "").split()[-1]
-        words = {*exchange.targets["donor"], *exchange.targets["other"], recipients_own}
+    for pair in planted_world("planted-hub", n_concepts=n_concepts).patch_pairs("es", "fr"):
+        base_word = (pair.base.text or "").split()[-1]
+        words = {*pair.answers["source"], *pair.answers["other"], base_word}
         assert len(words) == 3
 
 
@@ -234,14 +234,14 @@ def test_the_default_separate_world_reads_null_between_languages(expected):
     """What `load_model("planted-separate")` shows; over seeds, see the coverage below."""
     world = planted_world("planted-separate")
     strength = [[1.0]] if expected is expected_steering else []
-    for donor, recipient in permutations(world.languages, 2):
-        effects = torch.from_numpy(expected(world, donor, recipient, *strength)).flatten(1)
+    for source, base in permutations(world.languages, 2):
+        effects = torch.from_numpy(expected(world, source, base, *strength)).flatten(1)
         low, high = bootstrap_interval(effects)
         assert ((low < 0) & (high > 0)).all()
 
 
 def test_only_the_fourth_attention_writes_and_only_a_language(world):
-    """With a hub, no logit of the recipient's language is changed by answering in another."""
+    """With a hub, no logit of the base's language is changed by answering in another."""
     assert expected_component_patching(world, "fr", "fr", "attn") == pytest.approx(0, abs=1e-12)
     between = np.abs(expected_component_patching(world, "es", "fr", "attn")).max(axis=0)
     assert between[[0, 1, 2, 4]] == pytest.approx(0, abs=1e-12)
@@ -391,7 +391,7 @@ def test_the_closed_forms_intervals_are_the_models(separate_worlds):
         (lambda: planted_hub(languages=("en", "en")), "got languages .* different names"),
         (lambda: planted_hub(languages=("en", "e s")), "without spaces"),
         (lambda: planted_world("planted-hub").pairs("en", "de"), "language 'de'; expected one of"),
-        (lambda: planted_world("planted-hub").exchanges("de", "en"), "got language 'de'"),
+        (lambda: planted_world("planted-hub").patch_pairs("de", "en"), "got language 'de'"),
         (lambda: planted_world("planted-hub").readouts("en"), "readouts: got 'en' of en, es, fr"),
         (
             lambda: planted_world("planted-hub", languages=("en", "es")).readouts("es"),

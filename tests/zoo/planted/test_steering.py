@@ -14,14 +14,14 @@ from semantic_hub.zoo.planted import models as planted
 STRENGTHS = (0.0, 0.5, 1.0, 2.0)
 
 
-def steering_effects(model: Any, world: planted.PlantedWorld, donor: str, recipient: str) -> Any:
+def steering_effects(model: Any, world: planted.PlantedWorld, source: str, base: str) -> Any:
     """Effects as `planted.expected_steering` defines them, through the package's own steering."""
-    exchanges = world.exchanges(donor, recipient)
-    plus = world.prompts(donor)
+    patch_pairs = world.patch_pairs(source, base)
+    plus = world.prompts(source)
     directions = paired_differences(model, plus, (*plus[-1:], *plus[:-1]))
-    recipients = model.to_tokens([exchange.recipient.text for exchange in exchanges])
-    references = model.to_tokens([exchange.reference.text for exchange in exchanges])
-    words = [[word for (word,) in exchange.targets.values()] for exchange in exchanges]
+    bases = model.to_tokens([pair.base.text for pair in patch_pairs])
+    references = model.to_tokens([pair.reference.text for pair in patch_pairs])
+    words = [[word for (word,) in pair.answers.values()] for pair in patch_pairs]
     ids = torch.tensor([model.tokenizer.convert_tokens_to_ids(pair) for pair in words])
 
     @torch.inference_mode()
@@ -31,9 +31,9 @@ def steering_effects(model: Any, world: planted.PlantedWorld, donor: str, recipi
 
     def steered(layer: int, strength: float) -> torch.Tensor:
         with sh.steer(model, directions[layer], strength, positions="last"):
-            return difference(recipients)
+            return difference(bases)
 
-    own, reference = difference(recipients), difference(references)
+    own, reference = difference(bases), difference(references)
     grid = [[steered(layer, s) for s in STRENGTHS] for layer in range(model.cfg.n_layers + 1)]
     found = torch.stack([torch.stack(row, dim=-1) for row in grid], dim=1)
     return (found - own[:, None, None]) / (reference - own)[:, None, None]
@@ -44,9 +44,9 @@ def steering_effects(model: Any, world: planted.PlantedWorld, donor: str, recipi
 def test_steering_equals_its_closed_form(name: str, backend: Any) -> None:
     world = planted.planted_world(name)
     model = planted.planted_model(world, backend=backend, device="cpu")
-    for donor, recipient in (("es", "fr"), ("en", "es"), ("fr", "fr")):
-        expected = planted.expected_steering(world, donor, recipient, STRENGTHS)
-        found = steering_effects(model, world, donor, recipient)
+    for source, base in (("es", "fr"), ("en", "es"), ("fr", "fr")):
+        expected = planted.expected_steering(world, source, base, STRENGTHS)
+        found = steering_effects(model, world, source, base)
         assert torch.allclose(found, torch.from_numpy(expected), atol=1e-4)
 
 

@@ -1,12 +1,13 @@
 """Scorers that are exact in the world: on everything that its own grammar can say."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 import semantic_hub as sh
+from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.text.generation import Generation, Sampling
-from semantic_hub.interventions.text.steering import steer_texts
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.grammar import LANGUAGES, Voice
 from semantic_hub.zoo.world.meanings import Series, number_term
@@ -89,8 +90,9 @@ def test_prompts_begin_lists_of_two_bad_words(language):
 def test_hub_mini_goes_on_with_adjectives_of_the_same_language():
     model = sh.load_model("hub-mini", device="cpu")
     sampling = Sampling(max_new_tokens=12, seeds=(0, 1))
-    found = steer_texts(
-        model, mood_steering(WORLD, "es"), layers=[5], strengths=[0.5], sampling=sampling
+    steering = mood_steering(WORLD, "es")
+    found = intervene(
+        model, replace(steering, depths=(5 / 8,), strengths=(0.5,), sampling=sampling)
     )
     assert found.directions == ("en", "es", "placebo")
     for scorer in ("relevance", "in es"):

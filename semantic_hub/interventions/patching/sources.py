@@ -1,0 +1,143 @@
+"""Capture the activations of source prompts, and arrange them by the base's positions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from semantic_hub.activations.captures import Captured, capture_layers
+from semantic_hub.interventions.patching.components import Component, component_hook
+from semantic_hub.interventions.patching.pairs import (
+    LAST_TO_LAST,
+    PatchPair,
+    PositionMap,
+    PositionPairs,
+    position_pairs,
+)
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.positions import read_positions
+from semantic_hub.prompts.prompt import Encoding, Prompt, encode
+
+
+@dataclass(frozen=True, eq=False)
+class PatchValues:
+    """Activations that are patched into one base prompt under one position map.
+
+    Args:
+        positions: Indices into the base's tokens.
+        values: New activation of each position at each layer, ``[position layer *features]``; for
+            heads the features are ``[head d_head]``.
+    """
+
+    positions: tuple[int, ...]
+    values: Float[Tensor, "position layer ..."]
+
+    def placebo(self, generator: torch.Generator) -> "PatchValues":
+        """Random values of the same norm at every position and layer (and head)."""
+        noise = torch.randn(self.values.shape, generator=generator)
+        lengths = self.values.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)
+        return replace(self, values=noise * lengths)
+
+
+PatchGrid = Sequence[Sequence[PatchValues]]
+"""``[pair][position map]``."""
+
+
+def collect_source_activations(
+    model: HookedModel,
+    pairs: Sequence[PatchPair],
+    position_maps: Sequence[PositionMap],
+    component: Component,
+    layers: Sequence[int],
+) -> list[list[PatchValues]]:
+    """Run all sources once, and keep the positions that some position map reads.
+
+    Args:
+        model: The model.
+        pairs: Sources and bases.
+        position_maps: Which of the sources' positions go where.
+        component: What is captured.
+        layers: At which layers.
+
+    Returns:
+        ``[pair][position map]``, averaged over the sources of each pair.
+
+    Raises:
+        SemanticHubError: A position map that does not fit its prompts.
+    """
+    bases = encode(model, [pair.base for pair in pairs])
+    prompts = [source for pair in pairs for source in pair.sources]
+    sources = encode(model, prompts)
+    pair_of_source = [i for i, pair in enumerate(pairs) for _ in pair.sources]
+    cut_sources = _cut_at_position(prompts, sources)
+    cut_bases = _cut_at_position([pair.base for pair in pairs], bases)
+    joined = [
+        [
+            position_pairs(position_map, cut_sources[source], cut_bases[pair])
+            if position_map == LAST_TO_LAST
+            else position_pairs(position_map, sources[source], bases[pair])
+            for position_map in position_maps
+        ]
+        for source, pair in enumerate(pair_of_source)
+    ]
+    activations = _capture(model, sources, joined, component, layers)
+    by_pair: list[list[list[PatchValues]]] = [[] for _ in pairs]
+    for source, pair in enumerate(pair_of_source):
+        by_pair[pair].append([_patch_values(m, activations[source]) for m in joined[source]])
+    return [[_mean(values) for values in zip(*rows, strict=True)] for rows in by_pair]
+
+
+def _cut_at_position(prompts: Sequence[Prompt], encodings: Sequence[Encoding]) -> list[Encoding]:
+    """The same tokens, of which those up to the prompt's ``position`` count as its own."""
+    positions = read_positions(prompts, encodings, "last", frozenset())
+    return [
+        replace(encoding, own=slice(encoding.own_positions.start, position + 1))
+        for encoding, (position,) in zip(encodings, positions, strict=True)
+    ]
+
+
+def _capture(
+    model: HookedModel,
+    sources: Sequence[Encoding],
+    joined: Sequence[Sequence[PositionPairs]],
+    component: Component,
+    layers: Sequence[int],
+) -> list[dict[int, Float[Tensor, "layer ..."]]]:
+    """For each source a mapping from position to its activations."""
+    positions = [
+        sorted({position for pairs in of_source for used, _ in pairs for position in used})
+        for of_source in joined
+    ]
+    activations: list[dict[int, Tensor]] = [{} for _ in sources]
+
+    def keep(captured: Captured, values: Float[Tensor, "place layer ..."]) -> None:
+        order = [
+            (source, position) for source in captured.prompts for position in positions[source]
+        ]
+        for (source, position), value in zip(order, values.cpu(), strict=True):
+            activations[source][position] = value
+
+    hook = partial(component_hook, component)
+    capture_layers(model, sources, positions, layers, keep, hook=hook)
+    return activations
+
+
+def _patch_values(
+    joined: PositionPairs, activations: dict[int, Float[Tensor, "layer ..."]]
+) -> PatchValues:
+    """Mean over the source positions, at every base position that it goes to."""
+    values = [
+        torch.stack([activations[position] for position in used]).mean(dim=0)
+        for used, goes_to in joined
+        for _ in goes_to
+    ]
+    positions = tuple(position for _, goes_to in joined for position in goes_to)
+    return PatchValues(positions, torch.stack(values))
+
+
+def _mean(parts: Sequence[PatchValues]) -> PatchValues:
+    values = torch.stack([part.values for part in parts]).mean(dim=0)
+    return PatchValues(parts[0].positions, values)

@@ -1,0 +1,214 @@
+"""Prepare a steering for a model: drop prompts that cannot be steered, make the directions."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+
+from semantic_hub.errors import NothingLeftError
+from semantic_hub.interventions.spec import (
+    ActivationContrast,
+    AnswerSteering,
+    Contrast,
+    LastTokenOf,
+    Steering,
+    UnembeddingContrast,
+)
+from semantic_hub.interventions.steering.continuations import Continuations
+from semantic_hub.interventions.steering.contrasts import (
+    mean_differences,
+    paired_differences,
+    unembedding_difference,
+)
+from semantic_hub.interventions.steering.direction import Direction
+from semantic_hub.interventions.steering.hook import SteeredPositions, is_span_per_prompt
+from semantic_hub.interventions.steering.outcomes import OutcomeRule, RelativeOutcome
+from semantic_hub.interventions.steering.per_layer import scale_to_stream
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.positions import last_token_spans
+from semantic_hub.prompts.prompt import Prompt, encode
+from semantic_hub.prompts.words import word_tokens
+
+SteeringSpec = TypeVar("SteeringSpec", Steering, AnswerSteering)
+
+MULTI_TOKEN = "a word of several tokens"
+"""Reason under which prompts are counted whose contrast words are not single tokens."""
+
+
+def drop_multi_token_words(
+    model: HookedModel, spec: SteeringSpec
+) -> tuple[SteeringSpec, dict[str, int]]:
+    """Drop prompts whose contrast words are not single tokens.
+
+    A direction ``U[plus] − U[minus]`` needs words that the unembedding has as one token.
+
+    Args:
+        model: A model with a tokenizer.
+        spec: What to steer; without an `UnembeddingContrast` it stays as it is.
+
+    Returns:
+        The specification of the remaining prompts, and the number of the others under
+        `MULTI_TOKEN`.
+
+    Raises:
+        NothingLeftError: Not one prompt is left.
+
+    Example:
+        >>> words = UnembeddingContrast(("dog", "hippopotamus"), "cat")
+        >>> prompts = (sh.Prompt("a"), sh.Prompt("b"))
+        >>> steering = Steering(prompts, {"pets": words}, lambda index, text: "other")
+        >>> kept, dropped = drop_multi_token_words(model, steering)
+        >>> [prompt.text for prompt in kept.prompts], dropped
+        (['a'], {'a word of several tokens': 1})
+    """
+    n_prompts = len(spec.prompts)
+    pairs = [
+        contrast.pairs_per_prompt(n_prompts)
+        for contrast in spec.contrasts.values()
+        if isinstance(contrast, UnembeddingContrast)
+    ]
+    if not pairs:
+        return spec, {}
+    words = {word for of_contrast in pairs for pair in of_contrast for word in pair}
+    single = {word for word in words if word_tokens(model.tokenizer, word).whole}
+    kept = [
+        index
+        for index in range(n_prompts)
+        if all(single.issuperset(of_contrast[index]) for of_contrast in pairs)
+    ]
+    if not kept:
+        split = ", ".join(sorted(words - single)[:3])
+        raise NothingLeftError(
+            "intervene",
+            got=f"{n_prompts} prompts, each with {MULTI_TOKEN}: {split}",
+            expected="one whose words are one token each",
+            fix="Choose words that this tokenizer knows whole.",
+        )
+    return select_prompts(spec, kept), {MULTI_TOKEN: n_prompts - len(kept)}
+
+
+def resolve_outcome(
+    model: HookedModel, steering: Steering
+) -> tuple[Steering, OutcomeRule, dict[str, int]]:
+    """Keep the prompts whose unsteered continuation is usable, and bind the outcome to it.
+
+    Args:
+        model: A decoder with a tokenizer.
+        steering: What to steer; where its outcome is no `RelativeOutcome` it stays as it is.
+
+    Returns:
+        The remaining prompts, the outcome of each, and the number of the others under the
+        outcome's reason.
+
+    Raises:
+        NothingLeftError: Not one prompt has a usable continuation.
+        SemanticHubError: As `semantic_hub.interventions.steering.sweep.steering_sweep`.
+
+    Example:
+        >>> outcome = RelativeOutcome(
+        ...     lambda unsteered, steered: "unchanged" if steered == unsteered else "other",
+        ...     is_usable=lambda unsteered: True, drop_reason="none")
+        >>> words = {"pets": UnembeddingContrast("dog", "cat")}
+        >>> steering = Steering((Prompt("the dog is"),), words, outcome)
+        >>> kept, outcome, dropped = resolve_outcome(model, steering)
+        >>> len(kept.prompts), outcome(0, "something else"), dropped
+        (1, 'other', {'none': 0})
+    """
+    outcome = steering.outcome
+    if not isinstance(outcome, RelativeOutcome):
+        return steering, outcome, {}
+    encodings = encode(model, steering.prompts)
+    texts = Continuations(model, encodings, steering.max_new_tokens).unsteered()
+    kept = [index for index, text in enumerate(texts) if outcome.is_usable(text)]
+    if not kept:
+        raise NothingLeftError(
+            "intervene",
+            got=f"{len(texts)} prompts, all dropped ({outcome.drop_reason})",
+            expected="one that the model continues in a usable way",
+            fix="Take other prompts, or a model that knows them.",
+        )
+    unsteered = [texts[index] for index in kept]
+    return (
+        select_prompts(steering, kept),
+        lambda index, text: outcome.compare(unsteered[index], text),
+        {outcome.drop_reason: len(texts) - len(kept)},
+    )
+
+
+def select_prompts(spec: SteeringSpec, kept: Sequence[int]) -> SteeringSpec:
+    """Specification of some of the prompts.
+
+    Args:
+        spec: All of it.
+        kept: Indices of the prompts that are left.
+    """
+    positions = spec.positions
+    if isinstance(positions, LastTokenOf):
+        positions = LastTokenOf(tuple(positions.texts[index] for index in kept))
+    elif is_span_per_prompt(positions):
+        positions = tuple(positions[index] for index in kept)
+    contrasts = {name: _select_rows(one, kept) for name, one in spec.contrasts.items()}
+    prompts = tuple(spec.prompts[index] for index in kept)
+    selected = replace(spec, prompts=prompts, contrasts=contrasts, positions=positions)
+    if isinstance(spec, Steering) and not isinstance(spec.outcome, RelativeOutcome):
+        outcome = spec.outcome
+        return replace(selected, outcome=lambda index, text: outcome(kept[index], text))
+    return selected
+
+
+def directions_of(
+    model: HookedModel, spec: Steering | AnswerSteering
+) -> dict[str, dict[int, Direction]]:
+    """Mapping from each contrast's name to its direction at every layer.
+
+    Args:
+        model: The model.
+        spec: What is steered.
+    """
+    return {name: _directions(model, one, spec.prompts) for name, one in spec.contrasts.items()}
+
+
+def positions_of(model: HookedModel, spec: Steering) -> SteeredPositions:
+    """Positions to steer, where `LastTokenOf` has become a span of each prompt.
+
+    Args:
+        model: The model, for its tokenizer.
+        spec: What is steered.
+    """
+    if isinstance(spec.positions, LastTokenOf):
+        return last_token_spans(model, spec.prompts, spec.positions.texts)
+    return spec.positions
+
+
+def _select_rows(contrast: Contrast, kept: Sequence[int]) -> Contrast:
+    """A contrast of some of the prompts."""
+    if isinstance(contrast, UnembeddingContrast):
+        plus, minus = (
+            words if isinstance(words, str) else tuple(words[index] for index in kept)
+            for words in (contrast.plus, contrast.minus)
+        )
+        return UnembeddingContrast(plus, minus)
+    if not contrast.paired:
+        return contrast
+    return replace(
+        contrast,
+        plus=tuple(contrast.plus[index] for index in kept),
+        minus=tuple(contrast.minus[index] for index in kept),
+    )
+
+
+def _directions(
+    model: HookedModel, contrast: Contrast, prompts: Sequence[Prompt]
+) -> dict[int, Direction]:
+    """Direction of a contrast at every layer."""
+    if isinstance(contrast, ActivationContrast):
+        difference = paired_differences if contrast.paired else mean_differences
+        return difference(model, contrast.plus, contrast.minus)
+    pairs = contrast.pairs_per_prompt(len(prompts))
+    by_pair = {pair: unembedding_difference(model, *pair) for pair in dict.fromkeys(pairs)}
+    if len(by_pair) == 1:
+        return scale_to_stream(model, by_pair[pairs[0]], prompts)
+    vectors = torch.stack([by_pair[pair].vector for pair in pairs])
+    description = f"U[plus] − U[minus] of {len(pairs)} pairs of words"
+    return scale_to_stream(model, Direction(vectors, None, description), prompts)
