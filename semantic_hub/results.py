@@ -4,11 +4,24 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
+from itertools import product
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_type_hints,
+)
 
 import safetensors.torch
 from jaxtyping import AbstractArray
@@ -24,7 +37,7 @@ from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary
 
 RECORD_FILE = "result.json"
-FORMAT = 1
+FORMAT = 2
 
 
 def write_record(
@@ -55,6 +68,42 @@ def write_record(
         stale.unlink()
 
 
+@contextmanager
+def replacing_folders(
+    directory: Path, index: str, prefix: str, old: Iterable[str]
+) -> Iterator[tuple[Path, Callable[[str], None]]]:
+    """Replace the folders that an index names, in one step.
+
+    New content is written into a fresh folder beside the old ones; then the index is moved into
+    place; then the folders that the old index named are removed. Killed before that step, the
+    directory still holds what it held.
+
+    Args:
+        directory: Made if it does not exist.
+        index: File name of the index.
+        prefix: Beginning of the fresh folder's name.
+        old: Names of the folders that the present index names.
+
+    Yields:
+        The fresh folder, and a function that writes the text of the index: call it last.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    old = list(old)
+    fresh = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=directory))
+    written = False
+
+    def write_index(text: str) -> None:
+        nonlocal written
+        write_atomically(directory / index, text.encode())
+        written = True
+
+    try:
+        yield fresh, write_index
+    finally:
+        for name in old if written else [fresh.name]:
+            shutil.rmtree(directory / name, ignore_errors=True)
+
+
 def read_record(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read back what `write_record` wrote: the record, and its arrays by name.
 
@@ -67,9 +116,11 @@ def read_record(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, T
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _load_error(kind, f"{path}: {type(error).__name__}") from None
-    found = (record.get("kind"), record.get("format")) if isinstance(record, dict) else None
-    if found != (kind, FORMAT):
-        raise _load_error(kind, f"{path}: kind and format {found}")
+    written = (record.get("kind"), record.get("format")) if isinstance(record, dict) else None
+    if written is not None and written[1] != FORMAT:
+        raise old_format_error(f"{kind}.load", path, written[1])
+    if written != (kind, FORMAT):
+        raise _load_error(kind, f"{path}: kind and format {written}")
     return record, _read_arrays(directory / Path(record["arrays"]).name, kind)
 
 
@@ -113,6 +164,22 @@ def _read_arrays(path: Path, kind: str) -> dict[str, Tensor]:
         raise _load_error(kind, f"{path}: {error}") from None
 
 
+def old_format_error(operation: str, path: Path, number: object) -> SemanticHubError:
+    """The error for files that another version of the package wrote.
+
+    Args:
+        operation: The user's call.
+        path: The file.
+        number: The format that it names.
+    """
+    return SemanticHubError(
+        operation,
+        got=f"{path} of format {number!r}",
+        expected=f"format {FORMAT}, that of this version of semantic-hub",
+        fix="Measure and save again, or read it with the version that wrote it.",
+    )
+
+
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
@@ -125,6 +192,9 @@ def _load_error(kind: str, got: str) -> SemanticHubError:
         fix="Give the whole directory that its save() wrote.",
     )
 
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ResultType = TypeVar("ResultType", bound="Result")
 
@@ -238,6 +308,27 @@ class Result:
     def counts(self) -> Counts | None:
         """How many items were measured, and how many were dropped by reason; None if not counted."""
         return None
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Every number of every array as a tidy frame; most results have summaries instead.
+
+        Returns:
+            Columns ``measure``, the names of all axes, and ``value``; ``measure`` is the array's
+            name. An axis without a field that labels it is counted from 0.
+        """
+        import pandas as pd
+
+        rows = []
+        for name, axes in self.axes.items():
+            array = getattr(self, name)
+            labels = [
+                getattr(self, self.coordinates[axis]) if axis in self.coordinates else range(length)
+                for axis, length in zip(axes, array.shape, strict=True)
+            ]
+            for place, value in zip(product(*labels), array.flatten().tolist(), strict=True):
+                row = dict(zip(axes, place, strict=True))
+                rows.append({"measure": name, **row, "value": value})
+        return pd.DataFrame(rows)
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:

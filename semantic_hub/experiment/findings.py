@@ -1,12 +1,10 @@
-"""What one spoke showed on one model, as one value that can be saved and read back."""
+"""Everything that one spoke showed on one model, as one value that can be saved and read back."""
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.errors import SemanticHubError
@@ -18,10 +16,40 @@ from semantic_hub.lenses.comparison import LensComparison
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens
-from semantic_hub.results import Result, to_json, write_atomically
+from semantic_hub.results import (
+    FORMAT,
+    RESULTS,
+    Result,
+    old_format_error,
+    replacing_folders,
+    to_json,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_Kind = TypeVar("_Kind", bound=Result)
+
+SPELLED_OUT = "spelled_out"
+"""Group of the prompts that a spoke wants to have shown; all other groups are kinds of results."""
+
+_ORDER = (
+    "similarity", "lens", "top_tokens", SPELLED_OUT, "patching", "steering", "text_steering",
+    "answer_probability", "language_mass", "lens_comparison",
+)  # fmt: skip
+"""Groups in the order of frames and pages; kinds that users registered come after these."""
+
+_APART = ("top_tokens", SPELLED_OUT)
+"""Groups that `Findings.to_frame` leaves out: tokens, whose frames have columns of their own."""
+
+_COLUMNS = (
+    "spoke", "evidence", "set", "row", "lens", "measure", "scorer", "direction", "layer",
+    "strength", "place", "outcome", "group", "against", "answer", "value", "low", "high", "p",
+    "p_corrected", "margin", "margin_low", "margin_high", "margin_p_corrected", "strongest",
+    "vocabulary", "n",
+)  # fmt: skip
+
+_INDEX = "findings.json"
 
 
 @dataclass(frozen=True)
@@ -30,75 +58,129 @@ class Findings:
 
     Attributes:
         spoke: The spoke's name.
-        similarity: Set name to result.
-        lens: Set name to result; empty for a model that predicts no next token.
-        says: Set name to the top token of each layer at its first few scored read-outs, and name to
-            that of the prompts that the spoke has spelled out.
-        patching: Set name to result; the four causal ones are empty for a spoke without
-            interventions, and for a model that predicts no next token.
-        steering: Set name to result.
-        texts: Set name to result.
-        answers: Set name to result.
-        mass: Set name to the language mass of its texts; empty for a spoke without texts.
-        lenses: Set name to the same read-outs through several lenses; empty unless asked for.
+        results: Kind of result to set name to result, such as
+            ``results["similarity"]["en – es"]``. The kinds that come with the package have a
+            property each; a kind that a user registered is found by its name here.
         left_out: What could not be measured on this model, to the reason.
+
+    Example:
+        >>> found = Findings("mine", {"similarity": {"few": sh.similarity(
+        ...     model, sh.spokes.language.pairs("en", "es")[:5])}})
+        >>> list(found.similarity), dict(found.lens)
+        (['few'], {})
     """
 
     spoke: str
-    similarity: Mapping[str, SimilarityResult]
-    lens: Mapping[str, LensResult]
-    says: Mapping[str, TopTokens]
-    patching: Mapping[str, PatchResult] = field(default_factory=dict)
-    steering: Mapping[str, SteeringResult] = field(default_factory=dict)
-    texts: Mapping[str, TextSteeringResult] = field(default_factory=dict)
-    answers: Mapping[str, AnswerProbability] = field(default_factory=dict)
-    mass: Mapping[str, LanguageMassResult] = field(default_factory=dict)
-    lenses: Mapping[str, LensComparison] = field(default_factory=dict)
+    results: Mapping[str, Mapping[str, Result]] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        known = [group for group in _ORDER if self.results.get(group)]
+        others = [group for group in self.results if group not in _ORDER and self.results[group]]
+        ordered = {group: dict(self.results[group]) for group in (*known, *others)}
+        object.__setattr__(self, "results", ordered)
+
+    @property
+    def similarity(self) -> Mapping[str, SimilarityResult]:
+        """Similarity of each set of pairs."""
+        return self._group("similarity", SimilarityResult)
+
+    @property
+    def lens(self) -> Mapping[str, LensResult]:
+        """Logit lens of each set of read-outs; empty for a model that predicts no next token."""
+        return self._group("lens", LensResult)
+
+    @property
+    def top_tokens(self) -> Mapping[str, TopTokens]:
+        """Top token of each layer at the first scored read-outs of each set."""
+        return self._group("top_tokens", TopTokens)
+
+    @property
+    def spelled_out(self) -> Mapping[str, TopTokens]:
+        """Top token of each layer at the prompts of ``Spoke.spelled_out``."""
+        return self._group(SPELLED_OUT, TopTokens)
+
+    @property
+    def patching(self) -> Mapping[str, PatchResult]:
+        """Result of each `Patching` among the spoke's interventions."""
+        return self._group("patching", PatchResult)
+
+    @property
+    def steering(self) -> Mapping[str, SteeringResult]:
+        """Result of each `Steering` among the spoke's interventions."""
+        return self._group("steering", SteeringResult)
+
+    @property
+    def text_steering(self) -> Mapping[str, TextSteeringResult]:
+        """Result of each `TextSteering` among the spoke's interventions."""
+        return self._group("text_steering", TextSteeringResult)
+
+    @property
+    def answer_probability(self) -> Mapping[str, AnswerProbability]:
+        """Result of each `AnswerSteering` among the spoke's interventions."""
+        return self._group("answer_probability", AnswerProbability)
+
+    @property
+    def language_mass(self) -> Mapping[str, LanguageMassResult]:
+        """Language mass of each set of texts."""
+        return self._group("language_mass", LanguageMassResult)
+
+    @property
+    def lens_comparison(self) -> Mapping[str, LensComparison]:
+        """The same read-outs through several lenses; empty unless lenses were asked for."""
+        return self._group("lens_comparison", LensComparison)
+
     def to_frame(self) -> "pd.DataFrame":
-        """Every number as a tidy frame; the top tokens of `says` have frames of their own.
+        """All numbers as one tidy frame; top tokens have frames of their own.
 
         Returns:
             Columns ``spoke evidence set``, then all those that a result's own ``to_frame`` has, NaN
-            where a row's evidence has none, then ``value low high p p_corrected n``.
+            where a row's evidence has none, then ``value low high p p_corrected n``. Columns that
+            only a user's own kind of result has come last.
         """
         import pandas as pd
 
         frames = [
-            result.to_frame().assign(spoke=self.spoke, evidence=evidence, set=name)
-            for evidence in _TIDY
-            for name, result in getattr(self, evidence).items()
+            result.to_frame().assign(spoke=self.spoke, evidence=group, set=name)
+            for group, sets in self.results.items()
+            if group not in _APART
+            for name, result in sets.items()
         ]
         if not frames:
             return pd.DataFrame(columns=_COLUMNS)
-        return pd.concat(frames, ignore_index=True).reindex(columns=_COLUMNS)
+        joined = pd.concat(frames, ignore_index=True)
+        others = [column for column in joined.columns if column not in _COLUMNS]
+        return joined.reindex(columns=[*_COLUMNS, *others])
 
     def save(self, directory: str | Path) -> Path:
-        """Write every result into a folder of its own below `directory`; an index goes last.
+        """Write every result into a folder of its own below `directory`, and an index.
 
-        Findings that are there are replaced in one step: new folders are written beside the old
-        ones, then the index is moved into place, then the old folders go. Killed before that
-        step, the directory still holds the old findings.
+        Findings that are there are replaced in one step. Killed before that step, the directory
+        still holds the old findings.
 
         Raises:
             SemanticHubError: A result holds something that JSON cannot.
         """
         directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        old = _old_places(directory)
-        names = {evidence: list(getattr(self, evidence)) for evidence in _EVIDENCE}
-        index = {
-            "spoke": self.spoke,
-            "generation": _fresh_generation(directory),
-            "left_out": dict(self.left_out),
-            **names,
-        }
-        for evidence, name, place in _places(index):
-            getattr(self, evidence)[name].save(directory / place)
-        write_atomically(directory / _INDEX, to_json(index, "Findings.save").encode())
-        for place in old:
-            shutil.rmtree(directory / place, ignore_errors=True)
+        with replacing_folders(directory, _INDEX, "results", _folders(directory)) as (
+            folder,
+            write_index,
+        ):
+            entries = []
+            for group, sets in self.results.items():
+                for name, result in sets.items():
+                    place = f"{len(entries)}"
+                    result.save(folder / place)
+                    about = {"group": group, "name": name, "kind": result.kind, "folder": place}
+                    entries.append(about)
+            index = {
+                "format": FORMAT,
+                "spoke": self.spoke,
+                "folder": folder.name,
+                "left_out": dict(self.left_out),
+                "results": entries,
+            }
+            write_index(to_json(index, "Findings.save"))
         return directory
 
     @classmethod
@@ -106,53 +188,37 @@ class Findings:
         """Read back what `save` wrote.
 
         Raises:
-            SemanticHubError: No findings there, an index or results that are damaged.
+            SemanticHubError: No findings there, those of another format, a damaged index or
+                results, or a kind of result whose class is not imported.
         """
         directory = Path(directory)
         index = _read_index(directory)
-        found: dict[str, Any] = {evidence: {} for evidence in _EVIDENCE}
-        for evidence, name, place in _places(index):
-            found[evidence][name] = _EVIDENCE[evidence].load(directory / place)
-        return cls(index["spoke"], left_out=index["left_out"], **found)
+        results: dict[str, dict[str, Result]] = {}
+        for entry in index["results"]:
+            folder = directory / Path(index["folder"]).name / Path(entry["folder"]).name
+            result = _class_of(entry["kind"]).load(folder)
+            results.setdefault(entry["group"], {})[entry["name"]] = result
+        return cls(index["spoke"], results, index["left_out"])
+
+    def _group(self, group: str, kind: type[_Kind]) -> Mapping[str, _Kind]:
+        return cast("Mapping[str, _Kind]", self.results.get(group, {}))
 
 
-_INDEX = "findings.json"
-_EVIDENCE: Mapping[str, type[Result]] = {
-    "similarity": SimilarityResult,
-    "lens": LensResult,
-    "says": TopTokens,
-    "patching": PatchResult,
-    "steering": SteeringResult,
-    "texts": TextSteeringResult,
-    "answers": AnswerProbability,
-    "mass": LanguageMassResult,
-    "lenses": LensComparison,
-}
-_TIDY = ("similarity", "lens", "patching", "steering", "texts", "answers", "mass", "lenses")
-_COLUMNS = (
-    "spoke", "evidence", "set", "row", "lens", "measure", "scorer", "direction", "layer",
-    "strength", "place", "outcome", "group", "against", "answer", "value", "low", "high", "p",
-    "p_corrected", "margin", "margin_low", "margin_high", "margin_p_corrected", "strongest",
-    "vocabulary", "n",
-)  # fmt: skip
+def _class_of(kind: str) -> type[Result]:
+    if kind in RESULTS:
+        return RESULTS[kind]
+    raise SemanticHubError(
+        "Findings.load",
+        got=f"results of the kind {kind!r}",
+        expected=f"one of {', '.join(RESULTS)}",
+        fix="Import the module that defines this kind of result, then load again.",
+    )
 
 
-def _places(index: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """Evidence, set name and folder of every result."""
-    for evidence in _EVIDENCE:
-        for number, name in enumerate(index[evidence]):
-            yield evidence, name, f"{evidence}-{index['generation']}-{number}"
-
-
-def _fresh_generation(directory: Path) -> int:
-    """The first number that no result's folder bears, whether the index names it or not."""
-    return next(number for number in count() if not any(directory.glob(f"*-{number}-*")))
-
-
-def _old_places(directory: Path) -> list[str]:
-    """The folders that the index names; none where there is no sound index."""
+def _folders(directory: Path) -> list[str]:
+    """The folder that the index names; none where there is no sound index."""
     try:
-        return [place for _, _, place in _places(_read_index(directory))]
+        return [Path(_read_index(directory)["folder"]).name]
     except SemanticHubError:
         return []
 
@@ -161,9 +227,13 @@ def _read_index(directory: Path) -> dict[str, Any]:
     path = directory / _INDEX
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-        problem = "" if _is_index(index) else "an index that Findings.save did not write"
+        problem = "" if isinstance(index, dict) else "an index that Findings.save did not write"
     except (OSError, ValueError) as error:
         index, problem = {}, type(error).__name__
+    if not problem and index.get("format") != FORMAT:
+        raise old_format_error("Findings.load", path, index.get("format"))
+    if not problem and not _is_index(index):
+        problem = "an index that Findings.save did not write"
     if not problem:
         return index
     raise SemanticHubError(
@@ -174,15 +244,17 @@ def _read_index(directory: Path) -> dict[str, Any]:
     )
 
 
-def _is_index(index: Any) -> bool:
-    """Whether it holds the spoke's name, the generation, and each evidence's set names."""
-    if not isinstance(index, dict):
-        return False
-    names = [index.get(evidence) for evidence in _EVIDENCE]
+def _is_index(index: Mapping[str, Any]) -> bool:
+    """Whether an index has the spoke's name, the folder, and an entry for each result."""
+    entries = index.get("results")
     return (
         isinstance(index.get("spoke"), str)
-        and isinstance(index.get("generation"), int)
+        and isinstance(index.get("folder"), str)
         and isinstance(index.get("left_out"), dict)
-        and all(isinstance(some, list) for some in names)
-        and all(isinstance(name, str) for some in names for name in some or ())
+        and isinstance(entries, list)
+        and all(
+            isinstance(entry, dict)
+            and all(isinstance(entry.get(k), str) for k in ("group", "name", "kind", "folder"))
+            for entry in entries
+        )
     )

@@ -1,75 +1,34 @@
-"""One spoke measured on one model: every evidence on every named set of its data."""
+"""One spoke measured on one model: every kind of evidence on every named set of its data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
-from semantic_hub.alignment.controls import RANDOM_TWIN, stacked_controls
-from semantic_hub.alignment.measures import run_measures
+from semantic_hub.activations.batches import Progress
+from semantic_hub.alignment.controls import stacked_controls
+from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.errors import NothingLeftError, SemanticHubError
-from semantic_hub.experiment.findings import Findings
+from semantic_hub.experiment.findings import SPELLED_OUT, Findings
+from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.interventions.patching.result import PatchResult
-from semantic_hub.interventions.steering.answers import AnswerProbability
-from semantic_hub.interventions.steering.result import SteeringResult
-from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.lenses.comparison import read_through, resolve_lenses
-from semantic_hub.lenses.lens import LensLike
+from semantic_hub.lenses.comparison import check_lenses, read_through
+from semantic_hub.lenses.lens import Lens
 from semantic_hub.lenses.logit import logit_lens
-from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.mass.texts import mass_of_texts
-from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens, top_tokens
-from semantic_hub.models.loading import check_model
-from semantic_hub.models.output import predicts_next_token
-from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.loading import HookedModel, check_model, predicts_next_token
 from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
-from semantic_hub.prompts.prompt import Readout
+from semantic_hub.results import Result
 from semantic_hub.statistics.resampling import Resampling
 
-__all__ = ["RANDOM_TWIN", "Findings", "Progress", "Spoke", "run"]
+N_SHOWN = 3
+"""Read-outs of a set whose top tokens are kept word for word."""
 
-Progress = Callable[[str], None]
-
-
-@runtime_checkable
-class Spoke(Protocol):
-    """One data type: named sets of pairs and of read-outs. A new spoke is one class like this.
-
-    It may also have ``interventions()``, set name to `semantic_hub.interventions.spec.Intervention`,
-    ``hard_negatives()``, set name to `Pairs` with the x of its pairs and a y that differs in one
-    fact, and ``texts()``, set name to `semantic_hub.lenses.mass.texts.LanguageTexts`. And
-    ``spelled_out()``, name to prompts of which the likeliest token of each layer is kept, and
-    ``figures(found)``: title to a figure for the report that only this spoke can draw, from its
-    `Findings`. And ``concepts()``, form to English word to prompt, for comparison across spokes:
-    see `semantic_hub.experiment.across`.
-
-    Example:
-        >>> class Greetings:
-        ...     name = "greetings"
-        ...     def pairs(self):
-        ...         return {"en – es": Pairs.from_prompts(["hello", "bye"], ["hola", "adiós"])}
-        ...     def readouts(self):
-        ...         return {}
-        >>> isinstance(Greetings(), Spoke)
-        True
-    """
-
-    @property
-    def name(self) -> str:
-        """What the spoke is called in results; a plain attribute will do."""
-        ...
-
-    def pairs(self) -> Mapping[str, Pairs]:
-        """Set name to pairs with the same meaning, for the similarity."""
-        ...
-
-    def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """Set name to read-outs, for the lens; each set names the same groups throughout."""
-        ...
+Given = TypeVar("Given")
+Measured = TypeVar("Measured")
 
 
 def run(
@@ -78,25 +37,25 @@ def run(
     *,
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    lenses: Mapping[str, LensLike] | None = None,
+    lenses: Mapping[str, Lens | str] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
-    """Measure a spoke on a model, set by set: `similarity`, `logit_lens` and interventions.
+    """Measure a spoke on a model: similarity, lens, language mass and interventions of every set.
 
-    Similarity has all the controls that the pairs allow (`stacked_controls`) and the quick
-    measures (`run_measures`). Of each set of read-outs the first few are also shown word for word
+    Similarity has all the controls that the pairs allow (`stacked_controls`) and the measures that
+    are marked ``in_run``. The first few read-outs of each set are also kept word for word
     (`top_tokens`). A set of which nothing is left on this model, such as words that its tokenizer
-    splits, is noted in ``Findings.left_out``. Interventions (`intervene`) and language mass
-    (`language_mass`) run where the spoke offers any.
+    splits, is noted in ``Findings.left_out``. A model that predicts no next token gets similarity
+    alone.
 
     Args:
-        model: A ``HookedTransformer`` or ``TransformerBridge``; an encoder gets similarity alone.
+        model: A ``HookedTransformer`` or ``TransformerBridge``.
         spoke: Where the data come from.
-        resampling: Resamples, coverage and seed of the intervals.
+        resampling: Resamples and coverage of the intervals; its seed is also that of pairings, of
+            the twin's weights and of placebos.
         permutations: Pairings of the permutation test.
-        lenses: Other lenses by name, as `logit_lens` takes them, such as a
-            `semantic_hub.lenses.translators.affine.AffineLens`; every set of read-outs is read
-            through them too.
+        lenses: Other lenses by name, such as a `semantic_hub.lenses.translators.affine.AffineLens`;
+            every set of read-outs is read through them too.
         progress: Called with a line of text before each set.
 
     Raises:
@@ -111,132 +70,105 @@ def run(
         ('arithmetic', True)
     """
     check_model(model)
-    if not isinstance(spoke, Spoke):
-        raise SemanticHubError(
-            "run",
-            got=f"a {type(spoke).__name__}",
-            expected="a spoke: name, pairs() and readouts()",
-            fix="See semantic_hub.experiment.runner.Spoke.",
-        )
-    lenses = resolve_lenses(model, lenses or {})
-    task = _Task(model, spoke, resampling, progress or (lambda line: None))
-    alike = task.similarity(permutations)
+    check_spoke("run", spoke)
+    check_lenses(model, lenses or {})
+    sets = _Sets(spoke.name, progress or (lambda line: None))
+    results: dict[str, Mapping[str, Result]] = {}
+    results["similarity"] = _similarity(sets, model, spoke, resampling, permutations)
     if not predicts_next_token(model):
-        return Findings(spoke.name, alike, {}, {}, left_out=task.left_out)
+        return Findings(spoke.name, results, sets.left_out)
     readouts = spoke.readouts()
-    read = task.each("lens", readouts, lambda some: logit_lens(model, some, resampling=resampling))
-    compared = {
-        name: read_through(model, readouts[name], lenses, logit=found, resampling=resampling)
-        for name, found in read.items()
+    lens = sets.measure(
+        "lens", readouts, lambda items: logit_lens(model, items, resampling=resampling)
+    )
+    results["lens"] = lens
+    results["lens_comparison"] = {
+        name: read_through(model, readouts[name], lenses, logit=result, resampling=resampling)
+        for name, result in lens.items()
         if lenses
     }
-    changed = task.interventions()
-    return Findings(
-        spoke.name,
-        alike,
-        read,
-        says={name: task.says(readouts[name], found) for name, found in read.items()}
-        | task.spelled_out(),
-        **{field: _of_kind(kind, changed) for field, kind in _CAUSAL.items()},
-        mass=task.mass(),
-        lenses=compared,
-        left_out=task.left_out,
+    changed = sets.measure(
+        "intervention",
+        spoke.interventions(),
+        lambda spec: intervene(model, spec, resampling=resampling),
     )
-
-
-_SHOWN = 3
-_CAUSAL: Mapping[str, type] = {
-    "patching": PatchResult,
-    "steering": SteeringResult,
-    "texts": TextSteeringResult,
-    "answers": AnswerProbability,
-}
-_Given = TypeVar("_Given")
-_Found = TypeVar("_Found")
+    results |= _by_kind(changed)
+    results["top_tokens"] = {
+        name: top_tokens(model, [readouts[name][i].prompt for i in result.kept[:N_SHOWN]], k=1)
+        for name, result in lens.items()
+    }
+    results[SPELLED_OUT] = sets.measure(
+        "top tokens", spoke.spelled_out(), lambda prompts: top_tokens(model, prompts, k=1)
+    )
+    results["language_mass"] = sets.measure(
+        "language mass",
+        spoke.texts(),
+        lambda texts: mass_of_texts(model, texts, resampling=resampling),
+    )
+    return Findings(spoke.name, results, sets.left_out)
 
 
 @dataclass(frozen=True)
-class _Task:
-    """What every measurement of a run needs."""
+class _Sets:
+    """Measures set after set, reports which, and notes those of which a model leaves nothing."""
 
-    model: HookedModel
-    spoke: Spoke
-    resampling: Resampling
-    say: Progress
+    spoke: str
+    progress: Progress
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def each(
-        self, what: str, sets: Mapping[str, _Given], measure: Callable[[_Given], _Found]
-    ) -> dict[str, _Found]:
-        """Measure set after set, and say which; note those of which this model leaves nothing."""
-        found = {}
+    def measure(
+        self, what: str, sets: Mapping[str, Given], measure: Callable[[Given], Measured]
+    ) -> dict[str, Measured]:
+        """Set name to result, without the sets of which nothing is left."""
+        results = {}
         for name, given in sets.items():
-            self.say(f"{self.spoke.name}: {what}, {name}")
+            self.progress(f"{self.spoke}: {what}, {name}")
             try:
-                found[name] = measure(given)
+                results[name] = measure(given)
             except NothingLeftError as error:
                 self.left_out[f"{what}, {name}"] = str(error)
-        return found
+        return results
 
-    def similarity(self, permutations: int) -> dict[str, SimilarityResult]:
-        """Every set of pairs, with all the controls that it allows."""
-        sets, seed = self.spoke.pairs(), self.resampling.seed
-        negatives, twin = offered(self.spoke, "hard_negatives"), random_twin(self.model, seed)
 
-        def measure(name: str) -> SimilarityResult:
-            controls = stacked_controls(
-                self.model, sets[name], hard_negatives=negatives.get(name), twin=twin, seed=seed
-            )
-            return similarity(
-                self.model,
-                sets[name],
-                permutations=permutations,
-                controls=controls,
-                measures=run_measures(),
-                resampling=self.resampling,
-            )
+def _similarity(
+    sets: _Sets, model: HookedModel, spoke: Spoke, resampling: Resampling, permutations: int
+) -> dict[str, SimilarityResult]:
+    """Similarity of every set of pairs, with all the controls that it allows."""
+    negatives = spoke.hard_negatives()
+    twin = random_twin(model, resampling.seed)
+    measures = [name for name, measure in MEASURES.items() if measure.in_run]
 
-        return self.each("similarity", {name: name for name in sets}, measure)
-
-    def says(self, readouts: Sequence[Readout], found: LensResult) -> TopTokens:
-        """The first few scored read-outs, word for word."""
-        shown = found.kept[:_SHOWN]
-        return top_tokens(self.model, [readouts[index].prompt for index in shown], k=1)
-
-    def spelled_out(self) -> dict[str, TopTokens]:
-        """The prompts that the spoke wants to have shown."""
-        asked = offered(self.spoke, "spelled_out")
-        return self.each("top tokens", asked, lambda some: top_tokens(self.model, some, k=1))
-
-    def interventions(self) -> dict[str, Any]:
-        """Every intervention, whatever its kind."""
-        asked = offered(self.spoke, "interventions")
-        return self.each(
-            "intervention",
-            asked,
-            lambda one: intervene(self.model, one, resampling=self.resampling),
+    def measure(named: tuple[str, Pairs]) -> SimilarityResult:
+        name, pairs = named
+        controls = stacked_controls(
+            model, pairs, hard_negatives=negatives.get(name), twin=twin, seed=resampling.seed
+        )
+        return similarity(
+            model,
+            pairs,
+            resampling=resampling,
+            permutations=permutations,
+            controls=controls,
+            measures=measures,
         )
 
-    def mass(self) -> dict[str, LanguageMassResult]:
-        """The language mass of every set of texts."""
-        asked = offered(self.spoke, "texts")
-        return self.each(
-            "language mass",
-            asked,
-            lambda one: mass_of_texts(self.model, one, resampling=self.resampling),
-        )
+    return sets.measure("similarity", {k: (k, v) for k, v in spoke.pairs().items()}, measure)
 
 
-def _of_kind(kind: type[_Found], found: Mapping[str, Any]) -> dict[str, _Found]:
-    return {name: result for name, result in found.items() if isinstance(result, kind)}
+def _by_kind(changed: Mapping[str, Result]) -> dict[str, dict[str, Result]]:
+    """The results of interventions, each under its kind.
 
-
-def offered(spoke: Spoke, what: str) -> Mapping[str, Any]:
-    """What a method that a spoke may have gives; nothing, if it has none.
-
-    Example:
-        >>> offered(sh.spokes.arithmetic.ArithmeticSpoke(), "texts")
-        {}
+    Raises:
+        SemanticHubError: A result without a kind.
     """
-    offer = getattr(spoke, what, None)
-    return {} if offer is None else offer()
+    results: dict[str, dict[str, Result]] = {}
+    for name, result in changed.items():
+        if not result.kind:
+            raise SemanticHubError(
+                "run",
+                got=f"a {type(result).__name__} of the intervention {name!r}, without a kind",
+                expected="a result whose class names its kind",
+                fix='Write kind = "…" in the class.',
+            )
+        results.setdefault(result.kind, {})[name] = result
+    return results

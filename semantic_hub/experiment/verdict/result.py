@@ -1,4 +1,4 @@
-"""What a verdict says: one line for each spoke and kind of evidence, and one for each set."""
+"""Verdicts as values: one for each set, one for each spoke and kind of evidence, and all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_MEDIAN = ("name", "margin", "low", "high", "strongest", "p")
+_COUNTS = ("spoke", "evidence", "verdict", "n_sets", "n_supported", "n_not_supported")
+_LINE_COLUMNS = (*_COUNTS, "name", "layers", "margin", "low", "high", "strongest", "p")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SetVerdict:
     """The verdict on one set.
@@ -17,7 +22,7 @@ class SetVerdict:
     Args:
         spoke: The spoke's name.
         evidence: ``"similarity"``, ``"lens"`` or ``"causal"``.
-        kind: The field of `Findings` that the set is in.
+        kind: The kind of result, such as ``"patching"``.
         name: The set's name.
         verdict: ``"supported"``, ``"not supported"`` or ``"cannot tell"``.
         margin: Effect above the strongest control, in `unit`, where it is largest (of the cells
@@ -53,7 +58,7 @@ class SetVerdict:
 
     @property
     def layer_range(self) -> str:
-        """The layers in words: ``"4"``, ``"3–6"``, ``"3–6, with gaps"``."""
+        """The layers as text: ``"4"``, ``"3–6"``, ``"3–6, with gaps"``."""
         ends = dict.fromkeys(layer_name(layer) for layer in self.layers[:1] + self.layers[-1:])
         return "–".join(ends) + (", with gaps" if self.gaps else "")
 
@@ -70,7 +75,7 @@ class SpokeVerdict:
         n_sets: Number of sets.
         n_supported: How many of them are supported.
         n_not_supported: How many are not.
-        typical: The set with the median margin (the lower of the two middle ones); None where no
+        median_set: The set with the median margin (the lower of the two middle ones); None where no
             set has a margin.
     """
 
@@ -80,7 +85,7 @@ class SpokeVerdict:
     n_sets: int
     n_supported: int
     n_not_supported: int
-    typical: SetVerdict | None
+    median_set: SetVerdict | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +97,7 @@ class Verdicts:
         sets: One for each set.
         alpha: Chance of a false "supported" that is accepted in each kind of evidence.
         smallest: The smallest margin of interest.
-        notes: What kept the rule from telling, such as too few permutations for so many sets.
+        notes: What kept the rule from deciding, such as too few permutations for so many sets.
     """
 
     lines: tuple[SpokeVerdict, ...]
@@ -102,7 +107,7 @@ class Verdicts:
     notes: tuple[str, ...] = ()
 
     def to_frame(self) -> "pd.DataFrame":
-        """The lines.
+        """The verdicts of all spokes as a frame.
 
         Returns:
             Columns ``spoke evidence verdict n_sets n_supported n_not_supported``, then of the set
@@ -111,22 +116,17 @@ class Verdicts:
         return _frame([_line(line) for line in self.lines], _LINE_COLUMNS)
 
     def sets_frame(self) -> "pd.DataFrame":
-        """Every set: the fields of `SetVerdict`, with ``layers`` in words."""
+        """The verdicts of all sets: the fields of `SetVerdict`, with ``layers`` in words."""
         rows = [{**vars(one), "layers": one.layer_range} for one in self.sets]
         return _frame(rows, list(SetVerdict.__dataclass_fields__))
 
 
-_TYPICAL = ("name", "margin", "low", "high", "strongest", "p")
-_COUNTS = ("spoke", "evidence", "verdict", "n_sets", "n_supported", "n_not_supported")
-_LINE_COLUMNS = (*_COUNTS, "name", "layers", "margin", "low", "high", "strongest", "p")
-
-
 def _line(line: SpokeVerdict) -> dict[str, Any]:
     row = {name: getattr(line, name) for name in _COUNTS}
-    if line.typical is None:
+    if line.median_set is None:
         return row
-    typical = {name: getattr(line.typical, name) for name in _TYPICAL}
-    return row | typical | {"layers": line.typical.layer_range}
+    median_set = {name: getattr(line.median_set, name) for name in _MEDIAN}
+    return row | median_set | {"layers": line.median_set.layer_range}
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":

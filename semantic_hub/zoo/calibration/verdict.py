@@ -8,7 +8,7 @@ import torch
 
 from semantic_hub.alignment.cosine import mean_cosines, paired_p_values, similarity_replicates
 from semantic_hub.alignment.states import States, paired_states
-from semantic_hub.experiment.verdict.rule import adjusted_p_values, judge
+from semantic_hub.experiment.verdict.rule import adjusted_p_values, decide
 from semantic_hub.statistics.margins import Cell, CellMargins, Resampled, least_p, margin
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.calibration.nulls import ALPHA, CONFIDENCE, PERMUTATIONS, RESAMPLES
@@ -83,7 +83,7 @@ def similarity_verdict(x: States, y: States, seed: int) -> str:
     """
     found = _cell_margins(x, y, seed)
     (adjusted,) = adjusted_p_values([found])
-    return judge(found, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
+    return decide(found, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
 
 
 def _cell_margins(x: States, y: States, seed: int) -> CellMargins:

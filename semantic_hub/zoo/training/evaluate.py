@@ -172,7 +172,7 @@ def _accuracy_rows(model: HookedModel, world: World) -> Iterator[Row]:
 
 def _verdict_row(line: SpokeVerdict) -> Row:
     counts = f"{line.n_supported} of {line.n_sets}"
-    shown = line.typical
+    shown = line.median_set
     if shown is None:
         return line.spoke, line.evidence, line.verdict, counts, "–", "–", "–", "–", "–"
     margin = f"{shown.margin:.2f} [{shown.low:.2f}, {shown.high:.2f}]"

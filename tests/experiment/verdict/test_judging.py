@@ -74,8 +74,8 @@ def test_a_line_has_the_set_with_the_median_margin(hub: Findings) -> None:
     found = verdicts([hub], resampling=Resampling(resamples=300))
     for line in found.lines:
         margins = sorted(one.margin for one in found.sets if one.evidence == line.evidence)
-        assert line.typical is not None
-        assert line.typical.margin == margins[(len(margins) - 1) // 2]
+        assert line.median_set is not None
+        assert line.median_set.margin == margins[(len(margins) - 1) // 2]
         assert line.n_sets == line.n_supported == len(margins)
 
 
@@ -94,7 +94,7 @@ def test_no_sets_are_not_measured_and_no_controls_cannot_tell(hub: Findings) -> 
     )
     found = verdicts([Findings("bare", {"plain": bare}, {}, {})])
     assert [line.verdict for line in found.lines] == ["cannot tell", "not measured", "not measured"]
-    assert found.lines[0].typical is None
+    assert found.lines[0].median_set is None
     (only,) = found.sets
     assert (only.reason, only.layer_range) == ("no null controls", "")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from semantic_hub.experiment.verdict.rule import adjusted_p_values, judge, majority
+from semantic_hub.experiment.verdict.rule import adjusted_p_values, decide, majority
 from semantic_hub.statistics.margins import Cell, CellMargins
 from semantic_hub.statistics.p_values import holm
 
@@ -26,7 +26,7 @@ def found(p=(0.01,), low=None, high=None, value=None) -> CellMargins:
 
 
 def verdict(margins: CellMargins) -> str:
-    return judge(margins, margins.p, alpha=0.05, smallest=0.1).verdict
+    return decide(margins, margins.p, alpha=0.05, smallest=0.1).verdict
 
 
 @pytest.mark.parametrize(
@@ -59,15 +59,15 @@ def test_few_items_tell_nothing(n: int, expected: str) -> None:
 
 def test_what_is_shown_is_the_largest_that_supports() -> None:
     margins = found(p=(0.01, 0.2, 0.04), value=(0.3, 0.9, 0.4))
-    judged = judge(margins, margins.p, alpha=0.05, smallest=0.1)
-    assert (judged.carrying, judged.shown) == ((0, 2), 2)
-    nothing = judge(margins, margins.p + 0.5, alpha=0.05, smallest=0.1)
-    assert (nothing.carrying, nothing.shown) == ((), 1)
+    judged = decide(margins, margins.p, alpha=0.05, smallest=0.1)
+    assert (judged.supporting_cells, judged.reported_cell) == ((0, 2), 2)
+    nothing = decide(margins, margins.p + 0.5, alpha=0.05, smallest=0.1)
+    assert (nothing.supporting_cells, nothing.reported_cell) == ((), 1)
 
 
 def test_nothing_measured_shows_nothing() -> None:
     margins = found(p=(NAN,), low=(NAN,), high=(NAN,), value=(NAN,))
-    assert judge(margins, margins.p, alpha=0.05, smallest=0.1).shown is None
+    assert decide(margins, margins.p, alpha=0.05, smallest=0.1).reported_cell is None
 
 
 def test_holm_over_the_smallest_p_of_each_set() -> None:
