@@ -1,170 +1,229 @@
-"""What the report shows of a spoke's interventions: patching, steering, answers, free text."""
+"""Rows and figures of a spoke's interventions, by kind of result."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.experiment.findings import Findings
-from semantic_hub.interventions.patching.result import LOGIT_DIFF, TOP1, PatchResult
+from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.layers import layer_name
+from semantic_hub.models.registry import Registry
 from semantic_hub.reporting.figures import cell, page_figures, titled
+from semantic_hub.results import Result
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+NOT_CAUSAL = (
+    "similarity", "lens", "top_tokens", "spelled_out", "language_mass", "lens_comparison",
+)  # fmt: skip
+"""Groups of findings that other parts of a section show."""
 
-def causal_sets(
-    findings: Findings, scores: Mapping[str, TokenScores]
-) -> dict[str, list[dict[str, Any]]]:
-    """The interventions' sets by kind: ``patching``, ``steering``, ``texts``, ``answers``.
+
+@dataclass(frozen=True)
+class CausalPart:
+    """How the page shows one kind of intervention.
+
+    Args:
+        rows: From a result to the numbers of its table, as the template names them.
+        figures: From a set's name and its result to figures with titles.
+        template: File below ``templates/causal``.
+    """
+
+    rows: Callable[[Any], Mapping[str, Any]]
+    figures: "Callable[[str, Any], Iterator[go.Figure]]"
+    template: str
+
+
+CAUSAL_PARTS: Registry[CausalPart] = Registry("kind of intervention on the page")
+"""Every kind of result that has a table of its own; all others get a general one."""
+
+
+def causal_parts(findings: Findings, scores: Mapping[str, TokenScores]) -> list[dict[str, Any]]:
+    """The interventions of a spoke by kind, each with its template and its sets.
 
     Args:
         findings: Of one spoke.
         scores: Set of steered texts to one of them, with what steering did to each token.
 
     Returns:
-        For each set its name, its rows and its figures.
+        For each kind ``kind template sets``; for each set its name, its numbers and its figures.
     """
-    return {
-        "patching": [
+    parts = []
+    for kind, results in findings.results.items():
+        if kind in NOT_CAUSAL:
+            continue
+        part = CAUSAL_PARTS[kind] if kind in CAUSAL_PARTS else _OTHER
+        sets = [
             {
                 "name": name,
-                **_patching_row(result),
-                "figures": page_figures(_patch_figures(name, result)),
-            }
-            for name, result in findings.patching.items()
-        ],
-        "steering": [
-            {
-                "name": name,
-                "rows": list(_steering_rows(result)),
-                "figures": page_figures([_dose_figure(name, result)]),
-            }
-            for name, result in findings.steering.items()
-        ],
-        "texts": [
-            {
-                "name": name,
-                "rows": list(_text_rows(result)),
-                "scorers": result.scorers,
-                "figures": page_figures(_text_figures(name, result)),
+                **part.rows(result),
+                "figures": page_figures(part.figures(name, result)),
                 "tokens": scores[name].to_html() if name in scores else "",
             }
-            for name, result in findings.texts.items()
-        ],
-        "answers": [
-            {
-                "name": name,
-                "rows": list(_answer_rows(result)),
-                "answers": result.answers,
-                "figures": page_figures([_answer_figure(name, result)]),
-            }
-            for name, result in findings.answers.items()
-        ],
-    }
+            for name, result in results.items()
+        ]
+        parts.append({"kind": kind, "template": f"causal/{part.template}", "sets": sets})
+    return parts
 
 
 def _patching_row(result: PatchResult) -> dict[str, Any]:
-    """The cell where the effect answer is on top most often, and the controls there."""
-    share, at = result.top1_share(result.effect_answer), result.best_cell()
-    others = [answer for answer in result.answers if answer != result.effect_answer]
+    """The layer where the effect's answer is on top most often, and the controls there."""
+    answer = result.effect_answer
+    best = result.best_cell()
+    top1 = result.top1_share(answer)
     return {
         "n": len(result.kept),
         "dropped": dict(result.dropped),
-        "answer": result.effect_answer,
-        "layer": layer_name(result.layers[at[0]]),
-        **cell(share, at),
+        "target": answer,
+        "layer": layer_name(result.layers[best[0]]),
+        **cell(top1, best),
         "controls": {
-            name: cell(control.top1_share(result.effect_answer), at)
+            name: cell(control.top1_share(answer), best)
             for name, control in result.controls.items()
         },
-        "others": {name: float(result.top1_share(name).value[at]) for name in others},
-        "logit_diff": cell(result.normalized_logit_diff(), at),
+        "others": {
+            name: float(result.top1_share(name).value[best])
+            for name in result.answers
+            if name != answer
+        },
+        "effect": cell(result.normalized_logit_diff(), best),
     }
 
 
-def _patch_figures(name: str, result: PatchResult) -> Iterator["go.Figure"]:
-    """One figure for each measure."""
-    yield titled(result.figure(TOP1), f"{name}: top token is {result.effect_answer}")
-    yield titled(result.figure(LOGIT_DIFF), f"{name}: normalized logit difference")
+def _patching_figures(name: str, result: PatchResult) -> "Iterator[go.Figure]":
+    yield titled(result.figure("top1"), f"{name}: {result.effect_answer} on top")
+    yield titled(result.figure(), f"{name}: normalized logit difference")
 
 
-def _steering_rows(result: SteeringResult) -> Iterator[dict[str, Any]]:
+def _steering_rows(result: SteeringResult) -> dict[str, Any]:
     """Each direction where it succeeds most often, and the control there."""
     control = result.share("success", result.control_direction)
-    for direction in _effects(result):
-        success, at = result.share("success", direction), result.best_cell(direction)
-        yield {
-            "direction": direction,
-            "n": result.outcome.shape[-1],
-            "layer": layer_name(result.layers[at[0]]),
-            "strength": result.strengths[at[1]],
-            **cell(success, at),
-            "unchanged": float(result.share("unchanged", direction).value[at]),
-            "other": float(result.share("other", direction).value[at]),
-            "placebo": cell(control, at),
-            "highest_placebo": float(control.value.max()),
-        }
-
-
-def _dose_figure(name: str, result: SteeringResult) -> "go.Figure":
-    """Shares over strengths at the layer of the best cell."""
-    best = result.layers[result.best_cell()[0]]
-    return titled(result.figure(best), f"{name}: success, layer {layer_name(best)}")
-
-
-def _text_rows(result: TextSteeringResult) -> Iterator[dict[str, Any]]:
-    """Each direction where it changes the primary score most, and the other scores there."""
-    changes = result.to_frame().query("measure == 'change'")
-    frame = changes.set_index(["scorer", "direction"])
-    for direction in _effects(result):
-        layer, strength = result.best_cell(direction)
-        at = (frame["layer"] == result.layers[layer]) & (
-            frame["strength"] == result.strengths[strength]
+    rows = []
+    for direction in _without_control(result):
+        success, best = result.share("success", direction), result.best_cell(direction)
+        rows.append(
+            {
+                "direction": direction,
+                "n": result.outcome.shape[-1],
+                "layer": layer_name(result.layers[best[0]]),
+                "strength": result.strengths[best[1]],
+                **cell(success, best),
+                "unchanged": float(result.share("unchanged", direction).value[best]),
+                "other": float(result.share("other", direction).value[best]),
+                "placebo": cell(control, best),
+                "highest_placebo": float(control.value.max()),
+            }
         )
-        both = (direction, result.control_direction)
-        yield {
-            "direction": direction,
-            "layer": layer_name(result.layers[layer]),
-            "strength": result.strengths[strength],
-            "changes": [
-                [frame[at].loc[(scorer, name)].to_dict() for name in both]
-                for scorer in result.scorers
-            ],
-        }
+    return {"rows": rows}
 
 
-def _text_figures(name: str, result: TextSteeringResult) -> Iterator["go.Figure"]:
-    """One figure for each scorer."""
+def _steering_figures(name: str, result: SteeringResult) -> "Iterator[go.Figure]":
+    layer = result.layers[result.best_cell()[0]]
+    yield titled(result.figure(layer), f"{name}: success, layer {layer_name(layer)}")
+
+
+def _text_rows(result: TextSteeringResult) -> dict[str, Any]:
+    """Each direction where it raises the primary score most, and the other scores there."""
+    frame = result.to_frame().query("measure == 'change'")
+    frame = frame.set_index(["scorer", "direction", "layer", "strength"])
+    rows = []
+    for direction in _without_control(result):
+        best = result.best_cell(direction)
+        layer, strength = result.layers[best[0]], result.strengths[best[1]]
+        rows.append(
+            {
+                "direction": direction,
+                "layer": layer_name(layer),
+                "strength": strength,
+                "changes": [
+                    [
+                        frame.loc[(scorer, one, layer, strength)].to_dict()
+                        for one in (direction, result.control_direction)
+                    ]
+                    for scorer in result.scorers
+                ],
+            }
+        )
+    return {"rows": rows, "scorers": result.scorers}
+
+
+def _text_figures(name: str, result: TextSteeringResult) -> "Iterator[go.Figure]":
     for scorer in result.scorers:
         yield titled(result.layer_figure(scorer), f"{name}: {scorer}")
 
 
-def _answer_rows(result: AnswerProbability) -> Iterator[dict[str, Any]]:
-    """Each direction where it changes the first answer's probability most, and the control."""
+def _answer_rows(result: AnswerProbability) -> dict[str, Any]:
+    """Each direction where it moves the first answer's part most, and the control there."""
     control = result.mean(result.control_direction)
-    for direction in _effects(result):
-        mean, at = result.mean(direction), result.best_cell(direction)
-        yield {
-            "direction": direction,
-            "n": result.p_first.shape[-1],
-            "layer": layer_name(result.layers[at[0]]),
-            "strength": result.strengths[at[1]],
-            "unsteered": float(mean.value[0, result.strengths.index(0.0)]),
-            **cell(mean, at),
-            "placebo": cell(control, at),
-        }
+    rows = []
+    for direction in _without_control(result):
+        mean, best = result.mean(direction), result.best_cell(direction)
+        rows.append(
+            {
+                "direction": direction,
+                "n": result.p_first.shape[-1],
+                "layer": layer_name(result.layers[best[0]]),
+                "strength": result.strengths[best[1]],
+                "unsteered": float(mean.value[0, result.strengths.index(0.0)]),
+                **cell(mean, best),
+                "placebo": cell(control, best),
+            }
+        )
+    return {"rows": rows, "answers": result.answers}
 
 
-def _answer_figure(name: str, result: AnswerProbability) -> "go.Figure":
-    """Means over strengths at the layer of the best cell."""
-    best = result.layers[result.best_cell()[0]]
-    return titled(result.figure(best), f"{name}: answers, layer {layer_name(best)}")
+def _answer_figures(name: str, result: AnswerProbability) -> "Iterator[go.Figure]":
+    layer = result.layers[result.best_cell()[0]]
+    yield titled(result.figure(layer), f"{name}: answers, layer {layer_name(layer)}")
 
 
-def _effects(result: SteeringResult | TextSteeringResult | AnswerProbability) -> list[str]:
-    """All directions but the control."""
+def _without_control(
+    result: SteeringResult | TextSteeringResult | AnswerProbability,
+) -> list[str]:
     return [name for name in result.directions if name != result.control_direction]
+
+
+def _other_row(result: Result) -> dict[str, Any]:
+    """What any result says of itself: its counts, and its effect curve at its highest layer."""
+    curve, counts = result.effect_curve(), result.counts()
+    row = {
+        "n": counts.kept if counts else (curve.n if curve else ""),
+        "dropped": dict(counts.dropped) if counts else {},
+        "layer": None,
+    }
+    if curve is None:
+        return row
+    best = result.best_cell()
+    index = best[0] if best else int(curve.summary.value.argmax())
+    unit = f"{curve.unit}, {curve.note}" if curve.note else curve.unit
+    place = {"layer": layer_name(curve.layers[index]), "unit": unit}
+    return row | place | cell(curve.summary, index)
+
+
+def _other_figures(name: str, result: Result) -> "Iterator[go.Figure]":
+    import pandas as pd
+
+    from semantic_hub.plotting.curves import layer_curve
+
+    curve = result.effect_curve()
+    if curve is None:
+        return
+    columns = {end: getattr(curve.summary, end).tolist() for end in ("value", "low", "high")}
+    frame = pd.DataFrame({"layer": curve.layers, **columns, "row": name, "n": curve.n})
+    yield titled(layer_curve(frame, y_title=curve.unit), name)
+
+
+_OTHER = CausalPart(_other_row, _other_figures, "other.html.jinja")
+
+for _kind, _rows, _figures in (
+    ("patching", _patching_row, _patching_figures),
+    ("steering", _steering_rows, _steering_figures),
+    ("answer_probability", _answer_rows, _answer_figures),
+    ("text_steering", _text_rows, _text_figures),
+):
+    CAUSAL_PARTS.register(_kind, CausalPart(_rows, _figures, f"{_kind}.html.jinja"))

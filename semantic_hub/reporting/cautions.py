@@ -1,4 +1,4 @@
-"""What a reader should know before trusting the numbers: told from the findings alone."""
+"""What weakens the numbers of a run: everything a reader should know before trusting them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,32 +12,32 @@ FEW = 30
 """Items below which a set is called small."""
 
 MOST_DROPPED = 0.2
-"""Share of a set's items above which the dropped ones are told."""
+"""Share of a set's items above which the dropped ones are mentioned."""
 
-_FULL = ("float32", "float64")
+_FULL_PRECISION = ("float32", "float64")
 
 
 class Caution(NamedTuple):
     """One thing to know, and the sets that it is about."""
 
-    says: str
+    message: str
     sets: tuple[str, ...] = ()
 
 
 def cautions(
     findings: Sequence[Findings], model: Mapping[str, Any], verdicts: Verdicts
 ) -> list[Caution]:
-    """Everything about a run that weakens what it shows.
+    """List everything about a run that weakens what it shows.
 
     Processed weights, a precision below float32, what could not be measured, null controls that
     could not be made, sets without a verdict, sets of fewer than `FEW` items, sets of which more
     than the share `MOST_DROPPED` could not be scored, words scored by their first token alone, and
-    what the verdicts note themselves.
+    the notes of the verdicts.
 
     Args:
         findings: Of each spoke.
         model: The manifest's description of the model.
-        verdicts: What was made of the findings.
+        verdicts: The verdicts on the findings.
 
     Returns:
         The cautions that apply, none if none does.
@@ -45,34 +45,42 @@ def cautions(
     Example:
         >>> from semantic_hub.experiment.verdict.judging import verdicts
         >>> pairs = sh.spokes.language.pairs("en", "es")[:5]
-        >>> found = sh.Findings("mine", {"few": sh.similarity(model, pairs)}, {}, {})
+        >>> found = sh.Findings("mine", {"similarity": {"few": sh.similarity(model, pairs)}})
         >>> about = {"dtype": "float32", "processed": []}
         >>> [caution.sets for caution in cautions([found], about, verdicts([found]))]
         [('mine, similarity: few (no null controls)',)]
     """
-    told = {
+    sets_by_message = {
         "Not measured on this model:": _left_out(findings),
         "Without these null controls, so the strongest control may be a weaker one:": (
             _missing_controls(findings)
         ),
-        "Sets without a verdict:": _no_verdict(verdicts),
-        f"Sets of fewer than {FEW} items, whose intervals are rough:": _small(verdicts),
+        "Sets without a verdict:": [
+            f"{one.spoke}, {one.evidence}: {one.name} ({one.reason})"
+            for one in verdicts.sets
+            if one.reason
+        ],
+        f"Sets of fewer than {FEW} items, whose intervals are rough:": [
+            f"{one.spoke}, {one.evidence}: {one.name} ({one.n})"
+            for one in verdicts.sets
+            if not one.reason and one.n < FEW
+        ],
         f"More than {MOST_DROPPED:.0%} of the items dropped; what is left may be another kind of "
         "item than the whole set:": _dropped(findings),
         "Words scored by their first token alone, which other words may begin with too:": (
             _first_tokens(findings)
         ),
     }
-    about_sets = [Caution(says, tuple(sets)) for says, sets in told.items()]
-    whole = [Caution(says) for says in (*_about_model(model), *verdicts.notes)]
-    return whole + [caution for caution in about_sets if caution.sets]
+    about_sets = [Caution(message, tuple(sets)) for message, sets in sets_by_message.items()]
+    about_all = [Caution(message) for message in (*_about_model(model), *verdicts.notes)]
+    return about_all + [caution for caution in about_sets if caution.sets]
 
 
 def _about_model(model: Mapping[str, Any]) -> Iterator[str]:
     changes = list(model["processed"])
     if changes:
         yield f"The weights were processed on loading ({', '.join(changes)}): {effects(changes)}."
-    if model["dtype"] not in _FULL:
+    if model["dtype"] not in _FULL_PRECISION:
         yield f"The weights are {model['dtype']}: small differences may be rounding."
 
 
@@ -95,39 +103,15 @@ def _missing_controls(findings: Sequence[Findings]) -> list[str]:
     return [f"{control}: {'; '.join(sets)}" for control, sets in lacking.items()]
 
 
-def _no_verdict(verdicts: Verdicts) -> list[str]:
-    return [
-        f"{one.spoke}, {one.evidence}: {one.name} ({one.reason})"
-        for one in verdicts.sets
-        if one.reason
-    ]
-
-
-def _small(verdicts: Verdicts) -> list[str]:
-    return [
-        f"{one.spoke}, {one.evidence}: {one.name} ({one.n})"
-        for one in verdicts.sets
-        if not one.reason and one.n < FEW
-    ]
-
-
 def _dropped(findings: Sequence[Findings]) -> Iterator[str]:
     for found in findings:
-        for name, kept, dropped in _counts(found):
-            lost = sum(dropped.values())
-            if lost > MOST_DROPPED * (kept + lost):
-                reasons = ", ".join(f"{n} {reason}" for reason, n in dropped.items() if n)
-                yield f"{found.spoke}, {name}: {lost} of {kept + lost} ({reasons})"
-
-
-def _counts(found: Findings) -> Iterator[tuple[str, int, Mapping[str, int]]]:
-    """Every set that may drop items: its name, how many it kept, how many it dropped and why."""
-    for name, lens in found.lens.items():
-        yield f"lens: {name}", len(lens.kept), lens.dropped
-    for name, patched in found.patching.items():
-        yield f"patching: {name}", len(patched.kept), patched.dropped
-    for name, steered in found.steering.items():
-        yield f"steering: {name}", steered.outcome.shape[-1], steered.dropped
+        for kind, sets in found.results.items():
+            for name, result in sets.items():
+                kept, dropped = result.counts() or (0, {})
+                lost = sum(dropped.values())
+                if lost > MOST_DROPPED * (kept + lost):
+                    reasons = ", ".join(f"{n} {reason}" for reason, n in dropped.items() if n)
+                    yield f"{found.spoke}, {kind}: {name}: {lost} of {kept + lost} ({reasons})"
 
 
 def _first_tokens(findings: Sequence[Findings]) -> Iterator[str]:

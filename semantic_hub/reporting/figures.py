@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
-from semantic_hub.alignment.between_forms import FormSimilarity
-from semantic_hub.plotting.text import escape
+from semantic_hub.plotting.text import escaped
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -20,6 +19,18 @@ if TYPE_CHECKING:
 
 DIGITS = 5
 """Significant digits of the numbers that a page's figures draw."""
+
+
+_TOP = 28
+"""Pixels above a figure without a title: for the topmost label, or the names of panels."""
+
+Cell = dict[str, float]
+"""``value``, ``low`` and ``high``."""
+
+_SUMMARY = {"value": "value", "low": "low", "high": "high"}
+SIMILARITY = {"value": "similarity", "low": "low", "high": "high"}
+MARGIN = {"value": "margin", "low": "margin_low", "high": "margin_high"}
+"""Where a `SimilarityResult` has the numbers of its own curve, and of its margin."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ def titled(figure: "go.Figure", title: str) -> "go.Figure":
         figure: Changed in place.
         title: Plain text.
     """
-    return figure.update_layout(title_text=escape(title))
+    return figure.update_layout(title_text=escaped(title))
 
 
 def page_template() -> str:
@@ -107,10 +118,6 @@ def _page_figure(figure: dict[str, Any], own: dict[str, Any]) -> PageFigure:
     )
 
 
-_TOP = 28
-"""Pixels above a figure without a title: for the topmost label, or the names of panels."""
-
-
 def _small(value: Any) -> Any:
     """The same with rounded numbers, and typed arrays as lists: those have all digits."""
     if isinstance(value, dict):
@@ -131,26 +138,6 @@ def _numbers(array: dict[str, str]) -> list[Any]:
     flat = np.frombuffer(b64decode(array["bdata"]), dtype=f"<{array['dtype']}")
     shape = array.get("shape", str(flat.size))
     return flat.reshape([int(length) for length in shape.split(",")]).tolist()
-
-
-def across_figures(found: FormSimilarity | None) -> list[PageFigure]:
-    """The heat map of forms with its slider over layers.
-
-    Args:
-        found: What was found across spokes; None for nothing.
-    """
-    if found is None:
-        return []
-    return page_figures([titled(found.figure(), "Forms against forms, layer by layer")])
-
-
-Cell = dict[str, float]
-"""``value``, ``low`` and ``high``."""
-
-_SUMMARY = {"value": "value", "low": "low", "high": "high"}
-SIMILARITY = {"value": "similarity", "low": "low", "high": "high"}
-MARGIN = {"value": "margin", "low": "margin_low", "high": "margin_high"}
-"""Where a `SimilarityResult` has the numbers of its own curve, and of its margin."""
 
 
 @runtime_checkable

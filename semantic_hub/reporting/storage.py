@@ -1,9 +1,8 @@
-"""A report's numbers on disk: every spoke's findings, its grids and pictures, and the manifest."""
+"""Saving a report's numbers to a folder, and reading them back."""
 
 import json
-import shutil
 from collections.abc import Mapping
-from itertools import count
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,92 +11,134 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
-from semantic_hub.results import Result, to_json, write_atomically
+from semantic_hub.results import (
+    FORMAT,
+    Result,
+    old_format_error,
+    replacing_folders,
+    to_json,
+)
+from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from semantic_hub.reporting.document import Report
-
 INDEX = "report.json"
-_FORMAT = 1
-_ACROSS = "across"
-_EXTRA: Mapping[str, type[Result]] = {"grids": TokenLens, "scores": TokenScores}
-"""What a report has of each spoke besides its findings and figures: results by set name."""
+_FORMS = "forms"
+_GRIDS, _SCORES = "grids", "scores"
+_KEYS = {
+    "format", "folder", "spokes", "pictures", _FORMS, _GRIDS, _SCORES, "manifest", "resampling",
+    "n_layers",
+}  # fmt: skip
 
 
-def write_report(directory: str | Path, report: "Report") -> Path:
-    """Write a report's numbers into a folder; what is there is replaced in one step.
+@dataclass(frozen=True, kw_only=True)
+class ReportParts:
+    """Everything that a report is made of.
 
-    New results are written beside the old ones, then the index is moved into place, then the old
-    ones go. Killed before that step, the folder still holds the old report.
+    Attributes:
+        findings: One entry for each spoke.
+        manifest: What was measured, with which versions and settings.
+        resampling: Resamples, coverage and seed of the verdicts.
+        n_layers: The model's number of blocks.
+        pictures: Spoke's name to the figures that only this spoke can draw, by title.
+        grids: Spoke's name to one prompt of each set of read-outs, read at every token.
+        scores: Spoke's name to one text of each set of steered texts: what steering did to the
+            probability of each token.
+        forms: Every form of every spoke against every other, on the concepts that both name; None
+            where there are none.
+    """
+
+    findings: tuple[Findings, ...]
+    manifest: Mapping[str, Any]
+    resampling: Resampling
+    n_layers: int
+    pictures: "Mapping[str, Mapping[str, go.Figure]]"
+    grids: Mapping[str, Mapping[str, TokenLens]]
+    scores: Mapping[str, Mapping[str, TokenScores]]
+    forms: FormSimilarity | None
+
+
+def write_report(directory: str | Path, parts: ReportParts) -> Path:
+    """Write a report's numbers into a folder; a report that is there is replaced in one step.
 
     Args:
         directory: Made if it does not exist.
-        report: What to write.
+        parts: What to write.
 
     Raises:
         SemanticHubError: A file is in the folder's place, or a result holds something that JSON
             cannot.
     """
     directory = check_save_folder(directory)
-    results = _fresh(directory)
-    for number, found in enumerate(report.findings):
-        found.save(results / f"{number}")
-        for kind in _EXTRA:
-            for place, result in enumerate(getattr(report, kind).get(found.spoke, {}).values()):
-                result.save(results / f"{number}" / f"{kind}-{place}")
-    if report.across is not None:
-        report.across.save(results / _ACROSS)
-    index = {
-        "format": _FORMAT,
-        "results": results.name,
-        "spokes": len(report.findings),
-        **{kind: _names(getattr(report, kind)) for kind in _EXTRA},
-        "pictures": {spoke: _as_json(drawn) for spoke, drawn in report.pictures.items()},
-        "across": report.across is not None,
-        "manifest": dict(report.manifest),
-    }
-    write_atomically(directory / INDEX, to_json(index, "Report.save_findings").encode())
-    for old in set(directory.glob("results-*")) - {results}:
-        shutil.rmtree(old, ignore_errors=True)
+    old = _folders(directory)
+    with replacing_folders(directory, INDEX, "results", old) as (folder, write_index):
+        for number, found in enumerate(parts.findings):
+            place = folder / f"{number}"
+            found.save(place)
+            _save_each(parts.grids.get(found.spoke, {}), place, _GRIDS)
+            _save_each(parts.scores.get(found.spoke, {}), place, _SCORES)
+        if parts.forms is not None:
+            parts.forms.save(folder / _FORMS)
+        index = {
+            "format": FORMAT,
+            "folder": folder.name,
+            "spokes": len(parts.findings),
+            _GRIDS: {spoke: list(named) for spoke, named in parts.grids.items()},
+            _SCORES: {spoke: list(named) for spoke, named in parts.scores.items()},
+            "pictures": {
+                spoke: {title: json.loads(str(figure.to_json())) for title, figure in drawn.items()}
+                for spoke, drawn in parts.pictures.items()
+            },
+            _FORMS: parts.forms is not None,
+            "manifest": dict(parts.manifest),
+            "resampling": asdict(parts.resampling),
+            "n_layers": parts.n_layers,
+        }
+        write_index(to_json(index, "Report.save_findings"))
     return directory
 
 
-def read_report(directory: str | Path) -> dict[str, Any]:
+def read_report(directory: str | Path) -> ReportParts:
     """Read back what `write_report` wrote.
 
-    Args:
-        directory: The folder.
-
-    Returns:
-        ``findings manifest pictures grids scores across``, as a `Report` has them.
-
     Raises:
-        SemanticHubError: No report there, or one that is damaged.
+        SemanticHubError: No report there, one of another format, or one that is damaged.
     """
+    import plotly.graph_objects as go
+
     directory = Path(directory)
     index = _read_index(directory / INDEX)
-    results = directory / Path(index["results"]).name
-    places = [results / f"{n}" for n in range(index["spokes"])]
+    folder = directory / Path(index["folder"]).name
+    places = [folder / f"{number}" for number in range(index["spokes"])]
     findings = tuple(Findings.load(place) for place in places)
-    return {
-        "findings": findings,
-        "manifest": index["manifest"],
-        "across": FormSimilarity.load(results / _ACROSS) if index["across"] else None,
-        "pictures": {spoke: _drawn(drawn) for spoke, drawn in index["pictures"].items()},
-        **{
-            kind: {
-                found.spoke: _loaded(place, kind, index[kind].get(found.spoke, []))
-                for found, place in zip(findings, places, strict=True)
-            }
-            for kind in _EXTRA
+    grids, scores = {}, {}
+    for found, place in zip(findings, places, strict=True):
+        grids[found.spoke] = {
+            name: TokenLens.load(place / f"{_GRIDS}-{number}")
+            for number, name in enumerate(index[_GRIDS].get(found.spoke, []))
+        }
+        scores[found.spoke] = {
+            name: TokenScores.load(place / f"{_SCORES}-{number}")
+            for number, name in enumerate(index[_SCORES].get(found.spoke, []))
+        }
+    return ReportParts(
+        findings=findings,
+        manifest=index["manifest"],
+        resampling=Resampling(**index["resampling"]),
+        n_layers=index["n_layers"],
+        pictures={
+            spoke: {title: go.Figure(content) for title, content in drawn.items()}
+            for spoke, drawn in index["pictures"].items()
         },
-    }
+        grids=grids,
+        scores=scores,
+        forms=FormSimilarity.load(folder / _FORMS) if index[_FORMS] else None,
+    )
 
 
 def check_save_folder(directory: str | Path) -> Path:
-    """Where a report can be saved; worth asking before hours of measuring.
+    """Make the folder for a report's numbers, before a long run rather than after it.
 
     Args:
         directory: Made, with the folders above it, if it does not exist.
@@ -127,30 +168,17 @@ def holds_report(directory: str | Path) -> bool:
     return (Path(directory) / INDEX).is_file()
 
 
-def _fresh(directory: Path) -> Path:
-    """A folder for results under a number that none bears."""
-    numbered = (directory / f"results-{number}" for number in count())
-    return next(place for place in numbered if not place.exists())
+def _save_each(results: Mapping[str, Result], place: Path, prefix: str) -> None:
+    for number, result in enumerate(results.values()):
+        result.save(place / f"{prefix}-{number}")
 
 
-def _as_json(drawn: "Mapping[str, go.Figure]") -> dict[str, Any]:
-    return {title: json.loads(str(figure.to_json())) for title, figure in drawn.items()}
-
-
-def _drawn(drawn: Mapping[str, Any]) -> "dict[str, go.Figure]":
-    import plotly.graph_objects as go
-
-    return {title: go.Figure(content) for title, content in drawn.items()}
-
-
-def _names(results: Mapping[str, Mapping[str, Result]]) -> dict[str, list[str]]:
-    return {spoke: list(named) for spoke, named in results.items()}
-
-
-def _loaded(place: Path, kind: str, names: list[str]) -> dict[str, Result]:
-    return {
-        name: _EXTRA[kind].load(place / f"{kind}-{number}") for number, name in enumerate(names)
-    }
+def _folders(directory: Path) -> list[str]:
+    """The folder that the index names; none where there is no sound index."""
+    try:
+        return [Path(_read_index(directory / INDEX)["folder"]).name]
+    except SemanticHubError:
+        return []
 
 
 def _read_index(path: Path) -> dict[str, Any]:
@@ -158,12 +186,11 @@ def _read_index(path: Path) -> dict[str, Any]:
         index = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise _load_error(f"{path}: {type(error).__name__}") from None
-    if not isinstance(index, dict) or index.get("format") != _FORMAT or set(index) != _KEYS:
+    if isinstance(index, dict) and index.get("format") not in (None, FORMAT):
+        raise old_format_error("Report.load", path, index["format"])
+    if not isinstance(index, dict) or set(index) != _KEYS:
         raise _load_error(f"{path}: an index that Report.save_findings did not write")
     return index
-
-
-_KEYS = {"format", "results", "spokes", "pictures", "across", "manifest", *_EXTRA}
 
 
 def _load_error(got: str) -> SemanticHubError:
