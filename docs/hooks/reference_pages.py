@@ -1,4 +1,4 @@
-"""A reference page for each module, and one that lists them and the public names."""
+"""A reference page for each room of the package, and one that lists the rooms and public names."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -22,54 +22,62 @@ Made from the docstrings. Every example in them is run by the tests; in examples
 | name | |
 |---|---|
 """
-_PARTS = {"": "Modules", "spokes": "Spokes", "zoo": "Zoo"}
+_ORDER = (
+    "models", "prompts", "activations", "multimodal", "statistics", "plotting", "alignment",
+    "lenses", "interventions", "experiment", "spokes", "zoo", "reporting", "results", "errors",
+    "cli",
+)  # fmt: skip
+"""The rooms as a reader meets them; see docs/architecture.md for the order of imports."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the pages in the navigation, the modules of each package together."""
-    modules = list(_modules())
-    parts = [
-        {title: [{_short(name): _place(name)} for name in modules if _part(name) == part]}
-        for part, title in _PARTS.items()
-    ]
+    """List the pages in the navigation."""
     for entry in config.nav or []:
         if _NAV in entry:
-            entry[_NAV] = ["reference/index.md", *parts]
+            entry[_NAV] = ["reference/index.md", *({room: _place(room)} for room in _ORDER)]
     return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages."""
     files.append(File.generated(config, "reference/index.md", content=_index()))
-    for name in _modules():
-        files.append(File.generated(config, _place(name), content=f"::: {name}\n"))
+    for room in _ORDER:
+        files.append(File.generated(config, _place(room), content=_page(room)))
     return files
 
 
-def _modules() -> Iterator[str]:
-    """Names of all modules, those of a package after the package itself."""
-    for path in sorted((_ROOT / "semantic_hub").rglob("*.py")):
-        yield ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__")
+def _place(room: str) -> str:
+    return f"reference/{room}.md"
 
 
-def _part(name: str) -> str:
-    """The package below semantic_hub that a module is in, or is."""
-    first = name.partition(".")[2].partition(".")[0]
-    return first if first in _PARTS else ""
+def _page(room: str) -> str:
+    """The room's docstring, the names it exports, and every module with all that it defines."""
+    package = _package()[room]
+    modules = [name for name in _modules(room) if name != package.path]
+    if not modules:
+        return f"::: {package.path}\n"
+    exported = [_row(package[name]) for name in package.exports or ()]
+    names = ["", "| name | |", "|---|---|", *exported] if exported else []
+    docstring = package.docstring.value if package.docstring else ""
+    parts = [f"::: {name}\n    options:\n      heading_level: 2\n" for name in modules]
+    anchor = f'<a id="{package.path}"></a>'
+    return "\n".join([f"# {room}", "", anchor, "", docstring, *names, "", *parts])
 
 
-def _short(name: str) -> str:
-    return name.rpartition(".")[2]
-
-
-def _place(name: str) -> str:
-    return f"reference/{name}.md"
+def _modules(room: str) -> Iterator[str]:
+    """Names of a room's modules; packages among them only where they define something."""
+    home = _ROOT / "semantic_hub" / room
+    for path in sorted(home.rglob("*.py")) or [home.with_suffix(".py")]:
+        if path.name != "__init__.py":
+            yield ".".join(path.relative_to(_ROOT).with_suffix("").parts)
 
 
 def _index() -> str:
-    names = "\n".join(_row(str(name)) for name in _package().exports or ())
-    modules = "\n".join(_listed(part, title) for part, title in _PARTS.items())
-    return f"{_INTRODUCTION}{names}\n\n{modules}"
+    names = "\n".join(_row(_package()[str(name)]) for name in _package().exports or ())
+    rooms = "\n".join(
+        f"| [`{room}`]({room}.md) | {_first_line(_package()[room])} |" for room in _ORDER
+    )
+    return f"{_INTRODUCTION}{names}\n\n## Rooms\n\n| room | |\n|---|---|\n{rooms}\n"
 
 
 @cache
@@ -80,20 +88,9 @@ def _package() -> griffe.Module:
     return package
 
 
-def _row(name: str) -> str:
-    named = _package()[name]
+def _row(named: griffe.Object | griffe.Alias) -> str:
     home = named.final_target if named.is_alias else named
-    return f"| [`{name}`][{home.path}] | {_first_line(home)} |"
-
-
-def _listed(part: str, title: str) -> str:
-    """The modules of a package, each with the first line of its docstring."""
-    lines = [
-        f"| [`{_short(name)}`]({name}.md) | {_first_line(_package().modules_collection[name])} |"
-        for name in _modules()
-        if _part(name) == part
-    ]
-    return "\n".join([f"## {title}\n", "| module | |", "|---|---|", *lines, ""])
+    return f"| [`{named.name}`][{home.path}] | {_first_line(home)} |"
 
 
 def _first_line(documented: griffe.Object | griffe.Alias) -> str:
