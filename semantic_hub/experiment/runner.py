@@ -18,7 +18,9 @@ from semantic_hub.lenses.lens import Lens
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.mass.texts import mass_of_texts
 from semantic_hub.lenses.topk import TopTokens, top_tokens
-from semantic_hub.models.loading import HookedModel, check_model, predicts_next_token
+from semantic_hub.models.loading import check_model
+from semantic_hub.models.output import predicts_next_token
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.results import Result

@@ -12,7 +12,7 @@ from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.lenses.lens import Lens, lens_name
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes
 from semantic_hub.reporting.examples import read_grids, steered_tokens

@@ -13,7 +13,7 @@ from semantic_hub.interventions.steering.scores import steering_scores
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.lenses.token_scores import TokenScores
-from semantic_hub.models.loading import HookedModel
+from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import NEXT, Readout, encode
 
 LONGEST = 24
