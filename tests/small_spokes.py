@@ -7,7 +7,7 @@ from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.lenses.mass.texts import LanguageTexts
 
 
-class Words:
+class Words(sh.Spoke):
     """The smallest spoke: two pairs and two read-outs in words of the fixtures' tokenizer."""
 
     name = "words"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +53,10 @@ class ReportParts:
     manifest: Mapping[str, Any]
     resampling: Resampling
     n_layers: int
-    pictures: "Mapping[str, Mapping[str, go.Figure]]"
-    grids: Mapping[str, Mapping[str, TokenLens]]
-    scores: Mapping[str, Mapping[str, TokenScores]]
-    forms: FormSimilarity | None
+    pictures: "Mapping[str, Mapping[str, go.Figure]]" = field(default_factory=dict)
+    grids: Mapping[str, Mapping[str, TokenLens]] = field(default_factory=dict)
+    scores: Mapping[str, Mapping[str, TokenScores]] = field(default_factory=dict)
+    forms: FormSimilarity | None = None
 
 
 def write_report(directory: str | Path, parts: ReportParts) -> Path:

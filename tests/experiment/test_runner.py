@@ -8,7 +8,10 @@ from small_spokes import SETTINGS, Steered, Told, Words
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.experiment.runner import RANDOM_TWIN, Findings, Spoke, run
+from semantic_hub.alignment.controls import RANDOM_TWIN
+from semantic_hub.experiment.findings import Findings
+from semantic_hub.experiment.runner import run
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models.loading import load_model
 from semantic_hub.statistics.resampling import Resampling
@@ -36,9 +39,9 @@ def test_run_is_the_single_calls(model, findings: Findings) -> None:
         resampling=Resampling(resamples=50, seed=3),
     )
     assert torch.equal(findings.lens["after the"].log_prob, lens.log_prob)
-    says = findings.says["after the"]
-    assert says.prompts == ("the", "a dog and")
-    assert torch.equal(says.tokens, sh.top_tokens(model, ["the", "a dog and"], k=1).tokens)
+    top = findings.top_tokens["after the"]
+    assert top.prompts == ("the", "a dog and")
+    assert torch.equal(top.tokens, sh.top_tokens(model, ["the", "a dog and"], k=1).tokens)
 
 
 def test_frame_names_spoke_evidence_and_set(findings: Findings) -> None:
@@ -57,7 +60,7 @@ def test_frame_names_spoke_evidence_and_set(findings: Findings) -> None:
 
 
 def test_frame_without_sets_is_empty(findings: Findings) -> None:
-    frame = Findings("bare", {}, {}, {}).to_frame()
+    frame = Findings("bare").to_frame()
     assert frame.empty
     assert list(frame.columns) == list(findings.to_frame().columns)
 
@@ -71,10 +74,11 @@ def test_save_and_load(findings: Findings, tmp_path: Path) -> None:
 def test_a_second_save_replaces_the_first(findings: Findings, tmp_path: Path) -> None:
     findings.save(tmp_path)
     (tmp_path / "own notes").mkdir()
-    Findings("other", findings.similarity, {}, {}).save(tmp_path)
+    Findings("other", {"similarity": findings.similarity}).save(tmp_path)
     assert Findings.load(tmp_path).spoke == "other"
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"findings.json", "own notes", "similarity-1-0"}
+    [folder] = left - {"findings.json", "own notes"}
+    assert [path.name for path in (tmp_path / folder).iterdir()] == ["0"]
 
 
 def test_a_save_that_fails_midway_keeps_the_old_findings(
@@ -83,7 +87,7 @@ def test_a_save_that_fails_midway_keeps_the_old_findings(
     def fail(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    old = run(model, Words(), **{**SETTINGS, "resampling": Resampling(resamples=50, seed=4)})
+    old = run(model, Words(), **{**SETTINGS, "resampling": Resampling(50, seed=4)})
     assert not old.to_frame().equals(findings.to_frame())
     old.save(tmp_path)
     monkeypatch.setattr(LensResult, "save", fail)  # similarity is written by then
@@ -105,14 +109,14 @@ class Unreadable(Words):
 
 def test_a_set_of_which_nothing_is_left_stops_no_run(model, tmp_path: Path) -> None:
     found = run(model, Unreadable(), **SETTINGS)
-    assert list(found.lens) == list(found.says) == ["before", "behind"]
+    assert list(found.lens) == list(found.top_tokens) == ["before", "behind"]
     assert list(found.left_out) == ["lens, same words"]
     assert "shared token: 1" in found.left_out["lens, same words"]
     assert Findings.load(found.save(tmp_path)).left_out == found.left_out
 
 
 def test_findings_without_sets_are_saved(tmp_path: Path) -> None:
-    bare = Findings("bare", {}, {}, {})
+    bare = Findings("bare")
     assert Findings.load(bare.save(tmp_path / "deep" / "er")) == bare
 
 
@@ -120,17 +124,33 @@ def test_findings_without_sets_are_saved(tmp_path: Path) -> None:
     "index",
     [
         "[]",
-        "{}",
-        '{"spoke": "a", "generation": 0, "similarity": [], "lens": []}',
-        '{"spoke": 1, "generation": 0, "similarity": [], "lens": [], "says": []}',
-        '{"spoke": "a", "generation": "../0", "similarity": [], "lens": [], "says": []}',
-        '{"spoke": "a", "generation": 0, "similarity": {}, "lens": [], "says": []}',
-        '{"spoke": "a", "generation": 0, "similarity": [1], "lens": [], "says": []}',
+        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}}',
+        '{"format": 2, "spoke": 1, "folder": "results-a", "left_out": {}, "results": []}',
+        '{"format": 2, "spoke": "a", "folder": 0, "left_out": {}, "results": []}',
+        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": [], "results": []}',
+        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}, "results": {}}',
+        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}, "results": [1]}',
+        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}, "results": [{}]}',
     ],
 )
 def test_load_refuses_a_damaged_index(tmp_path: Path, index: str) -> None:
     (tmp_path / "findings.json").write_text(index)
     with pytest.raises(SemanticHubError, match=r"Findings\.load: got .*findings\.json: an index"):
+        Findings.load(tmp_path)
+
+
+def test_load_refuses_an_older_format(tmp_path: Path) -> None:
+    (tmp_path / "findings.json").write_text('{"spoke": "a", "generation": 0, "similarity": []}')
+    with pytest.raises(SemanticHubError, match=r"format None; expected format 2, that of this vers"):
+        Findings.load(tmp_path)
+
+
+def test_load_names_a_kind_of_result_that_is_not_imported(tmp_path: Path) -> None:
+    entry = '{"group": "odd", "name": "a", "kind": "odd", "folder": "0"}'
+    (tmp_path / "findings.json").write_text(
+        '{"format": 2, "spoke": "a", "folder": "f", "left_out": {}, "results": [' + entry + "]}"
+    )
+    with pytest.raises(SemanticHubError, match=r"kind 'odd'; .* Import the module that defines"):
         Findings.load(tmp_path)
 
 
@@ -143,7 +163,7 @@ def test_an_encoder_gets_similarity_alone(bert_folder) -> None:
     encoder = load_model(bert_folder, device="cpu")
     found = run(encoder, Words(), **SETTINGS)
     assert found.similarity
-    assert found.lens == found.says == {}
+    assert found.lens == found.top_tokens == {}
 
 
 def test_interventions_are_run_saved_and_read_back(model, tmp_path: Path) -> None:
@@ -153,9 +173,9 @@ def test_interventions_are_run_saved_and_read_back(model, tmp_path: Path) -> Non
     alone = sh.patching_sweep(model, Steered().interventions()["move"].patch_pairs)
     assert torch.equal(found.patching["move"].log_prob, alone.log_prob)
     assert found.steering["push"].directions == ("dog", "placebo")
-    assert found.texts["write"].scorers == ("length", "perplexity")
+    assert found.text_steering["write"].scorers == ("length", "perplexity")
     frame = found.to_frame()
-    assert {"patching", "steering", "texts"} < set(frame["evidence"])
+    assert {"patching", "steering", "text_steering"} < set(frame["evidence"])
     assert Findings.load(found.save(tmp_path)).to_frame().equals(frame)
 
 
@@ -163,21 +183,21 @@ def test_texts_and_other_lenses_are_measured_saved_and_read_back(model, tmp_path
     lines: list[str] = []
     found = run(model, Told(), lenses={"raw": "raw"}, progress=lines.append, **SETTINGS)
     assert lines[-1] == "words: language mass, tales"
-    assert found.mass["tales"].languages == ("en", "es")
-    assert found.lenses["after the"].lenses["logit"] is found.lens["after the"]
+    assert found.language_mass["tales"].languages == ("en", "es")
+    assert found.lens_comparison["after the"].lenses["logit"] is found.lens["after the"]
     frame = found.to_frame()
-    assert {"mass", "lenses"} < set(frame["evidence"])
-    assert set(frame.loc[frame["evidence"] == "lenses", "lens"]) == {"logit", "raw"}
+    assert {"language_mass", "lens_comparison"} < set(frame["evidence"])
+    assert set(frame.loc[frame["evidence"] == "lens_comparison", "lens"]) == {"logit", "raw"}
     assert Findings.load(found.save(tmp_path)).to_frame().equals(frame)
 
 
 def test_no_other_lenses_unless_asked_for(findings: Findings) -> None:
-    assert findings.lenses == findings.mass == {}
+    assert findings.lens_comparison == findings.language_mass == {}
 
 
 def test_an_encoder_is_not_intervened_on(bert_folder) -> None:
     found = run(load_model(bert_folder, device="cpu"), Steered(), **SETTINGS)
-    assert found.patching == found.steering == found.texts == {}
+    assert found.patching == found.steering == found.text_steering == {}
 
 
 def test_something_else_is_no_spoke(model, without_shape_checks) -> None:
@@ -190,3 +210,18 @@ def test_progress_names_each_set(model) -> None:
     lines: list[str] = []
     run(model, Words(), progress=lines.append, **SETTINGS)
     assert lines == ["words: similarity, set <a>", "words: lens, after the"]
+
+
+class Shown(Words):
+    """Spelled-out prompts under the name of a set of read-outs."""
+
+    def spelled_out(self):
+        return {"after the": [sh.Prompt("a cat")]}
+
+
+def test_read_outs_and_spelled_out_prompts_may_share_a_name(model, tmp_path: Path) -> None:
+    found = run(model, Shown(), **SETTINGS)
+    assert found.top_tokens["after the"].prompts == ("the", "a dog and")
+    assert found.spelled_out["after the"].prompts == ("a cat",)
+    again = Findings.load(found.save(tmp_path))
+    assert again.spelled_out["after the"].prompts == ("a cat",)

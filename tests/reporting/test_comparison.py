@@ -22,7 +22,9 @@ def both(model) -> dict[str, Report]:
 
 def test_curves_are_the_results_own(both: dict[str, Report]) -> None:
     frame = compare(both).to_frame()
-    assert set(frame["kind"]) == {"similarity", "lens", "patching", "steering", "texts", "mass"}
+    assert set(frame["kind"]) == {
+        "similarity", "lens", "patching", "steering", "text_steering", "language_mass",
+    }  # fmt: skip
     for name, run in both.items():
         [result] = run.findings[0].similarity.values()
         rows = frame[(frame["model"] == name) & (frame["kind"] == "similarity")]
@@ -39,7 +41,9 @@ def test_steering_is_shown_at_the_strength_that_moves_most(both: dict[str, Repor
     outcome = result.outcome.clone()
     outcome[0] = 1  # unchanged everywhere
     outcome[0, :, 1] = 0  # but at the second strength
-    found = replace(both["A"].findings[0], steering={"s": replace(result, outcome=outcome)})
+    found = replace(
+        both["A"].findings[0], results={"steering": {"s": replace(result, outcome=outcome)}}
+    )
     frame = compare({**both, "A": replace(both["A"], findings=(found,))}).to_frame()
     rows = frame[(frame["model"] == "A") & (frame["kind"] == "steering")]
     assert set(rows["note"]) == {f"strength {result.strengths[1]:g}"}

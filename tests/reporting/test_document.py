@@ -19,6 +19,8 @@ from semantic_hub.reporting.document import Report, report
 from semantic_hub.reporting.figures import page_figures, page_template, titled
 from semantic_hub.statistics.resampling import Resampling
 
+OTHER_SEED = {**SETTINGS, "resampling": sh.Resampling(resamples=50, seed=4)}
+
 
 @pytest.fixture
 def page(model) -> Page:
@@ -46,7 +48,7 @@ def test_it_says_what_was_measured(page: Page) -> None:
 
 
 def test_hostile_names_stay_text(model) -> None:
-    html = report(model, [Hostile()], lenses={HOSTILE: "raw"}, **SETTINGS).to_html()
+    html = report(model, [Hostile()], lenses={HOSTILE: "none"}, **SETTINGS).to_html()
     found = Page(html)
     assert HOSTILE in found.text
     assert not re.search(r"<script>alert", html)
@@ -69,10 +71,10 @@ def test_save_needs_a_folder(model, tmp_path: Path) -> None:
 
 def test_two_runs_give_the_same_page(model) -> None:
     """Every kind of measurement is in it: pairs, read-outs, lenses, interventions, texts."""
-    pages = [report(model, [Told()], lenses={"raw": "raw"}, **SETTINGS) for _ in range(2)]
+    pages = [report(model, [Told()], lenses={"raw": "none"}, **SETTINGS) for _ in range(2)]
     first, second = (page.to_html() for page in pages)
     assert first == second
-    other = report(model, [Told()], lenses={"raw": "raw"}, **{**SETTINGS, "seed": 4}).to_html()
+    other = report(model, [Told()], lenses={"raw": "none"}, **OTHER_SEED).to_html()
     assert other != first
 
 
@@ -98,13 +100,13 @@ def test_language_mass_and_lenses_are_shown(model) -> None:
     assert "own language overtakes" in page.text
     assert "#spoke-1-mass" in page.links
     assert "The same read-outs through other lenses" not in page.text
-    overlaid = report(model, [Told()], lenses={"raw": "raw"}, **SETTINGS)
+    overlaid = report(model, [Told()], lenses={"raw": "none"}, **SETTINGS)
     both = Page(overlaid.to_html())
     assert "The same read-outs through other lenses" in both.text
     names = {trace.get("name") for figure in figures(both) for trace in figure["data"]}
     assert {"logit: hub", "raw: hub"} <= names
     assert len(figures(both)) == len(figures(page)) + 2
-    assert overlaid.manifest["lenses"] == {"raw": "raw"}
+    assert overlaid.manifest["lenses"] == {"raw": "none"}
 
 
 class Offered(Words):
@@ -148,7 +150,7 @@ def test_what_is_saved_gives_the_same_page(model, tmp_path: Path) -> None:
     class Both(Hostile, Offered):
         pass
 
-    measured = report(model, [Both()], lenses={HOSTILE: "raw"}, **SETTINGS)
+    measured = report(model, [Both()], lenses={HOSTILE: "none"}, **SETTINGS)
     assert measured.grids[HOSTILE].keys() == {HOSTILE}
     assert Report.load(measured.save_findings(tmp_path / "run")).to_html() == measured.to_html()
 
@@ -163,20 +165,21 @@ def test_forms_that_name_the_same_concepts_are_compared(model, tmp_path: Path) -
             }
 
     measured = report(model, [Named()], **SETTINGS)
-    assert measured.across is not None and measured.across.forms == (HOSTILE, "es")
+    assert measured.forms is not None and measured.forms.forms == (HOSTILE, "es")
     html = measured.to_html()
     assert "across" in Page(html).ids and len(Page(html).scripts) == html.count("<script")
     again = Report.load(measured.save_findings(tmp_path / "run"))
     assert again.to_html() == html
-    assert report(model, [Words()], **SETTINGS).across is None
+    assert report(model, [Words()], **SETTINGS).forms is None
 
 
 def test_a_second_save_replaces_the_first(model, tmp_path: Path) -> None:
     (tmp_path / "own notes").mkdir()
-    for seed in (3, 4):
-        report(model, [Words()], **{**SETTINGS, "seed": seed}).save_findings(tmp_path)
-    assert Report.load(tmp_path).manifest["seed"] == 4
-    assert {path.name for path in tmp_path.iterdir()} == {"own notes", "report.json", "results-1"}
+    for settings in (SETTINGS, OTHER_SEED):
+        report(model, [Words()], **settings).save_findings(tmp_path)
+    assert Report.load(tmp_path).resampling.seed == 4
+    left = {path.name for path in tmp_path.iterdir()} - {"own notes", "report.json"}
+    assert len(left) == 1
 
 
 def test_a_save_that_fails_midway_keeps_the_old_report(
@@ -186,13 +189,13 @@ def test_a_save_that_fails_midway_keeps_the_old_report(
         raise KeyboardInterrupt
 
     report(model, [Words()], **SETTINGS).save_findings(tmp_path)
-    other = report(model, [Words()], **{**SETTINGS, "seed": 4})
+    other = report(model, [Words()], **OTHER_SEED)
     monkeypatch.setattr(type(next(iter(other.grids["words"].values()))), "save", fail)
     with pytest.raises(KeyboardInterrupt):
         other.save_findings(tmp_path)
     monkeypatch.undo()
-    assert Report.load(tmp_path).manifest["seed"] == 3
-    assert Report.load(other.save_findings(tmp_path)).manifest["seed"] == 4
+    assert Report.load(tmp_path).resampling.seed == 3
+    assert Report.load(other.save_findings(tmp_path)).resampling.seed == 4
 
 
 @pytest.mark.parametrize(
@@ -208,7 +211,7 @@ def test_load_refuses_what_is_no_report(tmp_path: Path, content: str | None) -> 
 def test_tokens_are_coloured(model) -> None:
     """Of one prompt of each set of read-outs, and of one steered text."""
     measured = report(model, [Told()], **SETTINGS)
-    assert measured.scores["words"].keys() == measured.findings[0].texts.keys()
+    assert measured.scores["words"].keys() == measured.findings[0].text_steering.keys()
     [[steered]] = [list(named.values()) for named in measured.scores.values()]
     assert steered.rows == ("steered", "placebo")
     html = measured.to_html()
@@ -246,7 +249,7 @@ class Answered(Words):
 
 def test_answers_are_shown_where_they_move_most(model) -> None:
     measured = report(model, [Answered()], **SETTINGS)
-    [result] = measured.findings[0].answers.values()
+    [result] = measured.findings[0].answer_probability.values()
     mean = result.mean("towards").value
     moved = (mean - mean[:, :1]).abs()
     layer, strength = divmod(int(moved.argmax()), mean.shape[1])
@@ -261,7 +264,7 @@ def test_answers_are_shown_where_they_move_most(model) -> None:
 
 def told(page: Report, **model: object) -> dict[str, tuple[str, ...]]:
     about = {**page.manifest["model"], **model}
-    return {caution.says: caution.sets for caution in cautions(page.findings, about, page.verdicts)}
+    return {caution.message: caution.sets for caution in cautions(page.findings, about, page.verdicts)}
 
 
 def test_warnings_tell_what_the_run_lacks(model) -> None:
@@ -282,7 +285,8 @@ def test_warnings_tell_of_weights_and_drops(model) -> None:
     first = lens.first_token_only.clone()
     first[0, 1] = True
     lossy = replace(lens, dropped={"shared token": 3}, first_token_only=first)
-    left = replace(findings, lens={"after the": lossy}, left_out={"lens, gone": "nothing left"})
+    results = {**findings.results, "lens": {"after the": lossy}}
+    left = replace(findings, results=results, left_out={"lens, gone": "nothing left"})
     found = told(
         replace(page, findings=(left,)), dtype="bfloat16", processed=["folded layer norms"]
     )
@@ -301,7 +305,7 @@ def test_no_warnings_where_nothing_is_amiss(model) -> None:
 
 
 def test_any_other_model_gets_the_packages_own_spokes(model) -> None:
-    from semantic_hub.reporting.document import default_spokes
+    from semantic_hub.reporting.defaults import default_spokes
 
     assert [type(spoke).__name__ for spoke in default_spokes(model)] == [
         "LanguageSpoke",

@@ -7,7 +7,7 @@ import pytest
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
-from semantic_hub.experiment.verdict.judging import EVIDENCE, verdicts
+from semantic_hub.experiment.verdict.judging import FAMILIES, verdicts
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.reporting.document import Report
 from semantic_hub.statistics.resampling import Resampling
@@ -36,7 +36,7 @@ def separate() -> Findings:
 def test_a_planted_hub_is_supported_by_every_evidence(hub: Findings) -> None:
     found = verdicts([hub], resampling=Resampling(resamples=300))
     assert {line.evidence: line.verdict for line in found.lines} == dict.fromkeys(
-        EVIDENCE, "supported"
+        FAMILIES, "supported"
     )
     assert {one.verdict for one in found.sets} == {"supported"}
     ranges = {one.kind: one.layer_range for one in found.sets}
@@ -46,7 +46,7 @@ def test_a_planted_hub_is_supported_by_every_evidence(hub: Findings) -> None:
 def test_separate_codes_are_not_supported_by_any_evidence(separate: Findings) -> None:
     found = verdicts([separate], resampling=Resampling(resamples=300))
     assert {line.evidence: line.verdict for line in found.lines} == dict.fromkeys(
-        EVIDENCE, "not supported"
+        FAMILIES, "not supported"
     )
     assert all(one.high < 0.1 for one in found.sets)
 
@@ -92,7 +92,7 @@ def test_no_sets_are_not_measured_and_no_controls_cannot_tell(hub: Findings) -> 
         resampling=Resampling(resamples=9),
         permutations=9,
     )
-    found = verdicts([Findings("bare", {"plain": bare}, {}, {})])
+    found = verdicts([Findings("bare", {"similarity": {"plain": bare}})])
     assert [line.verdict for line in found.lines] == ["cannot tell", "not measured", "not measured"]
     assert found.lines[0].median_set is None
     (only,) = found.sets
@@ -100,14 +100,11 @@ def test_no_sets_are_not_measured_and_no_controls_cannot_tell(hub: Findings) -> 
 
 
 def test_two_pairs_cannot_tell(model) -> None:
-    class Two:
+    class Two(sh.Spoke):
         name = "two"
 
         def pairs(self):
             return {"pair": Pairs.from_prompts(["dog", "cat"], ["perro", "gato"])}
-
-        def readouts(self):
-            return {}
 
     (only,) = verdicts(
         [sh.run(model, Two(), resampling=Resampling(resamples=20), permutations=1)]
@@ -116,7 +113,7 @@ def test_two_pairs_cannot_tell(model) -> None:
 
 
 def test_frames(hub: Findings) -> None:
-    found = verdicts([hub, Findings("bare", {}, {}, {})], resampling=Resampling(resamples=300))
+    found = verdicts([hub, Findings("bare")], resampling=Resampling(resamples=300))
     lines, sets = found.to_frame(), found.sets_frame()
     assert list(lines.columns) == [
         "spoke", "evidence", "verdict", "n_sets", "n_supported", "n_not_supported", "name",
@@ -135,7 +132,7 @@ def test_gaps_are_named(hub: Findings) -> None:
 
 
 def test_the_report_uses_its_own_settings(hub: Findings) -> None:
-    page = Report((hub,), {}, Resampling(300, 0.9))
+    page = Report(findings=(hub,), manifest={}, resampling=Resampling(300, 0.9), n_layers=5)
     assert (
         page.verdicts.sets
         == verdicts(
