@@ -22,7 +22,7 @@ MODEL = "hub-mini"
 
 
 # %%
-class Sums:
+class Sums(sh.Spoke):
     """Sums that mean the same, and read-outs before their answers."""
 
     name = "sums"

@@ -15,7 +15,7 @@ MODEL = "hub-mini"
 
 
 # %%
-class Calendar:
+class Calendar(sh.Spoke):
     """Days and months in two languages, and what follows two of them."""
 
     name = "calendar"

@@ -80,7 +80,7 @@ def ablate(model, spec: Ablation, *, resampling: Resampling) -> AblationResult:
             whole = model(tokens)[0, -1].softmax(dim=-1)
             top = whole.argmax()
             changed = [
-                model.run_with_hooks(tokens, fwd_hooks=[(layer_hook(layer, model), scale)])
+                model.run_with_hooks(tokens, fwd_hooks=[(layer_hook(layer), scale)])
                 for layer in layers
             ]
             after = torch.stack([logits[0, -1].softmax(dim=-1)[top] for logits in changed])

@@ -141,7 +141,9 @@ def test_load_refuses_a_damaged_index(tmp_path: Path, index: str) -> None:
 
 def test_load_refuses_an_older_format(tmp_path: Path) -> None:
     (tmp_path / "findings.json").write_text('{"spoke": "a", "generation": 0, "similarity": []}')
-    with pytest.raises(SemanticHubError, match=r"format None; expected format 2, that of this vers"):
+    with pytest.raises(
+        SemanticHubError, match=r"format None; expected format 2, that of this vers"
+    ):
         Findings.load(tmp_path)
 
 

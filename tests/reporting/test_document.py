@@ -264,7 +264,9 @@ def test_answers_are_shown_where_they_move_most(model) -> None:
 
 def told(page: Report, **model: object) -> dict[str, tuple[str, ...]]:
     about = {**page.manifest["model"], **model}
-    return {caution.message: caution.sets for caution in cautions(page.findings, about, page.verdicts)}
+    return {
+        caution.message: caution.sets for caution in cautions(page.findings, about, page.verdicts)
+    }
 
 
 def test_warnings_tell_what_the_run_lacks(model) -> None:
