@@ -13,8 +13,8 @@ from semantic_hub.errors import NothingLeftError, SemanticHubError
 from semantic_hub.experiment.findings import SPELLED_OUT, Findings
 from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
-from semantic_hub.lenses.comparison import check_lenses, read_through
-from semantic_hub.lenses.lens import Lens
+from semantic_hub.lenses.comparison import read_through, resolve_lenses
+from semantic_hub.lenses.lens import LensLike
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.mass.texts import mass_of_texts
 from semantic_hub.lenses.topk import TopTokens, top_tokens
@@ -39,7 +39,7 @@ def run(
     *,
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    lenses: Mapping[str, Lens | str] | None = None,
+    lenses: Mapping[str, LensLike] | None = None,
     progress: Progress | None = None,
 ) -> Findings:
     """Measure a spoke on a model: similarity, lens, language mass and interventions of every set.
@@ -73,7 +73,7 @@ def run(
     """
     check_model(model)
     check_spoke("run", spoke)
-    check_lenses(model, lenses or {})
+    resolved = resolve_lenses(model, lenses or {})
     sets = _Sets(spoke.name, progress or (lambda line: None))
     results: dict[str, Mapping[str, Result]] = {}
     results["similarity"] = _similarity(sets, model, spoke, resampling, permutations)
@@ -85,9 +85,9 @@ def run(
     )
     results["lens"] = lens
     results["lens_comparison"] = {
-        name: read_through(model, readouts[name], lenses, logit=result, resampling=resampling)
+        name: read_through(model, readouts[name], resolved, logit=result, resampling=resampling)
         for name, result in lens.items()
-        if lenses
+        if resolved
     }
     changed = sets.measure(
         "intervention",

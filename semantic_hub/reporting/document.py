@@ -11,7 +11,8 @@ from semantic_hub.experiment.runner import run
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
-from semantic_hub.lenses.lens import Lens, lens_name
+from semantic_hub.lenses.comparison import resolve_lenses
+from semantic_hub.lenses.lens import LensLike
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes
@@ -104,7 +105,7 @@ def report(
     *,
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
-    lenses: Mapping[str, Lens | str] | None = None,
+    lenses: Mapping[str, LensLike] | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Measure every spoke on a model, for one page: `run` for each.
@@ -129,6 +130,7 @@ def report(
         'report.html'
     """
     chosen = chosen_spokes(model, spokes)
+    resolved = resolve_lenses(model, lenses or {})
     measured = [
         (
             spoke,
@@ -137,7 +139,7 @@ def report(
                 spoke,
                 resampling=resampling,
                 permutations=permutations,
-                lenses=lenses,
+                lenses=resolved,
                 progress=progress,
             ),
         )
@@ -150,7 +152,7 @@ def report(
             resampling=resampling,
             permutations=permutations,
             spokes=[spoke.name for spoke in chosen],
-            lenses={name: lens_name(lens) for name, lens in (lenses or {}).items()},
+            lenses={name: lens.name for name, lens in resolved.items()},
         ),
         resampling=resampling,
         n_layers=model.cfg.n_layers,

@@ -48,7 +48,7 @@ def test_it_says_what_was_measured(page: Page) -> None:
 
 
 def test_hostile_names_stay_text(model) -> None:
-    html = report(model, [Hostile()], lenses={HOSTILE: "none"}, **SETTINGS).to_html()
+    html = report(model, [Hostile()], lenses={HOSTILE: "raw"}, **SETTINGS).to_html()
     found = Page(html)
     assert HOSTILE in found.text
     assert not re.search(r"<script>alert", html)
@@ -71,10 +71,10 @@ def test_save_needs_a_folder(model, tmp_path: Path) -> None:
 
 def test_two_runs_give_the_same_page(model) -> None:
     """Every kind of measurement is in it: pairs, read-outs, lenses, interventions, texts."""
-    pages = [report(model, [Told()], lenses={"raw": "none"}, **SETTINGS) for _ in range(2)]
+    pages = [report(model, [Told()], lenses={"raw": "raw"}, **SETTINGS) for _ in range(2)]
     first, second = (page.to_html() for page in pages)
     assert first == second
-    other = report(model, [Told()], lenses={"raw": "none"}, **OTHER_SEED).to_html()
+    other = report(model, [Told()], lenses={"raw": "raw"}, **OTHER_SEED).to_html()
     assert other != first
 
 
@@ -100,13 +100,13 @@ def test_language_mass_and_lenses_are_shown(model) -> None:
     assert "own language overtakes" in page.text
     assert "#spoke-1-mass" in page.links
     assert "The same read-outs through other lenses" not in page.text
-    overlaid = report(model, [Told()], lenses={"raw": "none"}, **SETTINGS)
+    overlaid = report(model, [Told()], lenses={"raw": "raw"}, **SETTINGS)
     both = Page(overlaid.to_html())
     assert "The same read-outs through other lenses" in both.text
     names = {trace.get("name") for figure in figures(both) for trace in figure["data"]}
     assert {"logit: hub", "raw: hub"} <= names
     assert len(figures(both)) == len(figures(page)) + 2
-    assert overlaid.manifest["lenses"] == {"raw": "none"}
+    assert overlaid.manifest["lenses"] == {"raw": "raw"}
 
 
 class Offered(Words):
@@ -150,7 +150,7 @@ def test_what_is_saved_gives_the_same_page(model, tmp_path: Path) -> None:
     class Both(Hostile, Offered):
         pass
 
-    measured = report(model, [Both()], lenses={HOSTILE: "none"}, **SETTINGS)
+    measured = report(model, [Both()], lenses={HOSTILE: "raw"}, **SETTINGS)
     assert measured.grids[HOSTILE].keys() == {HOSTILE}
     assert Report.load(measured.save_findings(tmp_path / "run")).to_html() == measured.to_html()
 
