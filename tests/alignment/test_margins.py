@@ -5,8 +5,7 @@ import torch
 import semantic_hub as sh
 from semantic_hub.alignment.controls import stacked_controls
 from semantic_hub.statistics.resampling import Resampling
-from semantic_hub.zoo.planted.models import planted_hub
-from semantic_hub.zoo.planted.world import planted_world
+from semantic_hub.zoo.planted.models import planted_hub, planted_world
 
 
 def test_similarity_takes_the_larger_of_two_p_values() -> None:
