@@ -59,9 +59,8 @@ def verdicts(
         SemanticHubError: An alpha that is not between 0 and 1, or a smallest effect of 0 or less.
 
     Example:
-        >>> from semantic_hub.zoo.planted.models import planted_hub
+        >>> from semantic_hub.zoo.planted.models import planted_hub, planted_world
         >>> from semantic_hub.zoo.planted.spoke import PlantedSpoke
-        >>> from semantic_hub.zoo.planted.world import planted_world
         >>> spoke, few = PlantedSpoke(planted_world("planted-hub")), sh.Resampling(resamples=200)
         >>> result = verdicts([sh.run(planted_hub(), spoke, resampling=few, permutations=200)])
         >>> [(line.evidence, line.verdict) for line in result.lines]
