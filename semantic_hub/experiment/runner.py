@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from semantic_hub.activations.batches import Progress
 from semantic_hub.alignment.controls import stacked_controls
-from semantic_hub.alignment.measures import MEASURES
+from semantic_hub.alignment.measures import run_measures
 from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.errors import NothingLeftError, SemanticHubError
@@ -44,8 +44,8 @@ def run(
 ) -> Findings:
     """Measure a spoke on a model: similarity, lens, language mass and interventions of every set.
 
-    Similarity has all the controls that the pairs allow (`stacked_controls`) and the measures that
-    are marked ``in_run``. The first few read-outs of each set are also kept word for word
+    Similarity has all the controls that the pairs allow (`stacked_controls`) and the measures of
+    `run_measures`. The first few read-outs of each set are also kept word for word
     (`top_tokens`). A set of which nothing is left on this model, such as words that its tokenizer
     splits, is noted in ``Findings.left_out``. A model that predicts no next token gets similarity
     alone.
@@ -138,7 +138,6 @@ def _similarity(
     """Similarity of every set of pairs, with all the controls that it allows."""
     negatives = spoke.hard_negatives()
     twin = random_twin(model, resampling.seed)
-    measures = [name for name, measure in MEASURES.items() if measure.in_run]
 
     def measure(named: tuple[str, Pairs]) -> SimilarityResult:
         name, pairs = named
@@ -151,7 +150,7 @@ def _similarity(
             resampling=resampling,
             permutations=permutations,
             controls=controls,
-            measures=measures,
+            measures=run_measures(),
         )
 
     return sets.measure("similarity", {k: (k, v) for k, v in spoke.pairs().items()}, measure)
