@@ -1,55 +1,63 @@
-"""All spokes at once: the concepts that their forms have in common, compared with each other."""
+"""Similarity across spokes, on the concepts that their forms have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Literal
 
-from semantic_hub.alignment.between_forms import LabelledItems, SpokeSimilarity, spoke_similarity
+from semantic_hub.alignment.between_forms import FormSimilarity, LabeledItems, compare_forms
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.prompt import PromptLike
+from semantic_hub.statistics.resampling import Resampling
 
 
-def concept_items(spokes: Sequence[Spoke]) -> LabelledItems:
-    """Form to English word to prompt, from the ``concepts()`` of those spokes that have any.
+def concept_items(spokes: Sequence[Spoke]) -> LabeledItems:
+    """Items of all spokes: form to English word to prompt, from their ``concepts()``.
 
     Example:
         >>> items = concept_items([sh.spokes.arithmetic.ArithmeticSpoke()])
         >>> list(items), items["digits"]["two"].text
         (['digits'], '2')
     """
-    items: dict[str, Any] = {}
+    items: dict[str, Mapping[str, PromptLike]] = {}
     for spoke in spokes:
         items |= spoke.concepts()
     return items
 
 
-def across_spokes(
-    model: HookedModel, spokes: Sequence[Spoke], **options: Any
-) -> SpokeSimilarity | None:
-    """Every form of every spoke against every other, on the concepts that both say.
+def compare_concepts(
+    model: HookedModel,
+    spokes: Sequence[Spoke],
+    *,
+    layers: Sequence[int] | None = None,
+    batch_size: int | Literal["auto"] = "auto",
+    resampling: Resampling = Resampling(),
+) -> FormSimilarity | None:
+    """Similarity of every two forms of all spokes, on the concepts that both have.
 
-    The forms are a language's words, digits, pictures, clips. A form is compared where it is
-    *named*, not asked about: at the last token of a word, the last patch or frame.
+    Forms are a language's words, digits, pictures, clips. The state is that of the item itself and
+    not of a question about it: at the last token of a word, the last patch or frame.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
-        spokes: Some of them with ``concepts()``.
-        options: Of `semantic_hub.alignment.between_forms.spoke_similarity`.
+        spokes: Those without ``concepts()`` take no part.
+        layers: Which layers, 0..n_layers; None for all.
+        batch_size: Prompts in a forward pass, or ``"auto"``.
+        resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
-        None where no two forms have two concepts in common.
+        None if no two forms have two concepts in common.
 
     Raises:
-        SemanticHubError: As `spoke_similarity`.
+        SemanticHubError: As `compare_forms`.
 
     Example:
         >>> spokes = [sh.spokes.arithmetic.ArithmeticSpoke(), sh.spokes.language.LanguageSpoke()]
-        >>> across = across_spokes(model, spokes, resampling=sh.Resampling(resamples=20))
-        >>> across.spokes[:2], int(across.shared[0, 1])
+        >>> across = compare_concepts(model, spokes, resampling=sh.Resampling(resamples=20))
+        >>> across.forms[:2], int(across.shared[0, 1])
         (('digits', 'en'), 21)
     """
     items = concept_items(spokes)
-    said = [labels.keys() for labels in items.values()]
-    if not any(len(a & b) > 1 for a, b in combinations(said, 2)):
+    if not any(len(a.keys() & b.keys()) > 1 for a, b in combinations(items.values(), 2)):
         return None
-    return spoke_similarity(model, items, **options)
+    return compare_forms(model, items, layers=layers, batch_size=batch_size, resampling=resampling)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from semantic_hub.alignment.controls import NO_SHARED_SURFACE, ROMANISED
+from semantic_hub.alignment.controls import NO_SHARED_SURFACE, ROMANIZED
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.models.provenance import effects
@@ -98,7 +98,7 @@ def _missing_controls(findings: Sequence[Findings]) -> list[str]:
     for found in findings:
         for name, result in found.similarity.items():
             for control, reason in result.left_out.items():
-                if control not in (NO_SHARED_SURFACE, ROMANISED):
+                if control not in (NO_SHARED_SURFACE, ROMANIZED):
                     lacking.setdefault(f"{control} ({reason})", []).append(f"{found.spoke}, {name}")
     return [f"{control}: {'; '.join(sets)}" for control, sets in lacking.items()]
 

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from semantic_hub.activations.batches import Progress
-from semantic_hub.experiment.across import across_spokes
+from semantic_hub.experiment.across import compare_concepts
 from semantic_hub.experiment.runner import run
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
@@ -159,5 +159,5 @@ def report(
         pictures={spoke.name: spoke.figures(found) for spoke, found in measured},
         grids={spoke.name: read_grids(model, spoke, found) for spoke, found in measured},
         scores={spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
-        forms=across_spokes(model, chosen, resampling=resampling),
+        forms=compare_concepts(model, chosen, resampling=resampling),
     )

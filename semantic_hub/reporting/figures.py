@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
-from semantic_hub.plotting.text import escaped
+from semantic_hub.plotting.text import escape
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -68,13 +68,13 @@ def page_figures(figures: "Iterable[go.Figure]") -> list[PageFigure]:
 
 
 def titled(figure: "go.Figure", title: str) -> "go.Figure":
-    """The same figure under another title, escaped.
+    """The same figure under another title, escape.
 
     Args:
         figure: Changed in place.
         title: Plain text.
     """
-    return figure.update_layout(title_text=escaped(title))
+    return figure.update_layout(title_text=escape(title))
 
 
 def page_template() -> str:

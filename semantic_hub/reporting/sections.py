@@ -13,7 +13,7 @@ from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.token_scores import TokenScores, scores_of
 from semantic_hub.lenses.topk import TopTokens
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.text import legible
+from semantic_hub.plotting.text import display_token
 from semantic_hub.prompts.prompt import HUB, SURFACE
 from semantic_hub.prompts.soft_tokens import SOFT
 from semantic_hub.reporting.causal import causal_parts
@@ -128,7 +128,7 @@ def _colored_tokens(grid: TokenLens) -> str:
 def _top_tokens(top: TopTokens) -> Iterator[tuple[str, list[str]]]:
     """Each prompt, features as a sign, with the top token of each layer."""
     for prompt, layers in zip(top.prompts, top.tokens[..., 0].tolist(), strict=True):
-        tokens = [legible(top.texts[str(token)]) for token in layers]
+        tokens = [display_token(top.texts[str(token)]) for token in layers]
         yield prompt.replace(SOFT, FEATURE), tokens
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.alignment.between_forms import SpokeSimilarity
+from semantic_hub.alignment.between_forms import FormSimilarity
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
@@ -56,7 +56,7 @@ class ReportParts:
     pictures: "Mapping[str, Mapping[str, go.Figure]]" = field(default_factory=dict)
     grids: Mapping[str, Mapping[str, TokenLens]] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, TokenScores]] = field(default_factory=dict)
-    forms: SpokeSimilarity | None = None
+    forms: FormSimilarity | None = None
 
 
 def write_report(directory: str | Path, parts: ReportParts) -> Path:
@@ -133,7 +133,7 @@ def read_report(directory: str | Path) -> ReportParts:
         },
         grids=grids,
         scores=scores,
-        forms=SpokeSimilarity.load(folder / _FORMS) if index[_FORMS] else None,
+        forms=FormSimilarity.load(folder / _FORMS) if index[_FORMS] else None,
     )
 
 

@@ -165,7 +165,7 @@ def test_forms_that_name_the_same_concepts_are_compared(model, tmp_path: Path) -
             }
 
     measured = report(model, [Named()], **SETTINGS)
-    assert measured.forms is not None and measured.forms.spokes == (HOSTILE, "es")
+    assert measured.forms is not None and measured.forms.forms == (HOSTILE, "es")
     html = measured.to_html()
     assert "across" in Page(html).ids and len(Page(html).scripts) == html.count("<script")
     again = Report.load(measured.save_findings(tmp_path / "run"))
