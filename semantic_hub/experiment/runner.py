@@ -1,6 +1,6 @@
 """One spoke measured on one model: every kind of evidence on every named set of its data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from semantic_hub.lenses.comparison import read_through, resolve_lenses
 from semantic_hub.lenses.lens import LensLike
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.mass.texts import mass_of_texts
-from semantic_hub.lenses.topk import TopTokens, top_tokens
+from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import predicts_next_token
 from semantic_hub.models.protocol import HookedModel

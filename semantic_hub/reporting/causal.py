@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.experiment.findings import Findings
-from semantic_hub.interventions.patching.result import PatchResult
+from semantic_hub.interventions.patching.result import LOGIT_DIFF, TOP1, PatchResult
 from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
@@ -79,7 +79,7 @@ def _patching_row(result: PatchResult) -> dict[str, Any]:
     return {
         "n": len(result.kept),
         "dropped": dict(result.dropped),
-        "target": answer,
+        "answer": answer,
         "layer": layer_name(result.layers[best[0]]),
         **cell(top1, best),
         "controls": {
@@ -96,8 +96,8 @@ def _patching_row(result: PatchResult) -> dict[str, Any]:
 
 
 def _patching_figures(name: str, result: PatchResult) -> "Iterator[go.Figure]":
-    yield titled(result.figure("top1"), f"{name}: {result.effect_answer} on top")
-    yield titled(result.figure(), f"{name}: normalized logit difference")
+    yield titled(result.figure(TOP1), f"{name}: {result.effect_answer} on top")
+    yield titled(result.figure(LOGIT_DIFF), f"{name}: normalized logit difference")
 
 
 def _steering_rows(result: SteeringResult) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import torch
 from small_spokes import SETTINGS, Steered, Told, Words
 
 import semantic_hub as sh
-from semantic_hub.errors import SemanticHubError
 from semantic_hub.alignment.controls import RANDOM_TWIN
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.runner import run
 from semantic_hub.experiment.spoke import Spoke

@@ -1,6 +1,6 @@
 """Verdicts on all findings of a model: one line for each spoke and kind of evidence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from math import ceil
 from typing import Any, NamedTuple, get_args
