@@ -24,8 +24,8 @@ def at_middle_layer(
         found: What was found.
     """
     for name, item in spelled.items():
-        if name in found.says:
-            said = found.says[name]
-            layer = said.layers[len(said.layers) // 2]
-            top = said.to_frame().query("layer == @layer and rank == 1").sort_values("prompt")
+        if name in found.spelled_out:
+            tokens = found.spelled_out[name]
+            layer = tokens.layers[len(tokens.layers) // 2]
+            top = tokens.to_frame().query("layer == @layer and rank == 1").sort_values("prompt")
             yield f"Top token of {name}, layer {layer_name(layer)}", item, layer, top

@@ -73,12 +73,13 @@ def pages(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 def spoiled(page: Report) -> Report:
     """The same with a hostile text for every token, and a hostile name for the model."""
     [found], [grids], [scores] = page.findings, page.grids.values(), page.scores.values()
-    says = {name: replace(top, texts=hostile(top.texts)) for name, top in found.says.items()}
+    tops = {name: replace(top, texts=hostile(top.texts)) for name, top in found.top_tokens.items()}
+    results = {**found.results, "top_tokens": tops}
     read = {name: replace(spelled(grid), texts=hostile(grid.texts)) for name, grid in grids.items()}
     model = {**page.manifest["model"], "name": DRAWING, "class": LINK}
     return replace(
         page,
-        findings=(replace(found, says=says, left_out={END: TEMPLATE}),),
+        findings=(replace(found, results=results, left_out={END: TEMPLATE}),),
         grids={found.spoke: read},
         scores={found.spoke: {name: spelled(one) for name, one in scores.items()}},
         manifest={**page.manifest, "model": model},

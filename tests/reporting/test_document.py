@@ -56,7 +56,7 @@ def test_hostile_names_stay_text(model) -> None:
 
 
 def test_save_replaces_in_one_step(model, tmp_path: Path) -> None:
-    page = Report((), {"model": report(model, [], **SETTINGS).manifest["model"]})
+    page = report(model, [], **SETTINGS)
     path = tmp_path / "report.html"
     path.write_text("old")
     assert page.save(path) == path

@@ -122,11 +122,11 @@ def tables(
         rows = (row for item in found.steering.items() for row in _steering_rows(*item))
         if found.steering:
             yield _table((*_STEERING, *layers), rows)
-        rows = (row for item in found.answers.items() for row in _answer_rows(*item))
-        if found.answers:
+        rows = (row for item in found.answer_probability.items() for row in _answer_rows(*item))
+        if found.answer_probability:
             yield _table((*_ANSWERS, *layers), rows)
-        if found.texts:
-            rows = (row for item in found.texts.items() for row in _text_rows(*item))
+        if found.text_steering:
+            rows = (row for item in found.text_steering.items() for row in _text_rows(*item))
             yield _table(_TEXTS, rows)
 
 

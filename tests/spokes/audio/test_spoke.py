@@ -311,15 +311,15 @@ def test_every_experiment_runs(listening: Any) -> None:
     assert list(found.similarity) == ["label", "asked"]
     assert "hard negatives" in found.similarity["label"].controls
     assert found.lens["label"].log_prob.shape == (12, 4, 3)
-    assert len(found.says["label"].prompts) == 3
+    assert len(found.top_tokens["label"].prompts) == 3
     assert list(found.steering) == ["yes -> no", "no -> yes"]
-    assert list(found.answers) == ["P(yes), yes -> no", "P(yes), no -> yes"]
-    assert set(found.to_frame()["evidence"]) == {"similarity", "lens", "steering", "answers"}
-    assert found.says["each position, dog"].tokens.shape == (N_FRAMES, 4, 1)
+    assert list(found.answer_probability) == ["P(yes), yes -> no", "P(yes), no -> yes"]
+    assert set(found.to_frame()["evidence"]) == {"similarity", "lens", "steering", "answer_probability"}
+    assert found.spelled_out["each position, dog"].tokens.shape == (N_FRAMES, 4, 1)
     drawn = spoke.figures(found)
     assert [title.split(",")[1] for title in drawn] == [" dog", " cat"]
     first = next(iter(drawn.values()))
-    top = found.says["each position, dog"].to_frame().query("layer == 2")
+    top = found.spelled_out["each position, dog"].to_frame().query("layer == 2")
     assert list(first.data[1].text) == [display_token(text) for text in top["text"]]
 
 
