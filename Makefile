@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: report test test-tl4 examples docs notebooks bench calibrate check lint types lock clean
+.PHONY: report test test-slow test-tl4 test-wheel examples docs notebooks bench calibrate check lint types lock clean
 
 report: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --out report.html
@@ -10,10 +10,17 @@ report: .venv/ready
 test: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal
 
+test-slow: .venv/ready
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal -m slow
+
+# The wheel, installed without extras into an environment of its own, measures pairs of prompts.
+test-wheel:
+	.ci/wheel $(PYTHON)
+
 # The page, the documentation, calibration and training do not touch what differs on this line.
 SAME = tests/browser tests/test_docs.py tests/zoo/test_calibrate.py tests/zoo/test_evaluate.py tests/zoo/test_train.py
 test-tl4: .venv-tl4/ready
-	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal $(SAME:%=--ignore=%)
+	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal -m "" $(SAME:%=--ignore=%)
 
 examples: .venv/ready
 	for example in examples/*.py; do \
@@ -35,7 +42,7 @@ bench: .venv/ready
 calibrate: .venv/ready
 	.venv/bin/python -m semantic_hub.zoo.calibration --out docs/calibration.md --seeds 200
 
-check: lint types test test-tl4 docs
+check: lint types test test-slow test-tl4 test-wheel docs
 
 lint: .venv/ready
 	.venv/bin/ruff check .
