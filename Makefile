@@ -18,7 +18,7 @@ test-wheel:
 	.ci/wheel $(PYTHON)
 
 # The page, the documentation, calibration and training do not touch what differs on this line.
-SAME = tests/browser tests/test_docs.py tests/zoo/test_calibrate.py tests/zoo/test_evaluate.py tests/zoo/test_train.py
+SAME = tests/browser tests/test_docs.py tests/zoo/calibration tests/zoo/training
 test-tl4: .venv-tl4/ready
 	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal -m "" $(SAME:%=--ignore=%)
 

@@ -22,4 +22,4 @@ except sh.SemanticHubError as error:
     assert 'pip install "semantic-hub[languages]"' in str(error), error
 else:
     raise AssertionError("arithmetic pairs need an extra, and gave no error")
-print(f"semantic-hub {sh.__version__} without extras: {len(pairs)} pairs at {model.cfg.n_layers} layers")
+print(f"semantic-hub {sh.__version__} without extras: {len(pairs)} pairs, {len(frame)} rows")

@@ -67,7 +67,8 @@ def run(
         >>> import semantic_hub as sh
         >>> model = sh.load_model("hub-mini")
         >>> problems = sh.spokes.arithmetic.problems("+")[::80]
-        >>> findings = sh.run(model, sh.spokes.arithmetic.ArithmeticSpoke(items=problems))
+        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems, at_most=2)
+        >>> findings = sh.run(model, spoke)
         >>> findings.spoke, "c=a+, digits" in findings.lens
         ('arithmetic', True)
     """
