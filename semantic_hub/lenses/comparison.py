@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LensComparison(Result):
-    """One set of read-outs through several lenses.
+    """Result of `read_through`: one set of read-outs through several lenses.
 
     Args:
         lenses: Result of each lens by name, the logit lens first.

@@ -1,4 +1,4 @@
-"""Matrix of gold labels by read labels: how likely a lens finds each label's word at each label.
+"""Matrix of gold labels by read labels: probability of each label's word, by gold label.
 
 Source: Wu et al. 2025, arXiv 2411.04986, section 4 (formal semantics).
 """

@@ -1,4 +1,4 @@
-"""The lens as a value: how states of a layer are prepared for the model's unembedding.
+"""Lenses: maps from states of a layer to states that the model's output head can read.
 
 `Lens` is the base class, `LENSES` holds those that can be asked for by name, and `register_lens`
 adds to them.
@@ -26,7 +26,7 @@ class Lens(ABC):
     by `Lens.of`.
 
     Attributes:
-        name: What manifests and figures call it.
+        name: Name in manifests and figures.
         layers: The layers that it covers, 0 the embedding; None for all. The last layer can be
             read with every lens: where it is not among these, its states are left as they are, so
             that the lens reads the model's own prediction there.
@@ -71,7 +71,7 @@ class Lens(ABC):
 
         Args:
             function: Maps states of a layer.
-            name: What manifests and figures call it.
+            name: Name in manifests and figures.
             layers: The layers that it covers; None for all.
             final_norm: Whether the model's final norm is applied to what it returns.
 
@@ -92,7 +92,7 @@ class Lens(ABC):
         del model, operation
 
     def record(self) -> dict[str, Any]:
-        """What manifests hold of the lens: its name, and where it comes from if that is known."""
+        """Entries of manifests about the lens: its name, and its origin if that is known."""
         return {"lens": self.name}
 
 
@@ -124,7 +124,7 @@ RAW = "raw"
 
 
 def register_lens(name: str, make: Callable[[HookedModel], Lens], *, replace: bool = False) -> None:
-    """Make ``lens=name`` known to `logit_lens` and every other function that takes a lens.
+    """Register a lens by name, for `logit_lens` and every other function that takes a lens.
 
     Args:
         name: A name that is not in use.
@@ -148,7 +148,7 @@ register_lens(RAW, lambda model: Lens.of(_unchanged, name=RAW, final_norm=False)
 
 
 def resolve_lens(model: HookedModel, lens: LensLike, operation: str) -> Lens:
-    """The lens itself, or the one of that name for this model.
+    """Look up a lens by name, or check one that is given.
 
     Args:
         model: A decoder.
@@ -180,7 +180,7 @@ def resolve_lens(model: HookedModel, lens: LensLike, operation: str) -> Lens:
 def covered_layers(
     model: HookedModel, lens: Lens, layers: Sequence[int] | None, operation: str
 ) -> list[int]:
-    """The layers to read: those asked for, or all that the lens covers and the last one.
+    """Layers to read through a lens: those asked for, or all that it covers and the last one.
 
     Args:
         model: A decoder.

@@ -44,7 +44,7 @@ class TokenScores(Result):
 
     @property
     def units(self) -> dict[str, str]:
-        """Array name to its unit."""
+        """Unit of each array."""
         return {"value": self.unit}
 
     def to_frame(self) -> "pd.DataFrame":
@@ -58,7 +58,7 @@ class TokenScores(Result):
         )
 
     def figure(self) -> "go.Figure":
-        """Rows × tokens as a heat map; see `semantic_hub.plotting.tokens.token_map`."""
+        """Heat map of rows by tokens; see `semantic_hub.plotting.tokens.token_map`."""
         from semantic_hub.plotting.tokens import token_map
 
         return token_map(self.to_frame(), unit=self.unit)

@@ -1,4 +1,4 @@
-"""The figure of trajectories: a data frame in, `plotly.graph_objects.Figure` out."""
+"""Figure of trajectories: paths of groups over layers, and words as anchors."""
 
 from collections.abc import Hashable
 from typing import Any

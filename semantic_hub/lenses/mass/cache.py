@@ -57,7 +57,7 @@ def language_table(
     key = _key(tokenizer, languages, d_vocab)
     folder = Path(cache_dir or cache_folder()) / "language-tables" / _digest(_json(key))[:32]
     with _building:
-        return _read(folder, key) or _built(tokenizer, languages, d_vocab, folder, key)
+        return _read(folder, key) or _build(tokenizer, languages, d_vocab, folder, key)
 
 
 def cache_folder() -> Path:
@@ -125,7 +125,7 @@ def _read(folder: Path, key: Mapping[str, Any]) -> LanguageTable | None:
     return LanguageTable(tuple(key["languages"]), **arrays)
 
 
-def _built(
+def _build(
     tokenizer: PreTrainedTokenizerBase,
     languages: Sequence[str],
     d_vocab: int,

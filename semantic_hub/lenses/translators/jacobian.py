@@ -48,11 +48,11 @@ def jacobian_lens(lens: "JacobianLens | str | PathLike[str]", model: HookedModel
         >>> jacobian_lens(fitted, bridge).layers
         (4,)
     """
-    fitted = _loaded(lens) if isinstance(lens, str | PathLike) else lens
+    fitted = _load(lens) if isinstance(lens, str | PathLike) else lens
     try:
         fitted.validate_model(check_model(model))
     except (TypeError, ValueError) as error:
-        raise _refused(
+        raise _error(
             f"{error}",
             "the TransformerBridge that the lens was fitted on",
             'Load it with semantic_hub.load_model(name, backend="bridge").',
@@ -69,7 +69,7 @@ def jacobian_lens(lens: "JacobianLens | str | PathLike[str]", model: HookedModel
     )
 
 
-def _loaded(path: str | PathLike[str]) -> "JacobianLens":
+def _load(path: str | PathLike[str]) -> "JacobianLens":
     from transformer_lens.tools.analysis import JacobianLens
 
     try:
@@ -82,12 +82,12 @@ def _loaded(path: str | PathLike[str]) -> "JacobianLens":
         RuntimeError,
         pickle.UnpicklingError,
     ) as error:
-        raise _refused(
+        raise _error(
             f"{path}: {type(error).__name__}",
             "a file that JacobianLens.save wrote",
             "Check the path.",
         ) from None
 
 
-def _refused(got: str, expected: str, fix: str) -> SemanticHubError:
+def _error(got: str, expected: str, fix: str) -> SemanticHubError:
     return SemanticHubError("jacobian_lens", got=got, expected=expected, fix=fix)

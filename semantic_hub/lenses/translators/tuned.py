@@ -95,7 +95,7 @@ def _lens(
     shapes |= {f"{i}.bias": (d_model,) for i in range(n_layers) if bias}
     state_shapes = {name: tuple(value.shape) for name, value in state.items()}
     if state_shapes != shapes:
-        raise _different(file, state_shapes, shapes)
+        raise _shape_error(file, state_shapes, shapes)
     zero = torch.zeros(d_model)
     return AffineLens(
         name="tuned lens",
@@ -113,18 +113,18 @@ def _parameter_file(path: Path) -> Path:
     for file in files:
         if file.is_file():
             return file
-    raise _unreadable(f"{path}, without {' or '.join(_FILES)}")
+    raise _file_error(f"{path}, without {' or '.join(_FILES)}")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _unreadable(f"{path}: {type(error).__name__}") from None
+        raise _file_error(f"{path}: {type(error).__name__}") from None
     config = {"bias": True, "lens_type": _KIND, **config} if isinstance(config, dict) else {}
     sizes = (config.get("d_model"), config.get("num_hidden_layers"))
     if config.get("lens_type") != _KIND or not all(isinstance(size, int) for size in sizes):
-        raise _unreadable(
+        raise _file_error(
             f"{path}: lens_type {config.get('lens_type')!r}, d_model {sizes[0]!r} and "
             f"num_hidden_layers {sizes[1]!r}"
         )
@@ -137,9 +137,9 @@ def _read_parameters(file: Path) -> dict[str, Tensor]:
             return safetensors.torch.load_file(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        raise _unreadable(f"{file}: {type(error).__name__}") from None
+        raise _file_error(f"{file}: {type(error).__name__}") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise _unreadable(f"{file}: {type(state).__name__} that is no state dict")
+        raise _file_error(f"{file}: {type(state).__name__} that is no state dict")
     return state
 
 
@@ -166,7 +166,7 @@ def unembedding_hash(matrix: Float[Tensor, "d_model d_vocab"]) -> str:
     return hashlib.sha256(np.array_str(rows, precision=1).encode()).hexdigest()
 
 
-def _different(
+def _shape_error(
     file: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
 ) -> SemanticHubError:
     names = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
@@ -179,7 +179,7 @@ def _different(
     )
 
 
-def _unreadable(got: str) -> SemanticHubError:
+def _file_error(got: str) -> SemanticHubError:
     return SemanticHubError(
         "tuned_lens",
         got=got,
