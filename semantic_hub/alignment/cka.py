@@ -1,4 +1,4 @@
-"""Debiased linear CKA: do both sides find the same pairs of pairs alike?
+"""Debiased linear CKA: similarity of the geometry of two sides of states.
 
 Notation: K = X Xᵀ and L = Y Yᵀ are the inner products of each side's states, n × n, and K° is K
 *U-centered* (Székely and Rizzo): the diagonal set to 0, and row and column means taken away so that
@@ -60,7 +60,7 @@ def debiased_cka(x: States, y: States) -> Float[Tensor, " layer"]:
 
 
 def cka_value(states: PairedStates) -> Float[Tensor, " layer"]:
-    """`debiased_cka` of states that are already checked.
+    """`debiased_cka` of states that are already checked and scaled.
 
     Args:
         states: Both sides.
@@ -73,7 +73,7 @@ def cka_value(states: PairedStates) -> Float[Tensor, " layer"]:
 
 
 def cka_influence(states: PairedStates) -> Float[Tensor, "pair layer"]:
-    """What each pair adds to `debiased_cka`, for `bootstrap_interval`: `influence_values`.
+    """Contribution of each pair to `debiased_cka`, for `bootstrap_interval`.
 
     With ``a_i = Σ_j K°_ij L°_ij``, HSIC without pair i is in proportion to
     ``Σ_j a_j − 2 a_i (n − 2)/(n − 3)``: the cost is that of the value. A bootstrap with copies of
@@ -96,7 +96,7 @@ def cka_influence(states: PairedStates) -> Float[Tensor, "pair layer"]:
 def cka_under_pairings(
     states: PairedStates, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, "pairing layer"]:
-    """`debiased_cka` of x with y paired otherwise; its mean over all pairings is 0.
+    """`debiased_cka` under each pairing of x with y; the mean over all pairings is 0.
 
     A pairing moves rows and columns of L° together and leaves both norms as they are. L° is held
     as float32 (1.6 GB for 20,000 pairs), K° is made block by block; cost O(n²) for each pairing.
@@ -124,7 +124,7 @@ def _check_pairs(states: PairedStates, least: int) -> None:
 
 
 def _products(states: PairedStates) -> Float[Tensor, "three pair layer"]:
-    """Σ_j of K°_ij L°_ij, K°_ij² and L°_ij², at each pair i and layer."""
+    """Row sums of K°L°, K°² and L°² at each pair and layer."""
     products = torch.empty(3, *states.cosine.shape, dtype=torch.float64)
     for layer in range(products.shape[2]):
         x, y = centered_layer(states.x[:, layer]), centered_layer(states.y[:, layer])
@@ -138,7 +138,7 @@ def _products(states: PairedStates) -> Float[Tensor, "three pair layer"]:
 def _row_sums(
     x: Float[Tensor, "pair d_model"], y: Float[Tensor, "pair d_model"]
 ) -> Float[Tensor, " pair"]:
-    """Σ_j K°_ij L°_ij without the kernels, from K°_ij = x_i·x_j + p_i + p_j for centered x."""
+    """Row sums Σ_j K°_ij L°_ij of centered states, without making the kernels."""
     p, q = _offsets(x), _offsets(y)
     everything = _cross(x, y) + x @ (x.T @ q) + y @ (y.T @ p)
     everything += len(x) * p * q + p * q.sum() + q * p.sum() + p @ q
@@ -148,7 +148,7 @@ def _row_sums(
 def _cross(
     x: Float[Tensor, "pair d_model"], y: Float[Tensor, "pair d_model"]
 ) -> Float[Tensor, " pair"]:
-    """Σ_j (x_i·x_j)(y_i·y_j), by way of the smaller of n × n and d_model × d_model."""
+    """Σ_j (x_i·x_j)(y_i·y_j), through the smaller of n × n and d_model × d_model."""
     if len(x) > x.shape[1]:
         return torch.linalg.vecdot(x @ (x.T @ y), y)
     return torch.linalg.vecdot(x @ x.T, y @ y.T)
@@ -164,14 +164,14 @@ def _offsets(x: Float[Tensor, "pair d_model"]) -> Float[Tensor, " pair"]:
 
 
 def _is_resolved(total: Float[Tensor, ""], x: Float[Tensor, "pair d_model"]) -> Bool[Tensor, ""]:
-    """Whether Σ K°² is more than float32 rounding of the states leaves."""
+    """Whether Σ K°² is larger than float32 rounding of the states explains."""
     return total > (RESOLUTION * _squares(x).sum()) ** 2
 
 
 def _kernel(
     x: Float[Tensor, "pair d_model"],
 ) -> Iterator[tuple[slice, Float[Tensor, "row pair"]]]:
-    """K° of centered states, block by block of rows."""
+    """K° of centered states, in blocks of rows."""
     p = _offsets(x)
     for rows in row_blocks(len(x), len(x), _BLOCK):
         block = x[rows] @ x.T
@@ -183,7 +183,7 @@ def _kernel(
 def _alignment(
     xy: Float[Tensor, "..."], xx: Float[Tensor, "..."], yy: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
-    """xy / √(xx yy); 0 where a kernel is 0."""
+    """xy / √(xx yy), or 0 if a kernel is 0."""
     norm = (xx.clamp(min=0) * yy.clamp(min=0)).sqrt()
     return torch.where(norm > 0, xy / norm, 0.0)
 
@@ -191,7 +191,7 @@ def _alignment(
 def _layer_under_pairings(
     states: PairedStates, layer: int, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, " pairing"]:
-    """CKA at one layer for each pairing."""
+    """CKA at one layer under each pairing."""
     x, y = centered_layer(states.x[:, layer]), centered_layer(states.y[:, layer])
     kernel_y = torch.empty(len(y), len(y), dtype=torch.float32)
     xy = torch.zeros(len(ways), dtype=torch.float64)
@@ -211,13 +211,13 @@ def _layer_under_pairings(
 def _tiles(
     blocks: Iterator[tuple[slice, Float[Tensor, "row pair"]]],
 ) -> Iterator[tuple[slice, Float[Tensor, "row pair"]]]:
-    """Blocks of rows, cut into smaller ones."""
+    """Cut blocks of rows into smaller ones."""
     for rows, block in blocks:
         for part in row_blocks(len(block), block.shape[1], _TILE):
             yield slice(rows.start + part.start, rows.start + part.stop), block[part]
 
 
 def _from_diagonal(tile: Float[Tensor, "row pair"], rows: slice) -> Float[Tensor, "row remaining"]:
-    """Rows of a symmetric matrix from their own square on; what lies beyond it counts twice."""
+    """Upper part of rows of a symmetric matrix, with entries beyond the block doubled."""
     tile[:, rows.stop :] *= 2
     return tile[:, rows.start :]

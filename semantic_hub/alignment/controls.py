@@ -1,8 +1,8 @@
-"""Stacked controls: the rows that a similarity is compared with, made from its own pairs.
+"""Control rows for a similarity, made from its own pairs.
 
 A *null control* has lost what makes a pair a pair, wholly or in one fact; the effect must stand
-above each of them (`semantic_hub.statistics.margins`). A *check row* is the effect itself on pairs that were
-chosen or rewritten: pairs that cannot match by spelling, or non-Latin text in Latin letters.
+above each of them (`semantic_hub.statistics.margins`). A *check row* is the effect itself on pairs
+that were chosen or rewritten: pairs that cannot match by spelling, or text in Latin letters.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,10 +26,12 @@ HARD_NEGATIVES = "hard negatives"
 NO_SHARED_SURFACE = "no shared surface"
 ROMANIZED = "romanized"
 
+_REASONS = ("a word in common", "cognates")
+
 
 @dataclass(frozen=True)
 class Controls(Mapping[str, HookedModel | Pairs]):
-    """Rows by name, as `similarity` takes them, and which of them are no null controls.
+    """Control rows by name, and which of them are checks instead of null controls.
 
     Args:
         rows: Name to another model, which measures the same pairs, or to other pairs.
@@ -84,7 +86,7 @@ def stacked_controls(
     twin: HookedModel | None = None,
     seed: int = 0,
 ) -> Controls:
-    """Every control that can be made of some pairs, for ``similarity(..., controls=)``.
+    """Make every control that the pairs allow, for ``similarity(..., controls=)``.
 
     Null controls, row i of each made from pair i: ``"mismatched pairs"`` (`mismatched_pairs`),
     ``"random twin"``, ``"shuffled tokens"`` (`shuffled_tokens`), and ``"hard negatives"`` where
@@ -125,7 +127,7 @@ def stacked_controls(
 
 
 def mismatched_pairs(pairs: Pairs, seed: int = 0) -> Pairs | None:
-    """Each x with the y of another pair, so that no two with a label or a text in common meet.
+    """Pair each x with the y of another pair that shares no label or text with it.
 
     Pairs that share a label or a text, directly or through others, form a group. In a random order
     that keeps groups together, the largest first, each x gets the y that lies as many places
@@ -156,7 +158,7 @@ def mismatched_pairs(pairs: Pairs, seed: int = 0) -> Pairs | None:
 
 
 def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | None:
-    """Each prompt's own tokens in a random order, as token ids; special tokens stay in place.
+    """Shuffle each prompt's own tokens, as token ids; special tokens stay in place.
 
     So do spans of features, whose rows are put in a random order among themselves.
     The same words without their order. A prompt whose tokens have only one order stays as it is.
@@ -183,9 +185,9 @@ def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | 
 
 
 def without_shared_surface(pairs: Pairs) -> Pairs | None:
-    """The pairs whose two texts share no word, name or string of digits, and have no cognates.
+    """Pairs whose texts share no word, name, digits or cognates.
 
-    See `semantic_hub.alignment.surface.shares_surface` and `semantic_hub.alignment.surface.has_cognates`.
+    See `shares_surface` and `has_cognates` in `semantic_hub.alignment.surface`.
 
     Returns:
         None where that leaves fewer than 2 pairs, or all of them; prompts without text share none.
@@ -195,7 +197,7 @@ def without_shared_surface(pairs: Pairs) -> Pairs | None:
 
 
 def shared_surface(pairs: Pairs) -> dict[str, int]:
-    """How many pairs `without_shared_surface` drops, by reason.
+    """Number of pairs that `without_shared_surface` drops, by reason.
 
     Example:
         >>> pairs = Pairs.from_prompts(["Ana", "music", "dog"], ["Ana", "música", "perro"])
@@ -207,7 +209,7 @@ def shared_surface(pairs: Pairs) -> dict[str, int]:
 
 
 def romanized_pairs(pairs: Pairs) -> Pairs | None:
-    """The pairs with text in another script than Latin, that text in Latin letters.
+    """Pairs with text in another script than Latin, transliterated to Latin letters.
 
     Returns:
         None for fewer than 2 such pairs, or where a prompt has a position of its own: it would be
@@ -233,7 +235,7 @@ def _aligned(hard_negatives: Pairs | None, pairs: Pairs) -> Pairs | None:
 
 
 def _groups(pairs: Pairs) -> np.ndarray:
-    """The number of each pair's group: pairs linked by an equal label or prompt."""
+    """Group number of each pair: pairs with an equal label or prompt are in one group."""
     parent = list(range(len(pairs)))
 
     def root(pair: int) -> int:
@@ -250,7 +252,7 @@ def _groups(pairs: Pairs) -> np.ndarray:
 
 
 def _shuffled(prompt: Prompt, encoding: Encoding, rng: np.random.Generator) -> Prompt:
-    """Another order of the own tokens, wherever there is one; the same absolute position.
+    """Prompt with its own tokens in another order if there is one, read at the same position.
 
     Spans of features stay where they are, each with its rows in another order.
     """
@@ -271,7 +273,7 @@ def _differs(new: Prompt, old: Encoding) -> bool:
 
 
 def _shuffled_rows(span: SoftTokens, rng: np.random.Generator) -> SoftTokens:
-    """Other rows come first, if there are others."""
+    """Features with their rows in another order, if the rows differ."""
     order = np.arange(len(span))
     others = (span.features != span.features[:1]).any()
     while others and (span.features[order] == span.features).all():
@@ -279,11 +281,8 @@ def _shuffled_rows(span: SoftTokens, rng: np.random.Generator) -> SoftTokens:
     return SoftTokens(span.features[order])
 
 
-_REASONS = ("a word in common", "cognates")
-
-
 def _shared(x: Prompt, y: Prompt) -> str:
-    """Which of the reasons there is to drop a pair, if any."""
+    """Reason to drop a pair for its shared surface, or an empty string."""
     texts = (x.text or "", y.text or "")
     in_common = shares_surface(*texts)
     return _REASONS[0] if in_common else _REASONS[1] if has_cognates(*texts) else ""

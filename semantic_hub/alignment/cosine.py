@@ -1,4 +1,4 @@
-"""Evidence 1 on arrays from anywhere: paired cosine similarity (Eq. 1) and its uncertainty.
+"""Paired cosine similarity of arrays of states (Eq. 1), with interval and p-values.
 
 Notation: x̂ = x / |x| is a state scaled to length 1, m_i = x̂_i · ŷ_i the cosine of matched pair i,
 n the number of pairs. Sums over all mismatched pairs come from Σ_ij x̂_i · ŷ_j = ⟨Σ x̂, Σ ŷ⟩, so
@@ -22,7 +22,7 @@ _TILE = 2**20  # entries of a float32 block that a matrix product reads or write
 
 
 class PairedCosines(NamedTuple):
-    """Mean cosine at each layer, float64, in [-1, 1].
+    """Mean cosine of matched and of mismatched pairs at each layer, float64, in [-1, 1].
 
     ``matched`` is over pairs with the same meaning, ``mismatched`` over all other pairings.
     """
@@ -69,8 +69,10 @@ def paired_similarity(x: States, y: States) -> Float[Tensor, " layer"]:
 
 
 def paired_cosines(x: States, y: States) -> PairedCosines:
-    """The two means whose difference is `paired_similarity`: ``1/n Σ_i m_i`` and
-    ``(⟨Σ x̂, Σ ŷ⟩ − Σ_i m_i) / (n(n−1))``.
+    """Mean cosine of matched pairs and of all mismatched ones, at each layer.
+
+    ``1/n Σ_i m_i`` and ``(⟨Σ x̂, Σ ŷ⟩ − Σ_i m_i) / (n(n−1))``; their difference is
+    `paired_similarity`.
 
     Args:
         x: States of one side, torch or numpy.
@@ -203,7 +205,7 @@ def similarity_replicates(
 def similarity_under_pairings(
     states: PairedStates, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, "pairing layer"]:
-    """Similarity of x with y paired otherwise: T_π of `paired_p_values`; mean 0 over all pairings.
+    """Similarity under each pairing of x with y; the mean over all pairings is 0.
 
     Args:
         states: Both sides.
@@ -220,7 +222,7 @@ def similarity_under_pairings(
 def resampled_similarity(
     states: PairedStates, weights: Float[Tensor, "resample pair"]
 ) -> Float[Tensor, "resample layer"]:
-    """Similarity in each resample.
+    """Similarity in each bootstrap resample.
 
     Args:
         states: Both sides.
@@ -241,7 +243,7 @@ def _weighted_sum(
     scale: Float[Tensor, " pair"],
     vectors: Float[Tensor, "pair d_model"],
 ) -> Float[Tensor, "resample d_model"]:
-    """Σ_i w_i x̂_i, without a copy of x̂: the products in float32, sums over blocks in float64."""
+    """Σ_i w_i x̂_i: products in float32, sums over blocks in float64, no copy of x̂."""
     total = torch.zeros(len(weights), vectors.shape[1], dtype=torch.float64)
     for rows in row_blocks(len(vectors), vectors.shape[1], _TILE):
         total += (weights[:, rows] * scale[rows]).to(vectors.dtype) @ vectors[rows]
@@ -251,7 +253,7 @@ def _weighted_sum(
 def _layer_pairing_sums(
     states: PairedStates, layer: int, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, " pairing"]:
-    """Σ_i x̂_i · ŷ_π(i) for each pairing π: cosines of a block of x with all of y, block by block.
+    """Σ_i x̂_i · ŷ_π(i) of one layer for each pairing π.
 
     Up to some 30 pairs for each pairing this is faster than to multiply only the states that
     meet: a matrix product reads each state once, not once for each pairing.

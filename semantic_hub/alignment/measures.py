@@ -50,7 +50,7 @@ IntervalOf = Callable[[PairedStates, Resampling], Interval]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Measure:
-    """A similarity of two sides of states at each layer; large values speak for a shared space.
+    """One similarity measure: value, interval and p-values of two sides of states.
 
     Name, value and unit are enough for a measure of your own: `register_measure` makes it known.
     The interval is then a bootstrap over `influence_values`, which takes the value once without
@@ -92,7 +92,7 @@ class Measure:
     in_run: bool = False
 
     def __call__(self, x: States, y: States) -> Float[Tensor, " layer"]:
-        """The value at each layer, float64.
+        """Value at each layer, float64.
 
         Args:
             x: States of one side, torch or numpy.
@@ -101,7 +101,7 @@ class Measure:
         return self.value(self.states(x, y))
 
     def interval(self, x: States, y: States, *, resampling: Resampling = Resampling()) -> Interval:
-        """The interval over pairs at each layer.
+        """Interval over pairs at each layer.
 
         Args:
             x: States of one side, torch or numpy.
@@ -122,7 +122,7 @@ class Measure:
         return self.state_p_values(self.states(x, y), permutations, seed)
 
     def states(self, x: States, y: States) -> PairedStates:
-        """Both sides, changed, checked and scaled: what the value is taken of.
+        """Change, check and scale both sides of states.
 
         Args:
             x: States of one side, torch or numpy.
@@ -132,7 +132,7 @@ class Measure:
         return paired_states(*sides, self.name)
 
     def state_interval(self, states: PairedStates, resampling: Resampling) -> Interval:
-        """`interval` of states that `states` gave.
+        """`interval` of states that are already changed, checked and scaled.
 
         Args:
             states: Both sides.
@@ -143,7 +143,7 @@ class Measure:
         return bootstrap_interval(self._jackknife(states), resampling=resampling)
 
     def state_p_values(self, states: PairedStates, permutations: int, seed: int) -> PValues:
-        """`p_values` of states that `states` gave.
+        """`p_values` of states that are already changed, checked and scaled.
 
         Args:
             states: Both sides.
@@ -155,7 +155,7 @@ class Measure:
     def pairing_statistics(
         self, states: PairedStates, permutations: int, seed: int
     ) -> Float[Tensor, "pairing layer"]:
-        """The value under each pairing, less the mean over them; the first is the true pairing.
+        """Value under each pairing, less the mean over pairings; row 0 is the true pairing.
 
         Args:
             states: Both sides, as `states` gave them.
@@ -170,7 +170,7 @@ class Measure:
         return torch.stack(values).double() - torch.stack(values).double().mean(dim=0)
 
     def _jackknife(self, states: PairedStates) -> Float[Tensor, "pair layer"]:
-        """Influence values from the value without each pair."""
+        """Influence values, from the value without each pair."""
         keep = ~torch.eye(len(states.x), dtype=torch.bool)
         left_out = [
             self.value(paired_states(states.x[rows], states.y[rows], self.name)) for rows in keep
@@ -178,8 +178,21 @@ class Measure:
         return influence_values(self.value(states), torch.stack(left_out))
 
 
+MEASURES: Registry[Measure] = Registry("measure")
+"""Every measure by name. The intervals, and what 95 % of them cover in simulated worlds:
+
+- cosines: `paired_interval`, about 95 %, before or after a change that is held fixed;
+- retrieval: Wilson's over queries with a fixed gallery, about 95 %, also where all or none hit;
+- CKA: bootstrap of influence values, 95 to 98 %, and 98 to 100 % where nothing is shared;
+- k-NN: likewise, 98 % and more: leaving out a pair moves the edge of many neighborhoods, the
+  jackknife counts such common effects more than once (Efron and Stein 1981), and the interval is
+  1.2 to 1.7 times as wide as it need be. Never too narrow, as the alternatives are that hold the
+  neighborhoods fixed.
+"""
+
+
 def register_measure(measure: Measure, *, replace: bool = False) -> None:
-    """Make a measure known by its name, for ``similarity(..., measures=[name])``.
+    """Register a measure under its name, for ``similarity(..., measures=[name])``.
 
     Args:
         measure: With ``in_run``, `semantic_hub.run` takes it too.
@@ -208,7 +221,7 @@ def run_measures() -> tuple[str, ...]:
 
 
 def cosine_measure(name: str, change: Change | None = None, *, in_run: bool = False) -> Measure:
-    """`paired_similarity` after a change of the states.
+    """Make a measure of `paired_similarity` after a change of the states.
 
     Its interval is `paired_interval` with the change held fixed; its p-values are
     `paired_p_values`, exact because the change knows no pairing.
@@ -236,7 +249,7 @@ def cosine_measure(name: str, change: Change | None = None, *, in_run: bool = Fa
 
 
 def influence_interval(influence: Influence, lowest: float) -> IntervalOf:
-    """A bootstrap over influence values, between the measure's lowest value and 1.
+    """Make an interval from a bootstrap over influence values, clipped to the measure's range.
 
     Args:
         influence: What each pair adds to the value.
@@ -251,7 +264,7 @@ def influence_interval(influence: Influence, lowest: float) -> IntervalOf:
 
 
 def _retrieval_measure(name: str, sides: Callable[[PairedStates], PairedStates]) -> Measure:
-    """`retrieval` of the sides in the order that ``sides`` puts them."""
+    """Make a measure of `retrieval`, searching with the first side that `sides` gives."""
 
     def interval(states: PairedStates, resampling: Resampling) -> Interval:
         hits = retrieval_hits(sides(states)).double()
@@ -268,18 +281,6 @@ def _retrieval_measure(name: str, sides: Callable[[PairedStates], PairedStates])
         in_run=True,
     )
 
-
-MEASURES: Registry[Measure] = Registry("measure")
-"""Every measure by name. The intervals, and what 95 % of them cover in simulated worlds:
-
-- cosines: `paired_interval`, about 95 %, before or after a change that is held fixed;
-- retrieval: Wilson's over queries with a fixed gallery, about 95 %, also where all or none hit;
-- CKA: bootstrap of influence values, 95 to 98 %, and 98 to 100 % where nothing is shared;
-- k-NN: likewise, 98 % and more: leaving out a pair moves the edge of many neighborhoods, the
-  jackknife counts such common effects more than once (Efron and Stein 1981), and the interval is
-  1.2 to 1.7 times as wide as it need be. Never too narrow, as the alternatives are that hold the
-  neighborhoods fixed.
-"""
 
 register_measure(cosine_measure("cosine"))
 register_measure(cosine_measure("centered cosine", centered, in_run=True))

@@ -1,4 +1,4 @@
-"""Mutual nearest neighbors: do both sides put the same pairs next to each other?"""
+"""Mutual nearest neighbors: share of neighbors that both sides of states agree on."""
 
 import numpy as np
 import torch
@@ -72,7 +72,7 @@ def neighbor_agreement(
 def neighbor_influence(
     states: PairedStates, n_neighbors: int = N_NEIGHBORS
 ) -> Float[Tensor, "pair layer"]:
-    """What each pair adds to `mutual_neighbors`, for `bootstrap_interval`: `influence_values`.
+    """Contribution of each pair to `mutual_neighbors`, for `bootstrap_interval`.
 
     Where a pair is left out, those that had it for a neighbor take their next one. A bootstrap
     with copies of pairs would not do: copies are each other's nearest neighbors on both sides.
@@ -102,7 +102,7 @@ def neighbors_under_pairings(
     ways: Int[Tensor, "pairing pair"],
     n_neighbors: int = N_NEIGHBORS,
 ) -> Float[Tensor, "pairing layer"]:
-    """`mutual_neighbors` of x with y paired otherwise, less its mean over all pairings.
+    """`mutual_neighbors` under each pairing of x with y, less the mean over all pairings.
 
     A pairing leaves each side's neighbors as they are: pair j counts for pair i where j is in
     N_x(i) and π(j) in N_y(π(i)). The mean over all pairings is ``k / (n − 1)``.
@@ -129,7 +129,7 @@ def nearest_others(
     number: int,
     jitter: np.random.Generator | None = None,
 ) -> tuple[Float[Tensor, "pair rank"], Int[Tensor, "pair rank"]]:
-    """The largest cosines of each query with the gallery's other pairs, in blocks of queries.
+    """Largest cosines of each query with the gallery's other entries, and their indices.
 
     Args:
         queries: States of length 1, float64.
@@ -162,7 +162,7 @@ def _check_number(states: PairedStates, n_neighbors: int) -> None:
 
 
 def _neighbors(states: PairedStates, layer: int, number: int) -> list[Int[Tensor, "pair rank"]]:
-    """The nearest others on either side, nearest first; ties are drawn for each side by itself."""
+    """Nearest other pairs on each side, nearest first; ties in random order."""
     return [
         nearest_others(side, side, number, np.random.default_rng(seed))[1]
         for seed, side in enumerate(states.units(layer))
@@ -178,7 +178,7 @@ def _agreement(
 def _left_out(
     near_x: Int[Tensor, "pair rank"], near_y: Int[Tensor, "pair rank"]
 ) -> Float[Tensor, " pair"]:
-    """M without each pair, from k + 1 neighbors.
+    """Value without each pair, from k + 1 neighbors.
 
     Without pair i, a pair j that had it among its k neighbors takes its (k + 1)-th: its overlap
     changes from that of k and k neighbors to that of k + 1 and k, or k + 1 and k + 1 less i.

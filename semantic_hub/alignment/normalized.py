@@ -1,10 +1,9 @@
-"""Cosine after a change of the states that takes away what all of them have in common.
+"""Cosine similarity after centering, standardizing or removing top components.
 
 Cosine alone misleads: states share a large mean, and one to three dimensions can dominate every
-length. Each change here is taken from all states of a layer, at once and before anything is paired,
-so `semantic_hub.alignment.cosine` measures what comes out: the permutation test over pairings stays exact,
-since no change depends on the pairing. The bootstrap interval resamples pairs with the change held
-fixed: it leaves out that mean, deviation and components are estimated from the same pairs.
+length. Each change is computed from all states of a layer before anything is paired, so the
+permutation test over pairings stays exact. The bootstrap interval resamples pairs with the change
+held fixed: it ignores that mean, deviation and components are estimated from the same pairs.
 """
 
 from collections.abc import Callable
@@ -23,7 +22,7 @@ _Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 class Sides(NamedTuple):
-    """Two sides of states after a change, each ``[pair, layer, d_model]``."""
+    """Two sides of changed states, each ``[pair, layer, d_model]``."""
 
     x: Float[Tensor, "pair layer d_model"]
     y: Float[Tensor, "pair layer d_model"]
@@ -103,7 +102,7 @@ def cosine_without_components(
 
 
 def centered(x: States, y: States) -> Sides:
-    """States less their own side's mean over pairs, at each layer.
+    """Subtract each side's mean over pairs, at each layer.
 
     Args:
         x: States of one side, torch or numpy.
@@ -120,7 +119,7 @@ def centered(x: States, y: States) -> Sides:
 
 
 def standardized(x: States, y: States) -> Sides:
-    """States less their own side's mean over pairs, over its standard deviation in each dimension.
+    """Subtract each side's mean and divide by its standard deviation, in each dimension.
 
     Args:
         x: States of one side, torch or numpy.
@@ -136,7 +135,7 @@ def standardized(x: States, y: States) -> Sides:
 
 
 def without_components(x: States, y: States, n_components: int | None = None) -> Sides:
-    """Centered states less their projection on the first principal components of both sides.
+    """Center states and remove their projection on the first principal components.
 
     The components are those of all states of a layer, each side centered by its own mean: one
     subspace for both sides, because the question is about one space, and because a subspace for
@@ -173,7 +172,7 @@ def without_components(x: States, y: States, n_components: int | None = None) ->
 
 
 def _changed(x: States, y: States, operation: str, change: _Change) -> Sides:
-    """Both sides, centered and then changed, layer by layer in float64."""
+    """Center both sides, then apply a change, layer by layer in float64."""
     states = paired_states(x, y, operation)
     changed = Sides(torch.empty_like(states.x), torch.empty_like(states.y))
     for layer in range(states.x.shape[1]):
@@ -184,7 +183,7 @@ def _changed(x: States, y: States, operation: str, change: _Change) -> Sides:
 
 
 def centered_layer(states: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair d_model"]:
-    """States of one layer less their mean, in float64; exactly 0 in dimensions that do not vary.
+    """Subtract the mean of one layer's states; constant dimensions become exactly 0.
 
     A dimension does not vary if its deviation is within float32 rounding of its size.
 
@@ -215,7 +214,7 @@ def _projected_out(
 def _components(
     x: Float[Tensor, "pair d_model"], y: Float[Tensor, "pair d_model"], number: int
 ) -> Float[Tensor, "d_model component"]:
-    """The first eigenvectors of xᵀx + yᵀy, by way of the smaller of the two Gram matrices."""
+    """First eigenvectors of xᵀx + yᵀy, through the smaller of the two Gram matrices."""
     pairs, d_model = x.shape
     if d_model <= 2 * pairs:
         return torch.linalg.eigh(x.T @ x + y.T @ y).eigenvectors[:, -number:]
@@ -226,7 +225,7 @@ def _components(
 def _directions(
     states: Float[Tensor, "pair d_model"], name: str, layer: int, operation: str
 ) -> Float[Tensor, "pair d_model"]:
-    """The states, if each has a direction; one state for all, if none has."""
+    """The states if each has a length; ones for all if none has."""
     lengths = _lengths(states)
     lost = lengths <= RESOLUTION * _rms(lengths, dim=0)
     if lost.all():

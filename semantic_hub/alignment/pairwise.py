@@ -1,4 +1,4 @@
-"""Evidence 1: do prompts with the same meaning share a state, layer by layer?"""
+"""Similarity of pairs of prompts in a model, with controls and other measures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -106,7 +106,7 @@ def similarity(
 
 
 class _Settings(NamedTuple):
-    """What is measured of every row."""
+    """Settings that all rows share."""
 
     resampling: Resampling
     permutations: int
@@ -114,14 +114,14 @@ class _Settings(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """One row's result, with what the margin needs of it."""
+    """Result of one row, with the replicates that the margin needs."""
 
     result: SimilarityResult
     cosine: Resampled
 
 
 class _Sides(NamedTuple):
-    """States of both sides of one row, as they were read and as they are compared."""
+    """States of both sides of one row, as read, and checked and scaled."""
 
     x: Float[Tensor, "pair layer d_model"]
     y: Float[Tensor, "pair layer d_model"]
@@ -130,7 +130,7 @@ class _Sides(NamedTuple):
 
 @dataclass(frozen=True)
 class _Reader:
-    """A model and where it is read; prompts that it has read it does not read again."""
+    """Reads the states of prompts in one model, each prompt once."""
 
     model: HookedModel
     positions: Positions
@@ -160,7 +160,7 @@ def _measure_row(
     left_out: Mapping[str, str] | None = None,
     dropped: Mapping[str, int] | None = None,
 ) -> _Row:
-    """Measure the pairs of one row in a model: no controls, the margin empty."""
+    """Measure one row of pairs, without controls and margin."""
     x, y = reader.sides(pairs)
     sides = _Sides(x, y, paired_states(x, y, "similarity"))
     layers = tuple(check_layers(reader.model, reader.layers))
@@ -210,7 +210,7 @@ def _measure_row(
 def _take_measures(
     sides: _Sides, layers: tuple[int, ...], settings: _Settings
 ) -> tuple[dict[str, MeasureResult], dict[str, str]]:
-    """The named measures, and why some of them could not be taken of these states."""
+    """Take the named measures; those that fail are returned with the reason."""
     taken, failed = {}, {}
     for name in settings.measures:
         try:

@@ -1,4 +1,4 @@
-"""What similarity found: curves over layers with intervals, p-values, controls and measures."""
+"""Results of `similarity`: curves over layers with intervals, p-values and controls."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ _PROBABILITY = {"unit": "probability"}
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MeasureResult(Result):
-    """One measure of `semantic_hub.alignment.measures.MEASURES` at each layer, of the same states.
+    """One registered measure at each layer, of the same states as the similarity.
 
     Args:
         layers: The layers.
@@ -161,7 +161,7 @@ class SimilarityResult(Result):
                 )
 
     def effect_curve(self) -> EffectCurve:
-        """The similarity at each layer."""
+        """Similarity at each layer, with its interval."""
         summary = Summary(value=self.similarity, low=self.low, high=self.high)
         return EffectCurve(self.layers, summary, self.n_pairs, _DIFFERENCE["unit"])
 
@@ -199,7 +199,7 @@ class SimilarityResult(Result):
 
     @property
     def row(self) -> str:
-        """The name of the pairs' own row: ``"en – es"``."""
+        """Name of the pairs' own row: ``"en – es"``."""
         return f"{self.x_name} – {self.y_name}"
 
     def to_frame(self) -> "pd.DataFrame":
@@ -254,7 +254,7 @@ class SimilarityResult(Result):
 
 
 def _all_lines(result: SimilarityResult) -> Iterator[dict[str, Any]]:
-    """The columns of one row, measure by measure."""
+    """Columns of one row of the result, measure by measure."""
     shared = {"layer": result.layers, "n": result.n_pairs}
     own = {name: getattr(result, name).numpy() for name in (*_BESIDE, *_MARGIN)}
     own["strongest"] = result.strongest or ""

@@ -1,4 +1,4 @@
-"""Retrieval: is a state's nearest state on the other side that of its partner?"""
+"""Retrieval: share of states whose nearest state on the other side is their partner."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -42,7 +42,7 @@ def retrieval(x: States, y: States) -> Float[Tensor, " layer"]:
 
 
 def retrieval_hits(states: PairedStates) -> Bool[Tensor, "pair layer"]:
-    """Which states have their partner nearest; their share is `retrieval`.
+    """Whether each state's nearest state on the other side is its partner.
 
     Args:
         states: Both sides; x searches, y is to be found.
@@ -57,7 +57,7 @@ def retrieval_hits(states: PairedStates) -> Bool[Tensor, "pair layer"]:
 def retrieval_under_pairings(
     states: PairedStates, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, "pairing layer"]:
-    """`retrieval` of x with y paired otherwise, less its mean over all pairings.
+    """`retrieval` under each pairing of x with y, less the mean over all pairings.
 
     The nearest y of each x does not depend on the pairing: π scores the queries with
     ``π(i) = argmax_j cos(x_i, y_j)``, if there is one largest. The mean is the share of these over
@@ -77,7 +77,7 @@ def retrieval_under_pairings(
 
 
 def _nearest(states: PairedStates, layer: int) -> Int[Tensor, " pair"]:
-    """The one nearest y of each x, its partner included; -1 where there is no single one."""
+    """Index of the nearest y of each x, partner included; -1 on a tie."""
     rivals, whose = nearest_others(*states.units(layer), number=2)
     own, (first, second) = states.cosine[:, layer], rivals.T
     nearest = torch.where(_beats(first, torch.maximum(own, second)), whose[:, 0], -1)
@@ -85,5 +85,5 @@ def _nearest(states: PairedStates, layer: int) -> Int[Tensor, " pair"]:
 
 
 def _beats(cosine: Float[Tensor, "..."], rival: Float[Tensor, "..."]) -> Bool[Tensor, "..."]:
-    """Where a cosine is larger by more than float32 resolves."""
+    """Whether a cosine is larger by more than float32 rounding."""
     return cosine - rival > RESOLUTION

@@ -1,4 +1,4 @@
-"""Two sides of states, [pair, layer, d_model], checked and summed in one pass.
+"""Two sides of states, [pair, layer, d_model], checked and scaled to length 1 once.
 
 Notation: x̂ = x / |x| is a state scaled to length 1.
 """
@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.statistics.resampling import block_sizes
 
 States = Float[Tensor, "pair layer d_model"] | Float[np.ndarray, "pair layer d_model"]
 """States from anywhere; they are read on the CPU and never written."""
@@ -21,7 +22,7 @@ _BLOCK = 2**16  # entries of a float64 block: in the processor's cache, where it
 
 
 class PairedStates(NamedTuple):
-    """States, with what one pass over them gives.
+    """Two sides of states with their inverse lengths, cosines and sums.
 
     ``x`` and ``y`` are the states as they came, at least float32; ``scale_x`` and ``scale_y``
     their inverse lengths, so that x̂ = x · scale_x needs no copy of all states; ``cosine`` is
@@ -37,13 +38,13 @@ class PairedStates(NamedTuple):
     sum_y: Float[Tensor, "layer d_model"]
 
     def swapped(self) -> "PairedStates":
-        """The same pairs with x and y exchanged."""
+        """Exchange x and y."""
         return PairedStates(
             self.y, self.x, self.scale_y, self.scale_x, self.cosine, self.sum_y, self.sum_x
         )
 
     def units(self, layer: int) -> list[Float[Tensor, "pair d_model"]]:
-        """x̂ and ŷ of one layer, float64.
+        """Unit states x̂ and ŷ of one layer, float64.
 
         Args:
             layer: Index of the layer.
@@ -59,7 +60,7 @@ UnderPairings = Callable[
 
 
 def paired_states(x: States, y: States, operation: str) -> PairedStates:
-    """Check two sides of states and pass over them once, in blocks of bounded memory.
+    """Check two sides of states and compute lengths, cosines and sums in one pass.
 
     Args:
         x: States of one side, torch or numpy.
@@ -90,13 +91,14 @@ def row_blocks(rows: int, columns: int, entries: int) -> Iterator[slice]:
         >>> list(row_blocks(5, columns=10, entries=20))
         [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
-    block = max(1, entries // columns)
-    for start in range(0, rows, block):
-        yield slice(start, min(start + block, rows))
+    start = 0
+    for size in block_sizes(rows, columns, entries):
+        yield slice(start, start + size)
+        start += size
 
 
 def _tensor(states: Any) -> Tensor:
-    """A CPU tensor of at least float32; numpy arrays are shared, not copied."""
+    """CPU tensor of at least float32; numpy arrays are shared, not copied."""
     if not isinstance(states, Tensor):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # read-only arrays: nothing writes here
@@ -117,7 +119,7 @@ def _check_shapes(x: Tensor, y: Tensor, operation: str) -> None:
 def _units(
     states: Tensor, name: str, first: int, operation: str
 ) -> tuple[Float[Tensor, "pair layer d_model"], Float[Tensor, "pair layer"]]:
-    """A block of states scaled to length 1, in float64, and their inverse lengths."""
+    """Scale a block of states to length 1, in float64; also return the inverse lengths."""
     units = states.to(torch.float64, copy=True)
     lengths = torch.linalg.vector_norm(units, dim=-1)
     usable = lengths.isfinite() & (lengths > 0)

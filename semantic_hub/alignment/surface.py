@@ -1,4 +1,4 @@
-"""What the letters of two texts have in common, whatever they mean."""
+"""Surface overlap of two texts: shared words, cognates, script."""
 
 import re
 import unicodedata
@@ -31,7 +31,7 @@ def shares_surface(x: str, y: str) -> bool:
 
 
 def has_cognates(x: str, y: str) -> bool:
-    """Whether a word of one text is spelt much as one of the other, whatever script they are in.
+    """Whether a word of one text is spelled much like one of the other, in any script.
 
     Both texts are romanized, and letter case and accents do not count. Two words of at least
     `COGNATE_LETTERS` letters are cognates where their `likeness` is above `COGNATE`.
@@ -55,7 +55,7 @@ def has_cognates(x: str, y: str) -> bool:
 
 
 def likeness(x: str, y: str) -> float:
-    """How alike two words are spelt, 0 to 1: 1 less the edit distance over the longer length.
+    """Similarity of the spelling of two words: 1 less edit distance over the longer length.
 
     The edit distance is the least number of letters to insert, delete or replace that makes one
     word of the other.
@@ -83,7 +83,7 @@ def likeness(x: str, y: str) -> float:
 
 
 def is_latin(text: str) -> bool:
-    """Whether every letter of a text is a Latin one; a text without letters is Latin.
+    """Whether all letters of a text are Latin; true for a text without letters.
 
     Example:
         >>> is_latin("¿Qué? 12"), is_latin("Привет")
@@ -94,7 +94,7 @@ def is_latin(text: str) -> bool:
 
 
 def romanized(text: str) -> str:
-    """A text in ASCII, letter by letter, as `anyascii` writes it.
+    """Transliterate a text to ASCII letter by letter with `anyascii`.
 
     Example:
         >>> romanized("Привет"), romanized("北京")

@@ -1,4 +1,4 @@
-"""The two traces of a curve: its interval as a band, and its line."""
+"""Curves with interval bands: takes data frames, returns plotly figures and traces."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from math import isnan
@@ -23,7 +23,7 @@ from semantic_hub.plotting.text import escape
 def band(
     rows: pd.DataFrame, low: str, high: str, name: str, index: int, x: str = "layer"
 ) -> go.Scatter:
-    """One closed outline: along the upper ends, back along the lower ones.
+    """Interval band of one curve as a closed outline.
 
     Args:
         rows: One curve, in the order of `x`; rows without an interval are left out.
@@ -57,7 +57,7 @@ def band(
 def line(
     rows: pd.DataFrame, value: str, low: str, high: str, name: str, index: int, x: str = "layer"
 ) -> go.Scatter:
-    """The line through the values, with value, interval and number in the hover text.
+    """Line of one curve, with value, interval and number of items in the hover text.
 
     Args:
         rows: One curve, in the order of `x`.
@@ -94,7 +94,7 @@ def _hover(row: Mapping[Hashable, object], value: str, low: str, high: str, x: s
 
 
 def _place(row: Mapping[Hashable, object], x: str) -> str:
-    """Layers by name, a depth with its layer, anything else by its number."""
+    """Hover text for a point on the horizontal axis: layer, depth or number."""
     if x not in ("layer", "depth"):
         return f"{x} {_number(row[x])}"
     layer = f"layer {layer_name(cast(int, row['layer']))}"
@@ -120,7 +120,7 @@ def layer_curve(
     y_title: str = "",
     references: Mapping[str, float] | None = None,
 ) -> go.Figure:
-    """Curves over layers, one for each group, with an interval band behind each.
+    """Curves over layers, one for each group, with interval bands.
 
     Args:
         frame: One row for each layer and group: the column ``layer`` (0 is the embedding), the

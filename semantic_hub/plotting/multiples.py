@@ -1,4 +1,4 @@
-"""The same measurement on several models, or sets: small multiples. A frame in, a figure out."""
+"""Small multiples: curves of several models or sets in panels on shared axes."""
 
 from collections.abc import Iterator, Sequence
 from typing import cast
@@ -25,7 +25,7 @@ def small_multiples(
     y_title: str = "",
     title: str = "",
 ) -> go.Figure:
-    """A panel for each model, all on the same axes: relative depth across, the measure up.
+    """Panels of curves over relative depth, one for each model, on shared axes.
 
     Models of different depth stand side by side, since a layer's place is its number over that of
     the model's last layer: 0 is the embedding, 1 the last block. The last layer is in the column
@@ -85,7 +85,7 @@ def _grid(titles: Sequence[str], across: int, y_title: str) -> go.Figure:
 
 
 def _with_depth(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Rows in the order of layers, with the column ``depth``."""
+    """Rows sorted by layer, with a column ``depth``."""
     if "n_layers" in frame:
         last = frame["n_layers"]
     else:
@@ -94,7 +94,7 @@ def _with_depth(frame: pd.DataFrame, model: str) -> pd.DataFrame:
 
 
 def _traces(rows: pd.DataFrame, name: str, index: int, *, legend: bool) -> Iterator[go.Scatter]:
-    """Band and line of one curve in one panel, with an entry in the legend or without."""
+    """Band and line of one curve in one panel."""
     shown, ends = escape(name), ("low", "high")
     if {*ends} <= set(rows.columns) and len(rows.dropna(subset=[*ends])):
         yield band(rows, *ends, shown, index, "depth")
@@ -102,7 +102,7 @@ def _traces(rows: pd.DataFrame, name: str, index: int, *, legend: bool) -> Itera
 
 
 def _finished(figure: go.Figure, title: str, down: int) -> go.Figure:
-    """In the look of all figures, with room for title and legend."""
+    """Apply template, margins, height and legend to the figure."""
     look = layout(title, "", "")
     figure.update_layout(template=look["template"], title=look["title"], margin=look["margin"])
     figure.update_annotations(font={"size": 13, "color": TEXT_COLOR})

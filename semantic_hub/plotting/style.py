@@ -1,4 +1,4 @@
-"""The one look of all figures: colors, marks and the template."""
+"""Style of all figures: colors, marks, template, titles and ticks."""
 
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -75,7 +75,7 @@ TEMPLATE = go.layout.Template(
 
 
 def layout(title: str, x_title: str, y_title: str) -> dict[str, object]:
-    """A figure's layout: the template and three titles, escaped; long ones run over more lines."""
+    """Layout of a figure: the template and three titles, escaped and wrapped."""
     lines = _lines(title)
     return {
         "template": TEMPLATE,
@@ -87,7 +87,7 @@ def layout(title: str, x_title: str, y_title: str) -> dict[str, object]:
 
 
 def layer_ticks(layers: Iterable[int]) -> dict[str, object]:
-    """Ticks of an axis of layers: about a dozen, layer 0 named ``emb``.
+    """Ticks for an axis of layers: about a dozen, layer 0 named ``emb``.
 
     Example:
         >>> layer_ticks([2, 0, 1, 0])["ticktext"]
@@ -98,7 +98,7 @@ def layer_ticks(layers: Iterable[int]) -> dict[str, object]:
 
 
 def axis_ticks(numbers: Sequence[int]) -> list[int]:
-    """At most about a dozen of ascending numbers, the first and the last always among them.
+    """Choose about a dozen of ascending numbers, always with the first and the last.
 
     Example:
         >>> axis_ticks(range(33))
@@ -110,7 +110,7 @@ def axis_ticks(numbers: Sequence[int]) -> list[int]:
 
 
 def nth(choices: Sequence[str], index: int) -> str:
-    """The choice for the index-th thing, from the start again when they run out."""
+    """Element at an index, starting again from the first when they run out."""
     return choices[index % len(choices)]
 
 

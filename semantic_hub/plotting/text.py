@@ -1,4 +1,4 @@
-"""Token text for figures and tables: nothing in it invisible, nothing in it read as HTML."""
+"""Text for figures: visible whitespace, escaped HTML, shortened names."""
 
 import html
 import re
@@ -17,7 +17,7 @@ _PICTURES = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {
 
 
 def shortened(text: str, longest: int) -> str:
-    """A text of at most so many letters: where it is longer, its beginning and an ellipsis.
+    """Shorten a text to a number of letters, with an ellipsis at the end.
 
     Example:
         >>> shortened("color", 5), shortened("colors", 5)
@@ -27,7 +27,7 @@ def shortened(text: str, longest: int) -> str:
 
 
 def display_token(token: str) -> str:
-    """A token's text for a figure.
+    """Text of a token for a figure, with spaces and control characters made visible.
 
     Spaces at either end become ``␣``, line breaks ``⏎``, tabs ``⇥``, other control characters
     their Unicode picture, invisible format characters their code point, and byte tokens such as
@@ -53,7 +53,7 @@ def display_token(token: str) -> str:
 
 
 def escape(text: object) -> str:
-    """Text with ``<``, ``>`` and ``&`` escaped; quotes stay, since plotly knows no entity for them.
+    """Escape ``<``, ``>`` and ``&`` for plotly; quotes stay, since plotly has no entity for them.
 
     Args:
         text: Anything with a string form, such as the name of a curve.

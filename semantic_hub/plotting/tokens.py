@@ -1,4 +1,4 @@
-"""Tokens colored by a number each: as plain HTML for pages, and by circuitsvis for notebooks."""
+"""Tokens colored by a number: HTML for pages, circuitsvis for notebooks, heat maps."""
 
 import html
 from collections.abc import Sequence
@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
 _BELOW, _ABOVE = DIVERGING[0][1], DIVERGING[-1][1]
 
+_STRONGEST = 0.6
+"""Opacity of full color: more would hide the text on one of the two grounds."""
+
 
 def colored_html(
     pieces: Sequence[str], values: Sequence[float], *, unit: str = "", limit: float | None = None
 ) -> str:
-    """Tokens as HTML that needs no script and no network: a ``<span>`` each, for a report.
+    """Colored tokens as HTML without scripts: one ``<span>`` for each token.
 
     Blue above 0, vermilion below, the stronger the further from it, transparent at 0, so that the
     text stays readable on a light and on a dark page. The number is in the tooltip. Everything that
@@ -54,7 +57,7 @@ def colored_html(
 def colored_notebook(
     pieces: Sequence[str], values: Sequence[float], *, limit: float | None = None
 ) -> "RenderedHTML":
-    """The same tokens for a notebook, drawn by ``circuitsvis.tokens.colored_tokens``.
+    """Colored tokens for a notebook, drawn by ``circuitsvis.tokens.colored_tokens``.
 
     Notebooks show the value on their own. circuitsvis draws with a script: it asks the network
     whether it is there, and loads the script from a content network if it is, else it puts the one
@@ -90,47 +93,8 @@ def colored_notebook(
     )
 
 
-def _span(piece: str, value: float, unit: str, full: float) -> str:
-    return f'<span title="{_told(value, unit)}"{_ground(value, full)}>{display_token(piece)}</span>'
-
-
-def _full(values: Sequence[float], limit: float | None) -> float:
-    """The number with full color."""
-    largest = max((abs(value) for value in values if not isnan(value)), default=0.0)
-    return limit or largest or 1.0
-
-
-def _told(value: float, unit: str) -> str:
-    return "–" if isnan(value) else html.escape(f"{value:.3g} {unit}".strip())
-
-
-def _ground(value: float, full: float) -> str:
-    """The attribute that colors a token; none for a number that is 0 or missing."""
-    if isnan(value) or not value:
-        return ""
-    strength = _STRONGEST * min(1.0, abs(value) / full)
-    color = _ABOVE if value > 0 else _BELOW
-    channels = ",".join(str(int(color[start : start + 2], 16)) for start in (1, 3, 5))
-    return f' style="background:rgba({channels},{strength:.2f})"'
-
-
-_STRONGEST = 0.6
-"""Opacity of full color: more would hide the text on one of the two grounds."""
-
-
-def _check(operation: str, pieces: Sequence[str], values: Sequence[float]) -> None:
-    if len(pieces) == len(values):
-        return
-    raise SemanticHubError(
-        operation,
-        got=f"{len(values)} numbers for {len(pieces)} tokens",
-        expected="one for each token",
-        fix="Pass the tokens of the prompt that the numbers belong to.",
-    )
-
-
 def token_map(frame: pd.DataFrame, *, unit: str = "", title: str = "") -> go.Figure:
-    """Rows × tokens: how likely each token was at each layer, or what steering did to it.
+    """Heat map of rows × tokens, such as the probability of each token at each layer.
 
     Args:
         frame: ``TokenScores.to_frame()``.
@@ -172,3 +136,40 @@ def token_map(frame: pd.DataFrame, *, unit: str = "", title: str = "") -> go.Fig
     )
     figure.update_xaxes(tickvals=places, ticktext=pieces, showgrid=False, zeroline=False)
     return figure.update_yaxes(type="category", showgrid=False)
+
+
+def _span(piece: str, value: float, unit: str, full: float) -> str:
+    return (
+        f'<span title="{_tooltip(value, unit)}"{_ground(value, full)}>{display_token(piece)}</span>'
+    )
+
+
+def _full(values: Sequence[float], limit: float | None) -> float:
+    """Number that gets the full color."""
+    largest = max((abs(value) for value in values if not isnan(value)), default=0.0)
+    return limit or largest or 1.0
+
+
+def _tooltip(value: float, unit: str) -> str:
+    return "–" if isnan(value) else html.escape(f"{value:.3g} {unit}".strip())
+
+
+def _ground(value: float, full: float) -> str:
+    """Style attribute with the background color of a token; empty for 0 or a missing number."""
+    if isnan(value) or not value:
+        return ""
+    strength = _STRONGEST * min(1.0, abs(value) / full)
+    color = _ABOVE if value > 0 else _BELOW
+    channels = ",".join(str(int(color[start : start + 2], 16)) for start in (1, 3, 5))
+    return f' style="background:rgba({channels},{strength:.2f})"'
+
+
+def _check(operation: str, pieces: Sequence[str], values: Sequence[float]) -> None:
+    if len(pieces) == len(values):
+        return
+    raise SemanticHubError(
+        operation,
+        got=f"{len(values)} numbers for {len(pieces)} tokens",
+        expected="one for each token",
+        fix="Pass the tokens of the prompt that the numbers belong to.",
+    )

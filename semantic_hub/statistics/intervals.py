@@ -1,4 +1,4 @@
-"""Intervals: bootstrap over items, percentile or bias-corrected, and Wilson's for a proportion."""
+"""Confidence intervals: bootstrap over items, and Wilson's for a proportion."""
 
 from collections.abc import Callable
 from statistics import NormalDist
@@ -21,7 +21,7 @@ from semantic_hub.statistics.resampling import (
 
 
 class Interval(NamedTuple):
-    """The two ends of an interval, arrays of equal shape."""
+    """Low and high ends of an interval, arrays of equal shape."""
 
     low: Float[Tensor, "..."]
     high: Float[Tensor, "..."]
@@ -81,7 +81,7 @@ def replicate_interval(
     resampling: Resampling = Resampling(),
     min_distinct: int = 1,
 ) -> Interval:
-    """Bootstrap interval of any statistic that can be had from how often each item was drawn.
+    """Bootstrap interval of a statistic that is computed from resample weights.
 
     Args:
         replicate: From weights ``[resample item]`` to the statistic of each resample.
@@ -109,7 +109,7 @@ def replicate_interval(
 def percentile_interval(
     replicates: Float[Tensor, "resample ..."], confidence: float = 0.95
 ) -> Interval:
-    """The middle ``confidence`` of the replicates, linearly interpolated between order statistics.
+    """Percentile interval: the middle ``confidence`` of the replicates.
 
     Args:
         replicates: The statistic of each resample.
@@ -160,7 +160,7 @@ def bca_interval(
 
 
 def proportion_interval(wins: Float[Tensor, "..."], n: int, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval of a proportion: it keeps a width where all or none of n win.
+    """Wilson's score interval of a proportion, which has a width even at 0 and 1.
 
     With p = wins / n and z the normal quantile, the ends are
     ``(p + z²/2n ± z √(p(1−p)/n + z²/4n²)) / (1 + z²/n)``.
@@ -220,7 +220,7 @@ def _acceleration(left_out: Float[Tensor, "item ..."]) -> Float[Tensor, "..."]:
 def _quantile(
     replicates: Float[Tensor, "resample ..."], share: Float[Tensor, "..."]
 ) -> Float[Tensor, "..."]:
-    """As ``numpy.quantile``, but with a share for each entry of its own."""
+    """As ``numpy.quantile``, with another share for each entry."""
     ordered = replicates.double().sort(dim=0).values
     place = share * (len(ordered) - 1)
     low, high = (ordered.gather(0, end.long()[None])[0] for end in (place.floor(), place.ceil()))

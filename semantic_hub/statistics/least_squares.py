@@ -1,4 +1,4 @@
-"""Affine maps by least squares, from moments that are summed up batch by batch.
+"""Ridge-regularized affine maps from moments that are summed over batches.
 
 For states x_l of each layer and y at the same N places, minimise
 
@@ -17,7 +17,7 @@ from semantic_hub.errors import SemanticHubError
 
 
 class Moments:
-    """Means and second moments of x, [place, layer, d_model], and y − x, batch after batch.
+    """Running means and second moments of x, [place, layer, d_model], and of y − x.
 
     Everything is float64, and centered at each batch's own mean before it is added (Chan, Golub and
     LeVeque 1979), so that large means cost no digits.
@@ -70,7 +70,7 @@ class Moments:
     def affine_map(
         self, ridge: float
     ) -> tuple[Float[Tensor, "layer d_model d_model"], Float[Tensor, "layer d_model"]]:
-        """A and b of the module's formula, float64.
+        """Weight A and bias b of the module's formula at each layer, float64.
 
         Args:
             ridge: ρ, 0 or more. With 0, the A nearest to the identity where several serve.

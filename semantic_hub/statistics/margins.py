@@ -1,4 +1,4 @@
-"""How far an effect stands above the strongest of its null controls."""
+"""Margins: how far an effect lies above the strongest of its null controls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,16 +13,22 @@ from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.p_values import max_t_p_values
 from semantic_hub.statistics.resampling import Resampling, resample_weights
 
+NO_CONTROLS = "no null controls"
+"""Reason for a set without margins: nothing to compare its effect with."""
+
+NO_MIDDLE = "no middle layer was measured"
+"""Reason for a set without margins: the embedding or the last layer alone was measured."""
+
 
 class Resampled(NamedTuple):
-    """A value at each layer, and the same in each bootstrap resample of pairs or other items."""
+    """A value at each layer, with its value in each bootstrap resample."""
 
     value: Float[Tensor, " layer"]
     replicates: Float[Tensor, "resample layer"]
 
 
 class Margin(NamedTuple):
-    """Effect less the largest control, with interval, in the unit of the effect.
+    """Effect less the strongest control at each layer, with interval and p-value.
 
     ``p_corrected`` is the p-value that it is above 0, corrected over layers. ``strongest`` names
     that control at each layer; without controls it is empty, the rest NaN.
@@ -38,7 +44,7 @@ class Margin(NamedTuple):
 def margin(
     effect: Resampled, controls: Mapping[str, Resampled], confidence: float = 0.95
 ) -> Margin:
-    """Effect above the strongest null control at each layer: ``M = S − max_c S_c``.
+    """Effect less the strongest null control at each layer: ``M = S − max_c S_c``.
 
     The interval is a percentile bootstrap of M over pairs. Row i of each control is made from pair
     i, so effect and controls see the same resamples, and what they have in common cancels. The
@@ -76,7 +82,7 @@ def margin(
 
 
 def no_margin(n_layers: int) -> Margin:
-    """The margin of what has no null controls.
+    """Margin of a row without null controls: NaN at each layer.
 
     Args:
         n_layers: Number of layers.
@@ -85,15 +91,8 @@ def no_margin(n_layers: int) -> Margin:
     return Margin(nothing, nothing, nothing, nothing, ())
 
 
-NO_CONTROLS = "no null controls"
-"""Reason for a set without margins: nothing to compare its effect with."""
-
-NO_MIDDLE = "no middle layer was measured"
-"""Reason for a set without margins: the embedding or the last layer alone was measured."""
-
-
 class Cell(NamedTuple):
-    """Where a margin was measured: the layer, and what else tells cells of one layer apart."""
+    """Where a margin was measured: a layer, and a place or strength if there are several."""
 
     layer: int
     where: str = ""
@@ -101,7 +100,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CellMargins:
-    """Effect above the strongest control at each cell of one set.
+    """Effect less the strongest control at each cell of one set.
 
     Args:
         cells: Where; none, with a `reason`, if nothing could be measured.
@@ -127,7 +126,7 @@ class CellMargins:
 
     @classmethod
     def none(cls, unit: str, reason: str) -> "CellMargins":
-        """No cells, and why.
+        """Margins without cells, with the reason.
 
         Args:
             unit: What the margin would have counted.
@@ -141,7 +140,7 @@ class CellMargins:
 def middle_cells(
     layers: Sequence[int], n_layers: int, where: Sequence[str] = ("",)
 ) -> tuple[tuple[Cell, ...], list[int]]:
-    """The cells at middle layers, and the rows of these layers among those measured.
+    """Cells at the middle layers, and the indices of these layers among the measured ones.
 
     A middle layer is neither the embedding nor the last block's output.
 
@@ -165,7 +164,7 @@ def item_margins(
     unit: str,
     resampling: Resampling,
 ) -> CellMargins:
-    """The mean over items less the largest mean of the controls, by `margin` over resamples.
+    """Mean effect over items less the largest mean of the controls, at each cell.
 
     Args:
         cells: At least one.
@@ -230,7 +229,7 @@ def share_margins(
 
 
 def unseen_share(n: int, confidence: float = 0.95) -> float:
-    """How many of all items may be unlike all n that were seen, at most: ``1 − tail^(1/n)``.
+    """Upper bound of the share of items unlike all n that were seen: ``1 − tail^(1/n)``.
 
     The upper end of the exact interval of a share of which none in n was seen, with
     ``tail = (1 − confidence) / 2``.
@@ -251,7 +250,7 @@ def unseen_share(n: int, confidence: float = 0.95) -> float:
 
 
 def least_p(n: int, n_cells: int) -> float:
-    """The smallest p-value that n items can give in one of several cells: ``n_cells / 2^n``.
+    """Smallest p-value that n items can give at one of several cells: ``n_cells / 2^n``.
 
     Where a margin is as likely below 0 as above, n items all lie above it by chance in ``1 / 2^n``
     of cases, and a bootstrap of those items cannot know.
@@ -277,6 +276,6 @@ def _resampled(values: Float[Tensor, "item cell"], resampling: Resampling) -> Re
 def _known_mean(
     weights: Float[Tensor, "resample item"], values: Float[Tensor, "item cell"]
 ) -> Float[Tensor, "resample cell"]:
-    """The mean over the items that have a value; NaN where none has."""
+    """Weighted mean over the items that have a value; NaN if none has."""
     known = (~values.isnan()).double()
     return weights @ values.nan_to_num() / (weights @ known)

@@ -1,4 +1,4 @@
-"""P-values: permutation over pairings, corrected over layers and over families of tests."""
+"""P-values: permutation, max-t over layers or cells, and Holm over families of tests."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.statistics.resampling import range_error
+from semantic_hub.statistics.resampling import block_sizes, range_error
 
 RESOLUTION = float(np.finfo(np.float32).eps)
 """Differences of a statistic below this are float32 rounding, and count as ties."""
@@ -34,7 +34,7 @@ class PValues(NamedTuple):
 def pairings(
     n_items: int, permutations: int = 1000, *, seed: int = 0
 ) -> Iterator[Int[Tensor, "pairing item"]]:
-    """Ways to pair ``n_items`` with each other, block by block; the first is the identity.
+    """Permutations of ``n_items``, in blocks; the first is the identity.
 
     Where there are no more than ``permutations`` ways besides the identity, each comes once, and
     the test is exact; else they are drawn at random.
@@ -63,7 +63,7 @@ def pairings(
 
 
 def permutation_p_values(statistics: Float[Tensor, "pairing layer"]) -> PValues:
-    """One-sided p-values: how often a pairing scores as high as the true one, which is row 0.
+    """One-sided p-values: share of pairings that score as high as the true one, row 0.
 
     ``p = (1 + #{π : T_π ≥ T}) / (1 + permutations)``. For ``corrected``, T of each layer is
     divided by its standard deviation over all pairings, the true one included, and compared with
@@ -139,28 +139,6 @@ def holm(p_values: Float[Tensor, " test"]) -> Float[Tensor, " test"]:
     return torch.empty_like(corrected).scatter_(0, order, corrected)
 
 
-def _all_pairings(n_items: int) -> Iterator[Tensor]:
-    ways = itertools.permutations(range(n_items))
-    for rows in _block_sizes(factorial(n_items), n_items):
-        yield torch.tensor(list(itertools.islice(ways, rows)), dtype=torch.int32)
-
-
-def _random_pairings(n_items: int, number: int, seed: int) -> Iterator[Tensor]:
-    rng = np.random.default_rng(seed)
-    identity = np.arange(n_items, dtype=np.int32)
-    for index, rows in enumerate(_block_sizes(number + 1, n_items)):
-        block = np.tile(identity, (rows, 1))
-        drawn = block if index else block[1:]
-        rng.permuted(drawn, axis=1, out=drawn)
-        yield torch.from_numpy(block)
-
-
-def _block_sizes(rows: int, n_items: int) -> Iterator[int]:
-    block = max(1, _PAIRINGS // n_items)
-    for start in range(0, rows, block):
-        yield min(block, rows - start)
-
-
 def max_t_p_values(
     value: Float[Tensor, " cell"], replicates: Float[Tensor, "resample cell"]
 ) -> Float[Tensor, " cell"]:
@@ -203,3 +181,19 @@ def max_t_p_values(
     t = torch.where(varies, value / scale, certain)
     reached = (highest[:, None] >= t - RESOLUTION).double().sum(dim=0)
     return torch.where(known, (1 + reached) / (1 + len(replicates)), math.nan)
+
+
+def _all_pairings(n_items: int) -> Iterator[Tensor]:
+    ways = itertools.permutations(range(n_items))
+    for rows in block_sizes(factorial(n_items), n_items, _PAIRINGS):
+        yield torch.tensor(list(itertools.islice(ways, rows)), dtype=torch.int32)
+
+
+def _random_pairings(n_items: int, number: int, seed: int) -> Iterator[Tensor]:
+    rng = np.random.default_rng(seed)
+    identity = np.arange(n_items, dtype=np.int32)
+    for index, rows in enumerate(block_sizes(number + 1, n_items, _PAIRINGS)):
+        block = np.tile(identity, (rows, 1))
+        drawn = block if index else block[1:]
+        rng.permuted(drawn, axis=1, out=drawn)
+        yield torch.from_numpy(block)

@@ -1,4 +1,4 @@
-"""Resamples of items: drawn with replacement, or with one left out; seeded, in bounded blocks."""
+"""Bootstrap and leave-one-out resamples of items, seeded, in blocks of bounded size."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _WEIGHTS = 2**19  # entries of a block of resamples
 
 @dataclass(frozen=True)
 class Resampling:
-    """How intervals are made: number of bootstrap resamples, coverage and seed.
+    """Number of bootstrap resamples, coverage and seed of the intervals.
 
     Args:
         resamples: Bootstrap resamples of the items, at least 1.
@@ -51,7 +51,7 @@ class Resampling:
 def weighted_mean(
     weights: Float[Tensor, "resample item"], values: Float[Tensor, "item ..."]
 ) -> Float[Tensor, "resample ..."]:
-    """Mean over items in each resample: Σ_i w_i v_i / Σ_i w_i, in the unit of the values.
+    """Weighted mean over items in each resample: Σ_i w_i v_i / Σ_i w_i.
 
     Args:
         weights: How often each item was drawn.
@@ -68,7 +68,7 @@ def weighted_mean(
 def resample_weights(
     n_items: int, resamples: int = 1000, *, seed: int = 0, min_distinct: int = 1
 ) -> Iterator[Float[Tensor, "resample item"]]:
-    """How often each item is drawn when ``n_items`` are drawn with replacement, block by block.
+    """Bootstrap weights: how often each item is drawn in each resample, in blocks.
 
     Args:
         n_items: Number of items.
@@ -91,7 +91,7 @@ def resample_weights(
     if n_items < min_distinct:
         raise range_error("items", n_items, f"at least {min_distinct}")
     rng = np.random.default_rng(seed)
-    for rows in _block_sizes(resamples, n_items):
+    for rows in block_sizes(resamples, n_items, _entries(n_items)):
         counts = _draw(rng, rows, n_items)
         while (poor := np.count_nonzero(counts, axis=1) < min_distinct).any():
             counts[poor] = _draw(rng, int(poor.sum()), n_items)
@@ -99,7 +99,7 @@ def resample_weights(
 
 
 def leave_one_out_weights(n_items: int) -> Iterator[Float[Tensor, "resample item"]]:
-    """How often each item is drawn where item 0, then item 1, … is left out, block by block.
+    """Weights of leave-one-out resamples: item i is missing in row i, in blocks.
 
     Args:
         n_items: Number of items, at least 2.
@@ -117,7 +117,7 @@ def leave_one_out_weights(n_items: int) -> Iterator[Float[Tensor, "resample item
     if n_items < 2:
         raise range_error("items", n_items, "at least 2")
     start = 0
-    for rows in _block_sizes(n_items, n_items):
+    for rows in block_sizes(n_items, n_items, _entries(n_items)):
         weights = torch.ones(rows, n_items, dtype=torch.float64)
         weights[torch.arange(rows), torch.arange(start, start + rows)] = 0
         start += rows
@@ -127,7 +127,7 @@ def leave_one_out_weights(n_items: int) -> Iterator[Float[Tensor, "resample item
 def influence_values(
     estimate: Float[Tensor, "..."], left_out: Float[Tensor, "item ..."]
 ) -> Float[Tensor, "item ..."]:
-    """What each item adds to a statistic, on a scale where their mean is the statistic.
+    """Contribution of each item to a statistic, scaled so that their mean is the statistic.
 
     ``v_i = θ + (n − 1)(θ_(·) − θ_(−i))`` with θ_(−i) the statistic without item i, and θ_(·) their
     mean: Tukey's pseudo-values, moved so that their mean is θ itself and not its version corrected
@@ -153,8 +153,28 @@ def influence_values(
     return estimate + (len(left_out) - 1) * (left_out.mean(dim=0) - left_out)
 
 
+def block_sizes(rows: int, columns: int, entries: int) -> Iterator[int]:
+    """Split rows into blocks of at most a number of entries, but at least one row.
+
+    Args:
+        rows: Number of rows, over all blocks together.
+        columns: Entries of a row.
+        entries: The most in a block.
+
+    Yields:
+        The number of rows of each block.
+
+    Example:
+        >>> list(block_sizes(5, columns=10, entries=20))
+        [2, 2, 1]
+    """
+    block = max(1, entries // columns)
+    for start in range(0, rows, block):
+        yield min(block, rows - start)
+
+
 def range_error(name: str, got: object, expected: str) -> SemanticHubError:
-    """The error for a number out of range.
+    """Make the error for a number out of range.
 
     Args:
         name: Of the number.
@@ -170,7 +190,6 @@ def _draw(rng: np.random.Generator, rows: int, n_items: int) -> np.ndarray:
     return np.bincount(draws.ravel(), minlength=rows * n_items).reshape(rows, n_items)
 
 
-def _block_sizes(rows: int, n_items: int) -> Iterator[int]:
-    block = max(1, min(_RESAMPLES, _WEIGHTS // n_items))
-    for start in range(0, rows, block):
-        yield min(block, rows - start)
+def _entries(n_items: int) -> int:
+    """Entries of a block of resamples."""
+    return min(_RESAMPLES * n_items, _WEIGHTS)

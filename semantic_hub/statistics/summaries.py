@@ -1,4 +1,4 @@
-"""Means and shares over items, with their intervals."""
+"""Means, shares and ratios over items, with intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from semantic_hub.statistics.resampling import Resampling, weighted_mean
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
-    """A number over items, such as read-outs or prompts, with its interval.
+    """A mean, share or ratio over items, with its interval.
 
     Args:
         value: The mean, the share, or the ratio.
@@ -71,7 +71,7 @@ def mean_summary(
     *,
     resampling: Resampling = Resampling(),
 ) -> Summary:
-    """The mean over items with a bootstrap interval, in the unit of the values.
+    """Mean over items with a bootstrap interval, in the unit of the values.
 
     Args:
         values: One value, or one array of values, for each item.
@@ -89,7 +89,7 @@ def mean_summary(
 
 
 def share_summary(wins: Bool[Tensor, "item ..."], confidence: float = 0.95) -> Summary:
-    """The share of items that win, 0 to 1, with Wilson's interval.
+    """Share of items that are true, 0 to 1, with Wilson's interval.
 
     Args:
         wins: Which items do.

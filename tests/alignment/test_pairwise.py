@@ -424,3 +424,38 @@ def test_similarity_of_a_planted_world_is_known():
     other, same = paired_cosines(x, y), paired_cosines(x, x)
     assert (other.matched.item(), other.mismatched.item()) == pytest.approx((1 / (1 + a**2), 0))
     assert (same.matched.item(), same.mismatched.item()) == pytest.approx((1, a**2 / (1 + a**2)))
+
+
+def four_layers(**changes) -> SimilarityResult:
+    layers = (0, 1, 2, 3)
+    arrays = dict.fromkeys(ARRAYS, torch.tensor([0.1, 0.5, 0.3, 0.2], dtype=torch.float64))
+    arrays |= {"p_corrected": torch.full((4,), 0.02), "margin_p_corrected": torch.full((4,), 0.01)}
+    strongest = ("random twin", "shuffled", "random twin", "shuffled")
+    return result_of(
+        **{**arrays, "layers": layers, "n_layers": 3, "strongest": strongest, **changes}
+    )
+
+
+def test_a_similarity_says_its_curve_its_best_layer_and_its_counts():
+    result = four_layers(dropped={"cognates": 2})
+    curve = result.effect_curve()
+    assert (curve.layers, curve.n, curve.unit) == ((0, 1, 2, 3), 9, "difference of mean cosines")
+    assert torch.equal(curve.summary.value, result.similarity)
+    assert result.best_cell() == (1,)
+    assert result.counts() == (9, {"cognates": 2})
+    assert (SimilarityResult.kind, SimilarityResult.family) == ("similarity", "similarity")
+
+
+def test_margins_are_those_of_the_middle_layers_with_the_larger_p():
+    margins = four_layers().cell_margins(Resampling())
+    assert [cell.layer for cell in margins.cells] == [1, 2]
+    assert margins.value.tolist() == [0.5, 0.3]
+    assert margins.p.tolist() == pytest.approx([0.02, 0.02])
+    assert margins.strongest == ("shuffled", "random twin")
+    assert four_layers(n_pairs=3).cell_margins(Resampling()).p.tolist() == [0.25, 0.25]
+
+
+def test_without_controls_or_middle_layers_there_are_no_margins():
+    assert four_layers(strongest=()).cell_margins(Resampling()).reason == "no null controls"
+    ends = result_of(strongest=("a", "a"))
+    assert ends.cell_margins(Resampling()).reason == "no middle layer was measured"
