@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import MODELS, LoadOptions
 from semantic_hub.models.conversion import convert_folder
-from semantic_hub.models.layers import check_layers, layer_hook
+from semantic_hub.models.layers import check_layers, check_single_stack, layer_hook
 from semantic_hub.models.loading import check_model, describe, load_model, register_model
 from semantic_hub.models.output import (
     check_predicts_next_token,
@@ -349,3 +350,11 @@ def test_encoders_predict_no_next_token(bert_folder: Path, model: Any) -> None:
     check_predicts_next_token(model, "logit_lens")
     with pytest.raises(SemanticHubError, match="logit_lens: got bert, which does not predict"):
         check_predicts_next_token(bert, "logit_lens")
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+def test_encoder_decoders_are_refused(model: Any) -> None:
+    check_single_stack(model, "steer")
+    two_stacks: Any = SimpleNamespace(cfg=SimpleNamespace(model_name="google/t5-small"))
+    with pytest.raises(SemanticHubError, match="steer: got t5-small, which has no single stack"):
+        check_single_stack(two_stacks, "steer")
