@@ -9,7 +9,7 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import semantic_hub as sh
-from semantic_hub.experiment.runner import RANDOM_TWIN
+from semantic_hub.alignment.controls import RANDOM_TWIN
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.lenses.label_matrix import LabelMatrix

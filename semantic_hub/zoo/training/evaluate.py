@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import semantic_hub as sh
+from semantic_hub.alignment.controls import RANDOM_TWIN
 from semantic_hub.alignment.result import SimilarityResult
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.experiment.runner import RANDOM_TWIN
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import SpokeVerdict
 from semantic_hub.interventions.patching.result import PatchResult
