@@ -42,7 +42,7 @@ print(curve[["layer", "value", "low", "high"]].round(2).to_string(index=False))
 # clip counts once: the mean over its positions.
 
 # %%
-few = spoke.heard[:12]
+few = spoke.encoded_clips[:12]
 every = sh.logit_lens(
     model, audio.readouts(few, rows="all"), resampling=sh.Resampling(resamples=200)
 )
@@ -68,7 +68,7 @@ timeline = clip_timeline(
 # stream. Does the model still answer that it is a mammal?
 
 # %%
-dogs = audio.hear(encode, audio.animal_clips(["dog"], seeds=range(10)))
+dogs = audio.encode_clips(encode, audio.animal_clips(["dog"], seeds=range(10)))
 prompts = [dog.prompt("{clip} mammal:") for dog in dogs]
 owl = scale_to_stream(model, unembedding_difference(model, "owl", "dog"), prompts)
 answers = answer_probability(

@@ -52,10 +52,11 @@ for layer, name in enumerate(lens.layers):
     print(f"layer {name}: true {true.value[layer]:.2f}, control {control.value[layer]:.2f}")
 
 # %%
-shown, middle = spoke.shown["shapes"][0], model.cfg.n_layers // 2
-prompts = [shown.at(patch, spoke.wording) for patch in range(shown.n_patches)]
+encoded, middle = spoke.encoded_pictures["shapes"][0], model.cfg.n_layers // 2
+prompts = [encoded.at_patch(patch, spoke.wording) for patch in range(encoded.n_patches)]
 top = top_tokens(model, prompts, k=1, layers=[0, middle]).to_frame()
-figure = picture_words(shown.picture.pixels, top, middle, shown.grid)  # figure.show() in a notebook
+pixels = encoded.picture.pixels
+figure = picture_words(pixels, top, middle, encoded.grid)  # figure.show() in a notebook
 
 # %% [markdown]
 # ## A half recoloured
@@ -63,7 +64,7 @@ figure = picture_words(shown.picture.pixels, top, middle, shown.grid)  # figure.
 # to *which colour is left?* become the new one? The placebo is a random direction.
 
 # %%
-task = vision.steering(vision.recolored(spoke.shown["halves"], at_most=8), wording)
+task = vision.steering(vision.recolor_items(spoke.encoded_pictures["halves"], at_most=8), wording)
 answers = intervene(model, task).to_frame().query("outcome == 'success' and strength == 1")
 print(answers.pivot(index="layer", columns="direction", values="value").round(2))
 

@@ -54,7 +54,7 @@ figure = matrix.figure()  # figure.show() in a notebook
 # answer "Peter" now? The placebo is a random direction of the same length.
 
 # %%
-asked = semantics.steering(semantics.meetings(24), words=False)
+asked = semantics.steering(semantics.transitive_events(24), words=False)
 print(asked.prompts[0].text)
 swept = intervene(model, asked)
 success = swept.to_frame().query("outcome == 'success' and strength == 1 and layer % 2 == 0")

@@ -12,9 +12,9 @@ from semantic_hub.spokes.vision.images.picture import (
     SHAPES,
     Picture,
 )
-from semantic_hub.spokes.vision.inputs import Shown
+from semantic_hub.spokes.vision.inputs import EncodedPicture
 from semantic_hub.spokes.vision.spoke import (
-    show,
+    encode_picture,
 )
 
 WORDS = [*COLORS, *SHAPES, "left", "right", "colour", "dog", "tree"]
@@ -43,5 +43,7 @@ def plain_features(image: Image.Image) -> torch.Tensor:
     return torch.from_numpy(np.asarray(image.resize((4, 4))).reshape(16, 3) / 255.0)
 
 
-def shown_of(pictures: Sequence[Picture], grid: tuple[int, int] = (4, 4)) -> list[Shown]:
-    return [show(plain_features, picture, grid) for picture in pictures]
+def encoded_pictures(
+    pictures: Sequence[Picture], grid: tuple[int, int] = (4, 4)
+) -> list[EncodedPicture]:
+    return [encode_picture(plain_features, picture, grid) for picture in pictures]

@@ -20,11 +20,16 @@ from semantic_hub.zoo import hub_mini_path
 from semantic_hub.zoo.senses import AUDIO_PROJECTOR, IMAGE_PROJECTOR
 from semantic_hub.zoo.training.evaluate import score
 from semantic_hub.zoo.training.recipe import Recipe
-from semantic_hub.zoo.training.train_senses import SensesRecipe
+from semantic_hub.zoo.training.train_senses import EncodersRecipe
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.formal_text import FormalText
 from semantic_hub.zoo.world.grammar import DOMINANT, Voice
-from semantic_hub.zoo.world.spokes import SensingSpokes, WorldLanguageSpoke, spokes_of, world_spokes
+from semantic_hub.zoo.world.spokes import (
+    MultimodalWorldSpokes,
+    WorldLanguageSpoke,
+    spokes_of,
+    world_spokes,
+)
 
 FOLDER = hub_mini_path()
 WORLD = World(Recipe().world_seed)
@@ -57,7 +62,7 @@ def test_it_is_small_and_complete() -> None:
     assert sum(files.values()) < 10_000_000
     training = json.loads((FOLDER / "training.json").read_text(encoding="utf-8"))
     assert training["recipe"] == asdict(Recipe())
-    assert training["senses"] == asdict(SensesRecipe())
+    assert training["senses"] == asdict(EncodersRecipe())
     assert training["step"] == Recipe().steps
 
 
@@ -188,15 +193,17 @@ def test_it_counts_to_ends_that_no_program_had(hub_mini) -> None:
 
 def test_it_sees_and_hears_what_no_projector_was_trained_on(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
-    assert isinstance(spokes, SensingSpokes)
+    assert isinstance(spokes, MultimodalWorldSpokes)
     vision, audio = spokes.vision, spokes.audio
     colors = {
         kind: [
-            sh.Readout(one.prompt(vision.wording.asked(region)), {"surface": (region.color,)})
+            sh.Readout(
+                one.prompt(vision.wording.question_about(region)), {"surface": (region.color,)}
+            )
             for one in shown[::3]
             for region in one.picture.regions
         ]
-        for kind, shown in vision.shown.items()
+        for kind, shown in vision.encoded_pictures.items()
     }
     assert accuracy(hub_mini, colors["one colour"]) == 1
     assert accuracy(hub_mini, colors["halves"]) > 0.95
@@ -206,15 +213,15 @@ def test_it_sees_and_hears_what_no_projector_was_trained_on(hub_mini) -> None:
         "{clip} mammal:": audio.question.answer,
     }.items():
         asked = [
-            sh.Readout(heard.prompt(text), {"surface": (answer(heard.clip.label),)})
-            for heard in audio.heard
+            sh.Readout(clip.prompt(text), {"surface": (answer(clip.clip.label),)})
+            for clip in audio.encoded_clips
         ]
         assert accuracy(hub_mini, asked) > 0.95
 
 
 def test_colours_and_animals_are_read_inside_pictures_and_clips(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
-    assert isinstance(spokes, SensingSpokes)
+    assert isinstance(spokes, MultimodalWorldSpokes)
     sets = {
         **{k: v for k, v in spokes.vision.readouts().items() if k.startswith("colour")},
         **spokes.audio.readouts(),
@@ -227,7 +234,7 @@ def test_colours_and_animals_are_read_inside_pictures_and_clips(hub_mini) -> Non
 
 def test_a_picture_in_the_place_of_another_is_answered(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
-    assert isinstance(spokes, SensingSpokes)
+    assert isinstance(spokes, MultimodalWorldSpokes)
     task = spokes.vision.interventions()["picture -> picture, halves"]
     found = intervene(hub_mini, task, resampling=Resampling(resamples=20))
     placebo = found.controls["placebo"].top1_share("source")

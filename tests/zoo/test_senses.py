@@ -22,12 +22,12 @@ from semantic_hub.zoo.senses import (
     encoders_of,
     frame_features,
 )
-from semantic_hub.zoo.training.shown import told_clip, told_picture
+from semantic_hub.zoo.training.items import clip_item, picture_item
 from semantic_hub.zoo.training.steps import CHECKPOINT
-from semantic_hub.zoo.training.train_senses import SensesRecipe, train_senses
+from semantic_hub.zoo.training.train_senses import EncodersRecipe, train_senses
 from semantic_hub.zoo.world.spokes import spokes_of
 
-SHORT = SensesRecipe(steps=4, pictures=3, clips=2, documents=4, outer=1, warmup=1)
+SHORT = EncodersRecipe(steps=4, pictures=3, clips=2, documents=4, outer=1, warmup=1)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_encoders_read_images_and_waveforms_of_any_size() -> None:
 def test_what_is_told_is_true_of_what_is_shown() -> None:
     rng = np.random.default_rng(0)
     said = {}
-    for told in (told_picture(rng) for _ in range(60)):
+    for told in (picture_item(rng) for _ in range(60)):
         assert told.features.shape == (16, 192)
         colors = [color for color in COLORS if color in told.answer]
         said.setdefault(told.question, []).append(told)
@@ -100,7 +100,7 @@ def test_what_is_told_is_true_of_what_is_shown() -> None:
             assert np.abs(mean.numpy() - np.array(COLORS[colors[0]])).max() < 25
     assert {"", " colour:", " left:", " right:", " circle:"} <= said.keys()
     assert 15 < len(said[""]) < 45
-    clips = [told_clip(rng) for _ in range(40)]
+    clips = [clip_item(rng) for _ in range(40)]
     assert {told.question for told in clips} == {"", " animal:", " mammal:"}
     names = {f" {animal}." for animal in ANIMALS}
     assert {told.answer for told in clips if told.question == " mammal:"} == {" yes.", " no."}

@@ -1,8 +1,8 @@
-"""The arithmetic spoke: ``a+b`` and ``a*b`` in figures, and the same in the words of a language.
+"""Arithmetic spoke: ``a+b`` and ``a*b`` in digits and in the words of a language.
 
-Similarity pairs an expression in figures with the same in words. The lens reads at ``c=a+``, where
-the next token in figures is the digit b, and asks for the word for b. There b is also intervened
-on: by a step from a to a + 1, and by the b of another problem, in another notation. Source: Wu et
+Similarity pairs an expression in digits with the same in words. The lens reads at ``c=a+``, where
+the next token in digits is b, and scores the word for b. Steering changes b there by a step from a
+to a + 1; patching replaces it by the b of another problem in another notation. Source: Wu et
 al. 2025, arXiv 2411.04986, section 4 (arithmetic); the problems are the 846 sums and 277 products
 of the paper's code.
 """
@@ -10,9 +10,9 @@ of the paper's code.
 from semantic_hub.spokes.arithmetic.spoke import (
     OPERATIONS,
     ArithmeticSpoke,
-    OneLess,
     Problem,
     hard_negatives,
+    one_less,
     pairs,
     patch_pairs,
     problems,
@@ -23,11 +23,11 @@ from semantic_hub.spokes.arithmetic.spoke import (
 __all__ = [
     "OPERATIONS",
     "ArithmeticSpoke",
-    "OneLess",
     "Problem",
-    "patch_pairs",
     "hard_negatives",
+    "one_less",
     "pairs",
+    "patch_pairs",
     "problems",
     "readouts",
     "steering",

@@ -1,18 +1,19 @@
 """Interventions at ``c=a+``, where only b completes the sum.
 
 Steering: the difference of ``c=(a+1)+`` and ``c=a+`` is a step that makes b one less; it is taken
-from the words of the dominant language and added where the sum is written in figures. Patching:
-the b of one sum is moved into another sum, in another notation. Source of the steering: Wu et al.
-2025, arXiv 2411.04986, section 5 (arithmetic).
+from the words of the dominant language and added to the sum in digits. Patching: the b of one sum
+is moved into another sum in another notation. Source of the steering: Wu et al. 2025, arXiv
+2411.04986, section 5 (arithmetic).
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.interventions.spec import ActivationContrast, Steering
+from semantic_hub.interventions.steering.outcomes import ExpectedAnswer
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.arithmetic.problems import Problem, problems
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
@@ -20,33 +21,27 @@ from semantic_hub.spokes.routes import make_pairs
 from semantic_hub.spokes.sampling import evenly_spaced
 
 
-@dataclass(frozen=True)
-class OneLess:
-    """Whether a sum was completed with b − 1, with b, or otherwise.
+def one_less(right: Sequence[int]) -> ExpectedAnswer:
+    """Outcome rule for sums: completed with b − 1 (success), with b (unchanged), or otherwise.
 
-    The number that a text begins with decides, all of it: ``"12"`` is twelve, and ``"7.5"`` is
-    neither seven nor five.
+    The whole number at the start of a text counts: ``"12"`` is twelve, and ``"7.5"`` is neither
+    seven nor five.
 
     Args:
         right: The b of each prompt.
 
     Example:
-        >>> outcome = OneLess((8, 2))
+        >>> outcome = one_less((8, 2))
         >>> outcome(0, "7."), outcome(0, " 8"), outcome(1, "12"), outcome(1, "two")
         ('success', 'unchanged', 'other', 'other')
     """
-
-    right: tuple[int, ...]
-
-    def __call__(self, index: int, text: str) -> str:
-        """One of `semantic_hub.interventions.steering.outcomes.OUTCOMES` for a prompt and its continuation."""
-        said = re.match(r"\s*(\d+)(?!\.?\d)", text)
-        outcomes = {self.right[index] - 1: "success", self.right[index]: "unchanged"}
-        return outcomes.get(int(said[1]), "other") if said else "other"
+    return ExpectedAnswer(
+        new=tuple(str(b - 1) for b in right), old=tuple(map(str, right)), parse=_leading_number
+    )
 
 
 def sums(items: Sequence[Problem] | None = None) -> tuple[Problem, ...]:
-    """The sums among the items; all 846 for None."""
+    """Sums among the problems; all 846 for None."""
     chosen = problems("+") if items is None else items
     return tuple(item for item in chosen if item.operator == "+")
 
@@ -54,16 +49,16 @@ def sums(items: Sequence[Problem] | None = None) -> tuple[Problem, ...]:
 def steering(
     items: Sequence[Problem] | None = None, *, words: str = "en", at_most: int = 100
 ) -> Steering:
-    """Sums in figures, steered by the step from a to a + 1 while c stays.
+    """Steering of sums in digits by the step from a to a + 1 with the same c.
 
     The contrast ``"words"`` takes the step from the words of a language (``"fifteen equals eight
-    plus"`` − ``"fifteen equals seven plus"`` for ``"15=7+"``), the contrast ``"digits"`` from the
-    figures (``"15=8+"`` − ``"15=7+"``). Two tokens more than b has digits are generated: a
-    tokenizer may spend one on a space, and the one behind b tells whether the number goes on.
+    plus"`` − ``"fifteen equals seven plus"`` for ``"15=7+"``), the contrast ``"digits"`` from
+    digits (``"15=8+"`` − ``"15=7+"``). Two more tokens than b has digits are generated: a tokenizer
+    may use one for a space, and the one after b shows whether the number continues.
 
     Args:
-        items: Which problems; sums with b of at least 2 are taken. None for all.
-        words: The dominant language.
+        items: Problems, of which sums with b of at least 2 are used; None for all.
+        words: Dominant language.
         at_most: Problems to keep, evenly spaced.
 
     Raises:
@@ -83,9 +78,9 @@ def steering(
             fix='Take them from problems("+").',
         )
     return Steering(
-        prompts=_asked(chosen, DIGITS),
+        prompts=_questions(chosen, DIGITS),
         contrasts={"words": _step(chosen, words), "digits": _step(chosen, DIGITS)},
-        outcome=OneLess(tuple(item.right for item in chosen)),
+        outcome=one_less([item.right for item in chosen]),
         max_new_tokens=2 + max(len(str(item.right)) for item in chosen),
     )
 
@@ -98,16 +93,15 @@ def patch_pairs(
     seed: int = 0,
     at_most: int = 100,
 ) -> tuple[PatchPair, ...]:
-    """The b of one sum into another sum, which has another b, in another notation.
+    """Patch pairs of two sums with different b in different notations.
 
     Answers are named as `semantic_hub.spokes.routes.ANSWERS`.
 
     Args:
-        sources: A notation to write the source in, ``"digits"`` or a language; or several, which are
-            averaged.
+        sources: Notation of the source, ``"digits"`` or a language; or several, which are averaged.
         base: Another notation.
-        items: Which problems; sums are taken. None for all 846.
-        seed: Decides which sum goes into which.
+        items: Problems, of which the sums are used; None for all 846.
+        seed: Seed of the pairing.
         at_most: Patch pairs to keep, evenly spaced.
 
     Raises:
@@ -126,14 +120,24 @@ def patch_pairs(
     )
 
 
-def _asked(items: Sequence[Problem], notation: str) -> tuple[Prompt, ...]:
+def _questions(items: Sequence[Problem], notation: str) -> tuple[Prompt, ...]:
+    """Prompts ``c=a+`` in a notation."""
     return tuple(Prompt(item.question(notation)) for item in items)
 
 
+def _leading_number(text: str) -> str | None:
+    """Whole number at the start of a text, without leading zeros."""
+    match = re.match(r"\s*(\d+)(?!\.?\d)", text)
+    return str(int(match[1])) if match else None
+
+
 def _step(items: Sequence[Problem], notation: str) -> ActivationContrast:
+    """Contrast of a + 1 and a with the same c."""
     stepped = [replace(item, left=item.left + 1, right=item.right - 1) for item in items]
-    return ActivationContrast(_asked(stepped, notation), _asked(items, notation), paired=True)
+    plus, minus = _questions(stepped, notation), _questions(items, notation)
+    return ActivationContrast(plus, minus, paired=True)
 
 
 def _answer(item: Problem, notation: str) -> str:
+    """The number b in a notation."""
     return number_word(item.right, notation)

@@ -1,8 +1,8 @@
-"""The arithmetic spoke: ``a+b`` and ``a*b`` in figures, and the same in the words of a language.
+"""Arithmetic spoke: ``a+b`` and ``a*b`` in digits and in the words of a language.
 
-Similarity pairs an expression in figures with the same in words. The lens reads at ``c=a+``, where
-the next token in figures is the digit b, and asks for the word for b. There b is also intervened
-on: by a step from a to a + 1, and by the b of another problem, in another notation. Source: Wu et
+Similarity pairs an expression in digits with the same in words. The lens reads at ``c=a+``, where
+the next token in digits is b, and scores the word for b. Steering changes b there by a step from a
+to a + 1; patching replaces it by the b of another problem in another notation. Source: Wu et
 al. 2025, arXiv 2411.04986, section 4 (arithmetic); the problems are the 846 sums and 277 products
 of the paper's code.
 """
@@ -16,7 +16,7 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.spokes.arithmetic.interventions import (
-    OneLess,
+    one_less,
     patch_pairs,
     steering,
     sums,
@@ -30,11 +30,11 @@ from semantic_hub.spokes.routes import Route, averaged_routes, patchings, ring_r
 __all__ = [
     "OPERATIONS",
     "ArithmeticSpoke",
-    "OneLess",
     "Problem",
-    "patch_pairs",
     "hard_negatives",
+    "one_less",
     "pairs",
+    "patch_pairs",
     "problems",
     "readouts",
     "steering",
@@ -44,13 +44,13 @@ __all__ = [
 def pairs(
     y: str = "en", x: str = DIGITS, items: Sequence[Problem] | None = None, *, ask: bool = False
 ) -> Pairs:
-    """The same problem in two notations, matched by its operands.
+    """Pair problems in two notations.
 
     Args:
         y: A language, or ``"digits"``.
         x: The other notation.
-        items: Which problems; None for all 1,123.
-        ask: Pair the questions ``c=a+`` instead of the expressions ``a+b``.
+        items: Problems; None for all 1,123.
+        ask: Whether to pair the questions ``c=a+`` instead of the expressions ``a+b``.
 
     Example:
         >>> pairs("en")[:1].x[0].text, pairs("en")[:1].y[0].text
@@ -70,13 +70,13 @@ def pairs(
 def hard_negatives(
     y: str = "en", x: str = DIGITS, items: Sequence[Problem] | None = None, *, ask: bool = False
 ) -> Pairs:
-    """`pairs`, but y has another left operand: one more, or one less if the result passed 99.
+    """Pair problems with one of another left operand in y: one more, or one less if c > 99.
 
     Args:
         y: A language, or ``"digits"``.
         x: The other notation.
-        items: Which problems; None for all 1,123.
-        ask: Pair the questions ``c=a+`` instead of the expressions ``a+b``.
+        items: Problems; None for all 1,123.
+        ask: Whether to pair the questions ``c=a+`` instead of the expressions ``a+b``.
 
     Example:
         >>> near = hard_negatives("en", items=[Problem(3, "+", 5)], ask=True)
@@ -95,17 +95,17 @@ def readouts(
     control: str = "es",
     items: Sequence[Problem] | None = None,
 ) -> list[Readout]:
-    """Read-outs at ``c=a+`` with four groups of candidates.
+    """Make read-outs at ``c=a+`` with four groups of candidates.
 
-    ``surface`` is b as the notation writes it, ``hub`` b in `words`, ``control`` b in a third
-    language, and ``unrelated`` another number in `words`, so that a taste for that language alone
-    does not count as meaning.
+    ``surface`` is b in the notation, ``hub`` b in `words`, ``control`` b in a third language, and
+    ``unrelated`` another number in `words`, so that a general preference for that language does not
+    count as meaning.
 
     Args:
-        notation: What the prompt is written in: ``"digits"`` or a language.
-        words: The dominant language.
+        notation: Notation of the prompt: ``"digits"`` or a language.
+        words: Dominant language.
         control: Another language, neither that of the prompt nor the dominant one.
-        items: Which problems; None for all 1,123.
+        items: Problems; None for all 1,123.
 
     Raises:
         SemanticHubError: Two of the three notations are the same.
@@ -137,13 +137,14 @@ def readouts(
 
 @dataclass(frozen=True)
 class ArithmeticSpoke(Spoke):
-    """Arithmetic for `semantic_hub.run`: figures and languages against the dominant one.
+    """Arithmetic spoke: digits and languages against the dominant language.
 
     Args:
-        dominant: The language whose words the hub is read in.
-        languages: Further languages to write the problems in.
-        items: Which problems; None for all 1,123.
+        dominant: Language in which the hub is expected.
+        languages: Other languages to write the problems in.
+        items: Problems; None for all 1,123.
         at_most: Problems in each set of interventions, evenly spaced: each is run at every layer.
+        name: Name of the spoke in results.
 
     Raises:
         SemanticHubError: Fewer than two further languages, or the dominant one among them.
@@ -163,11 +164,11 @@ class ArithmeticSpoke(Spoke):
         return self._sets(pairs)
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """For each set of `pairs` the same x, with another left operand in y."""
+        """Problems against those with another left operand, for each set of pairs."""
         return self._sets(hard_negatives)
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """At ``c=a+``, in figures and in each language; the control is another one of these."""
+        """Read-outs at ``c=a+``, in digits and in each language."""
         return {
             f"c=a+, {other}": readouts(
                 other,
@@ -179,10 +180,10 @@ class ArithmeticSpoke(Spoke):
         }
 
     def interventions(self) -> Mapping[str, Patching | Steering]:
-        """Steering of figures, and patching of b from each language into the next, between figures
-        and the dominant language, and from all other notations at once; of sums alone.
+        """Steering of sums in digits, and patching of b between notations.
 
-        Empty where the items hold no two sums with different b.
+        Patching is from each language into the next, between digits and the dominant language, and
+        from all other notations at once. Empty unless two sums have different b.
         """
         if len({item.right for item in sums(self.items)}) < 2:
             return {}
@@ -203,10 +204,11 @@ class ArithmeticSpoke(Spoke):
         return {f"c=a+, {DIGITS}": steered, **patchings(pairs)}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """The numbers up to twenty in digits, to be compared with other spokes."""
+        """The numbers up to twenty in digits, for comparison with other spokes."""
         return digit_concepts()
 
     def _sets(self, make: Callable[..., Pairs]) -> Mapping[str, Pairs]:
+        """Sets of pairs of expressions and of questions, for each notation."""
         return {
             f"{form}, {other}": make(self.dominant, other, self.items, ask=ask)
             for form, ask in (("a+b", False), ("c=a+", True))
@@ -215,5 +217,6 @@ class ArithmeticSpoke(Spoke):
 
 
 def _one_off(item: Problem) -> Problem:
+    """Problem with another left operand."""
     more = replace(item, left=item.left + 1)
     return more if more.result < 100 or item.left == 0 else replace(item, left=item.left - 1)

@@ -1,8 +1,8 @@
-"""The audio spoke: sounds that enter a model as soft tokens, against their labels.
+"""Audio spoke: sounds as soft tokens against their labels.
 
-Similarity pairs a clip with its label; a hard negative has another label. The lens reads at the
-clip's positions, and asks for the words of the label. There another animal is also written in:
-does the answer to "is it a mammal" change? Source: Wu et al. 2025, arXiv 2411.04986, sections 4
+Similarity pairs a clip with its label; a hard negative has another label. The lens scores the words
+of the label at the clip's positions. Steering adds another animal at these positions: does the
+answer to "is it a mammal" change? Source: Wu et al. 2025, arXiv 2411.04986, sections 4
 and 5 (audio).
 """
 
@@ -11,18 +11,18 @@ from semantic_hub.spokes.audio.spoke import (
     AudioSpoke,
     Clip,
     Encode,
-    Flip,
-    Heard,
+    EncodedClip,
     MelSettings,
     Question,
     animal_clips,
     balanced,
     can_speak,
     clips_from_folder,
+    encode_clips,
     hard_negatives,
-    hear,
     label_words,
     log_mel,
+    other_answer,
     pairs,
     read_clip,
     readouts,
@@ -37,18 +37,18 @@ __all__ = [
     "AudioSpoke",
     "Clip",
     "Encode",
-    "Flip",
-    "Heard",
+    "EncodedClip",
     "MelSettings",
     "Question",
     "animal_clips",
     "balanced",
     "can_speak",
     "clips_from_folder",
+    "encode_clips",
     "hard_negatives",
-    "hear",
     "label_words",
     "log_mel",
+    "other_answer",
     "pairs",
     "read_clip",
     "readouts",

@@ -1,6 +1,6 @@
-"""A clip over time with the word that each of its positions says, for the report."""
+"""Figure of a clip over time with the top token of each of its positions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,39 +9,15 @@ from jaxtyping import Float
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.plotting.style import TEXT_COLOR, layout
 from semantic_hub.plotting.text import display_token, escape
-from semantic_hub.spokes.audio.inputs import Heard
-from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
-from semantic_hub.spokes.spelled_out import at_middle_layer
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from semantic_hub.experiment.findings import Findings
+_EDGE = 0.04
+"""Margin at both ends as a share of the clip's length, so that the outer words are whole."""
 
-
-def position_words(spelled: Mapping[str, Heard], found: "Findings") -> Mapping[str, "go.Figure"]:
-    """Each clip's log-mel frames, and above them its positions' top tokens at the middle layer.
-
-    Args:
-        spelled: Clips, by the names that their positions have in the findings.
-        found: What was found.
-    """
-    return {
-        title: clip_timeline(
-            log_mel(heard.clip, settings),
-            list(top["text"]),
-            seconds=settings.seconds,
-            probabilities=list(top["probability"]),
-            title=title,
-        )
-        for title, heard, _, top in at_middle_layer(spelled, found)
-        for settings in [MelSettings(seconds=max(heard.clip.seconds, MelSettings().seconds))]
-    }
-
-
-_EDGE = 0.04  # of the clip's length, so that the outer words are whole
-_SHOWN = 24
-"""Tokens that find room next to each other."""
+_MOST_TOKENS = 24
+"""Number of tokens that fit next to each other."""
 
 
 def clip_timeline(
@@ -52,24 +28,24 @@ def clip_timeline(
     probabilities: Sequence[float] = (),
     title: str = "",
 ) -> "go.Figure":
-    """A heat map of log-mel frames over time, and above it the top token of each soft position.
+    """Draw a clip's log-mel frames over time, with the top token of each position above them.
 
-    Positions are spread evenly over the clip, as encoders have them. Where there are too many to be
-    read, the hover shows those that have no room.
+    Positions are spread evenly over the clip. If there are too many to be readable, the others are
+    in the hover text.
 
     Args:
-        mel: Log-mel frames, as `semantic_hub.spokes.audio.sounds.mel.log_mel` gives them.
-        tokens: The top token's text at each position, in order.
+        mel: Log-mel frames from `semantic_hub.spokes.audio.sounds.mel.log_mel`.
+        tokens: Text of the top token at each position, in order.
         seconds: Length of the clip.
-        probabilities: Of these tokens; none to leave them out.
+        probabilities: Probabilities of these tokens; empty to leave them out.
         title: Title of the figure, such as the label and the layer.
 
     Returns:
-        Two traces: the heat map, and the tokens.
+        Figure with two traces: the heat map and the tokens.
 
     Raises:
-        SemanticHubError: No frames, no tokens, a length that is not above 0, or probabilities of
-            another number.
+        SemanticHubError: No frames, no tokens, a length that is not positive, or another number of
+            probabilities than tokens.
 
     Example:
         >>> import numpy as np
@@ -99,28 +75,29 @@ def clip_timeline(
 def _labels(
     tokens: Sequence[str], seconds: float, probabilities: Sequence[float], n_mels: int
 ) -> "go.Scatter":
-    """Texts in three rows above the map, so that neighbours do not meet."""
+    """Tokens in three rows above the heat map, so that neighbors do not overlap."""
     import plotly.graph_objects as go
 
-    shown = [display_token(token) for token in tokens]
-    every = -(-len(shown) // _SHOWN)
+    texts = [display_token(token) for token in tokens]
+    step = -(-len(texts) // _MOST_TOKENS)
     return go.Scatter(
-        x=[seconds * (place + 0.5) / len(shown) for place in range(len(shown))],
-        y=[n_mels * (1.06 + 0.08 * ((place // every) % 3)) for place in range(len(shown))],
+        x=[seconds * (index + 0.5) / len(texts) for index in range(len(texts))],
+        y=[n_mels * (1.06 + 0.08 * ((index // step) % 3)) for index in range(len(texts))],
         mode="text",
-        text=[text if place % every == 0 else "" for place, text in enumerate(shown)],
+        text=[text if index % step == 0 else "" for index, text in enumerate(texts)],
         textfont={"size": 11, "color": TEXT_COLOR},
-        customdata=_hover(shown, probabilities),
+        customdata=_hover(texts, probabilities),
         hovertemplate="position %{pointNumber}: %{customdata}<extra></extra>",
         showlegend=False,
         name=escape("top token"),
     )
 
 
-def _hover(shown: Sequence[str], probabilities: Sequence[float]) -> list[str]:
+def _hover(texts: Sequence[str], probabilities: Sequence[float]) -> list[str]:
+    """Hover text of each token, with its probability if given."""
     if not len(probabilities):
-        return list(shown)
-    return [f"{text}, {p:.2f}" for text, p in zip(shown, probabilities, strict=True)]
+        return list(texts)
+    return [f"{text}, {p:.2f}" for text, p in zip(texts, probabilities, strict=True)]
 
 
 def _check(
@@ -129,6 +106,7 @@ def _check(
     seconds: float,
     probabilities: Sequence[float],
 ) -> None:
+    """Raise unless there are frames and tokens, and matching probabilities."""
     if mel.size and len(tokens) and seconds > 0 and len(probabilities) in (0, len(tokens)):
         return
     raise SemanticHubError(

@@ -1,4 +1,4 @@
-"""Clips as a model hears them, and the words of their labels."""
+"""Clips encoded as soft tokens, and the content words of their labels."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -12,28 +12,33 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
 from semantic_hub.spokes.audio.sounds.clip import Clip
+from semantic_hub.spokes.lexicon.content_words import content_words
 
 Encode = Callable[[Float[np.ndarray, " sample"], int], Float[Tensor, "pos d_model"]]
-"""From a waveform and its rate to features of the model's width, any number of positions."""
+"""From a waveform and its rate to features of the model's width, one row for each position."""
 
 CLIP = "{clip}"
-"""Where a clip goes in a template."""
+"""Placeholder of a clip in a template."""
 
-_FUNCTION_WORDS = "a an the and or of on in at with from by to"
+_FUNCTION_WORDS = frozenset(
+    ["a", "an", "the", "and", "or", "of", "on", "in", "at", "with", "from", "by", "to"]
+)
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
-    """A clip with the features that a model hears it by.
+class EncodedClip:
+    """Clip with the features that a model reads in its place.
 
     Args:
         clip: The sound.
-        span: What `Encode` made of it.
+        span: Its features, from an `Encode` function.
 
     Example:
         >>> import torch
-        >>> heard = Heard(Clip(np.zeros(800), 16000, "dog barking"), SoftTokens(torch.zeros(20, 8)))
-        >>> heard.words, heard.prompt("{clip} mammal:").text.replace(SOFT, "~")
+        >>> clip = Clip(np.zeros(800), 16000, "dog barking")
+        >>> encoded = EncodedClip(clip, SoftTokens(torch.zeros(20, 8)))
+        >>> encoded.words, encoded.prompt("{clip} mammal:").text.replace(SOFT, "~")
         (('dog', 'barking'), '~ mammal:')
     """
 
@@ -42,15 +47,15 @@ class Heard:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The content words of the label."""
+        """Content words of the label."""
         return label_words(self.clip.label)
 
     def prompt(self, template: str = CLIP, row: int | None = None) -> Prompt:
-        """The clip in a text.
+        """Make a prompt with the clip in a text.
 
         Args:
-            template: A text with one ``{clip}``.
-            row: Read at this row of the clip's features; None for the end of the text.
+            template: Text with one ``{clip}``.
+            row: Row of the clip's features to read at; None for the end of the text.
 
         Raises:
             SemanticHubError: A template without ``{clip}``, or with several.
@@ -66,34 +71,33 @@ class Heard:
         return Prompt(template.replace(CLIP, SOFT), position=position, soft=(self.span,))
 
 
-def hear(encode: Encode, clips: Sequence[Clip]) -> tuple[Heard, ...]:
-    """Each clip with its features; each is encoded once.
+def encode_clips(encode: Encode, clips: Sequence[Clip]) -> tuple[EncodedClip, ...]:
+    """Encode each clip once.
 
     Args:
-        encode: The encoder with its projector.
-        clips: What it is given, one after the other.
+        encode: Encoder with its projector.
+        clips: The clips.
 
     Raises:
-        SemanticHubError: Features that are no finite matrix ``[pos, d_model]``.
+        SemanticHubError: Features that are not a finite matrix ``[pos, d_model]``.
     """
-    return tuple(Heard(clip, SoftTokens(encode(clip.waveform, clip.rate))) for clip in clips)
+    return tuple(EncodedClip(clip, SoftTokens(encode(clip.waveform, clip.rate))) for clip in clips)
 
 
 def label_words(label: str) -> tuple[str, ...]:
-    """A label's words in lower case and in their order, without those that carry no content.
+    """Content words of a label, in lower case and in their order.
 
     Example:
         >>> label_words("Playing the drum kit"), label_words("people giggling, laughing")
         (('playing', 'drum', 'kit'), ('people', 'giggling', 'laughing'))
     """
-    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", label.lower())
-    return tuple(dict.fromkeys(word for word in words if word not in _FUNCTION_WORDS.split()))
+    return content_words(label, _WORD, _FUNCTION_WORDS)
 
 
 def balanced(clips: Sequence[Clip]) -> tuple[Clip, ...]:
-    """As many clips of each label as of the rarest one: the first of each, in their order.
+    """Keep as many clips of each label as of the rarest: the first of each, in their order.
 
-    Where one label is commoner than others, a model that always hears it is right more often than
+    If one label is more common than others, a model that always names it is right more often than
     by chance.
 
     Example:
@@ -105,5 +109,5 @@ def balanced(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     labels = [clip.label for clip in clips]
     least = min(map(labels.count, set(labels)), default=0)
     return tuple(
-        clip for place, clip in enumerate(clips) if labels[:place].count(clip.label) < least
+        clip for index, clip in enumerate(clips) if labels[:index].count(clip.label) < least
     )

@@ -1,7 +1,7 @@
-"""A question about a clip that its animal answers with yes or no, and interventions on the answer.
+"""Steering of the answer to a yes-no question about the animal of a clip.
 
-Source: Wu et al. 2025, arXiv 2411.04986, section 5 (audio): "is it a mammal", while the difference
-of two animals' unembeddings is added at the clip's positions.
+Source: Wu et al. 2025, arXiv 2411.04986, section 5 (audio): "is it a mammal", with the difference
+of two animals' unembeddings added at the clip's positions.
 """
 
 import re
@@ -12,9 +12,9 @@ import numpy as np
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import Steering, UnembeddingContrast
-from semantic_hub.interventions.steering.outcomes import RelativeOutcome
+from semantic_hub.interventions.steering.outcomes import ExpectedAnswer, RelativeOutcome
 from semantic_hub.prompts.soft_tokens import SoftPositions
-from semantic_hub.spokes.audio.inputs import Heard, label_words
+from semantic_hub.spokes.audio.inputs import EncodedClip, label_words
 from semantic_hub.spokes.sampling import evenly_spaced
 
 _MAMMALS = """
@@ -26,19 +26,22 @@ bird fish frog snake turtle bee ant butterfly spider duck goose hen rooster chic
 shark snail crow dove pigeon penguin turkey cricket mosquito parrot woodpecker
 """
 MAMMALS = frozenset(_MAMMALS.split())
+"""Names of mammals."""
+
 OTHER_ANIMALS = frozenset(_OTHER_ANIMALS.split())
+"""Names of other animals."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question with the answers yes and no.
+    """Question about an animal with the answers yes and no.
 
     Args:
-        template: The question behind a clip, up to the answer.
+        template: Question after a clip, up to the answer.
         true_of: Animals whose answer is yes.
-        false_of: Animals whose answer is no; a label that names none of either is not asked about.
-        yes: The word for yes.
-        no: The word for no.
+        false_of: Animals whose answer is no; clips without an animal of either kind are not used.
+        yes: Word for yes.
+        no: Word for no.
 
     Raises:
         SemanticHubError: An animal with both answers.
@@ -64,51 +67,37 @@ class Question:
             )
 
     def animal(self, label: str) -> str | None:
-        """The first word of a label that is an animal asked about; None if there is none."""
+        """First word of a label that is an animal of the question; None if there is none."""
         known = self.true_of | self.false_of
         return next((word for word in label_words(label) if word in known), None)
 
     def answer(self, animal: str) -> str:
-        """The right answer for an animal."""
+        """Right answer for an animal."""
         return self.yes if animal in self.true_of else self.no
 
 
-@dataclass(frozen=True)
-class Flip:
-    """From one answer to the other: what a steered text does to the answer that was there.
-
-    The first word of a text decides, case aside.
+def other_answer(old: str, new: str) -> RelativeOutcome:
+    """Outcome rule for the answer as the first word of a continuation, case aside.
 
     Args:
-        own: The answer that the model gives without steering; a prompt with another is left out.
+        old: Answer that the model must give without steering; other prompts are dropped.
         new: The other answer.
 
     Example:
-        >>> flip = Flip("yes", "no")
-        >>> [flip(" yes", said) for said in (" No, it", " yes", " nobody")]
+        >>> outcome = other_answer("yes", "no")
+        >>> [outcome.compare(" yes", steered) for steered in (" No, it", " yes", " nobody")]
         ['success', 'unchanged', 'other']
     """
-
-    own: str
-    new: str
-
-    def __call__(self, own: str, said: str) -> str:
-        """One of `semantic_hub.interventions.steering.outcomes.OUTCOMES` for a steered text."""
-        outcomes = {self.new.casefold(): "success", self.own.casefold(): "unchanged"}
-        return outcomes.get(_first_word(said), "other")
-
-    def applies(self, own: str) -> bool:
-        """Whether the model's own text gives the answer that is to be changed."""
-        return _first_word(own) == self.own.casefold()
-
-    @property
-    def outcome(self) -> RelativeOutcome:
-        """As `semantic_hub.interventions.spec.Steering` takes it."""
-        return RelativeOutcome(self, self.applies, drop_reason=f"own answer is not {self.own!r}")
+    expected = ExpectedAnswer(new=new.casefold(), old=old.casefold(), parse=_first_word)
+    return RelativeOutcome(
+        lambda unsteered, steered: expected(0, steered),
+        lambda unsteered: _first_word(unsteered) == old.casefold(),
+        f"own answer is not {old!r}",
+    )
 
 
 def steering(
-    heard: Sequence[Heard],
+    clips: Sequence[EncodedClip],
     question: Question | None = None,
     *,
     true_to_false: bool = True,
@@ -116,27 +105,27 @@ def steering(
     at_most: int = 100,
     seed: int = 0,
 ) -> Steering:
-    """Clips of animals, steered at their positions towards an animal that has the other answer.
+    """Steering of clips at their positions towards an animal with the other answer.
 
-    The contrast ``"other answer"`` adds U[new animal] − U[own animal], the new animal drawn from
-    those of the clips that have the other answer. The contrast ``"same answer"`` does so with one
-    that has the same: it should leave the answer as it is. Clips of which the model itself does not
-    give the right answer have none that could be changed; they are dropped and counted.
+    The contrast ``"other answer"`` is U[new animal] − U[old animal], with the new animal drawn from
+    those of the clips with the other answer. The contrast ``"same answer"`` has a new animal with
+    the same answer: it should not change the answer. Clips for which the unsteered model does not
+    give the right answer are dropped and counted.
 
     Args:
-        heard: Clips with their features.
-        question: What is asked; by default whether it is a mammal.
-        true_to_false: Steer the clips whose answer is yes; else those whose answer is no.
-        strengths: Factors; see `semantic_hub.interventions.spec.UnembeddingContrast` for their unit.
+        clips: Encoded clips.
+        question: The question; by default whether it is a mammal.
+        true_to_false: Whether to steer clips whose answer is yes, or those whose answer is no.
+        strengths: Factors, in lengths of the prompts' states.
         at_most: Clips to keep, evenly spaced.
-        seed: Of the new animals.
+        seed: Seed of the new animals.
 
     Raises:
-        SemanticHubError: No clip to steer, no animal to steer towards, or just one of the clips'
-            own kind.
+        SemanticHubError: No clip to steer, no animal to steer towards, or only one animal with the
+            answer to change.
     """
     question = question or Question()
-    asked = [clip for clip in heard if question.animal(clip.clip.label)]
+    asked = [clip for clip in clips if question.animal(clip.clip.label)]
     own_side = question.true_of if true_to_false else question.false_of
     own = [_animal(question, clip) for clip in asked]
     kinds = sorted(set(own) & own_side), sorted(set(own) - own_side)
@@ -148,12 +137,13 @@ def steering(
 
 
 def _steering(
-    chosen: Sequence[Heard],
+    chosen: Sequence[EncodedClip],
     question: Question,
     kinds: tuple[list[str], list[str]],
     strengths: tuple[float, ...],
     seed: int,
 ) -> Steering:
+    """Steering of the chosen clips, with new animals of both kinds."""
     rng = np.random.default_rng(seed)
     own = tuple(_animal(question, clip) for clip in chosen)
     same_kind, other_kind = kinds
@@ -165,7 +155,7 @@ def _steering(
             "other answer": UnembeddingContrast(other, own),
             "same answer": UnembeddingContrast(same, own),
         },
-        outcome=Flip(question.answer(own[0]), question.answer(other[0])).outcome,
+        outcome=other_answer(question.answer(own[0]), question.answer(other[0])),
         strengths=strengths,
         positions=SoftPositions(),
         max_new_tokens=2,
@@ -173,21 +163,24 @@ def _steering(
 
 
 def _first_word(text: str) -> str:
+    """First word of a text, case-folded; empty if there is none."""
     return (re.findall(r"\w+", text) or [""])[0].casefold()
 
 
-def _animal(question: Question, clip: Heard) -> str:
+def _animal(question: Question, clip: EncodedClip) -> str:
+    """Animal of a clip; empty if there is none."""
     return question.animal(clip.clip.label) or ""
 
 
 def _drawn(
     own: Sequence[str], allowed: Callable[[str], Sequence[str]], rng: np.random.Generator
 ) -> tuple[str, ...]:
-    """For each animal one of those allowed for it."""
+    """Draw one of the allowed animals for each animal."""
     return tuple(str(rng.choice(list(allowed(animal)))) for animal in own)
 
 
 def _check_kinds(kinds: tuple[list[str], list[str]]) -> None:
+    """Raise unless there are two animals of the old answer and one of the new."""
     own, other = kinds
     if len(own) < 2 or not other:
         raise SemanticHubError(

@@ -1,9 +1,9 @@
-"""Read-outs at the positions of clips: words of the clip's own label against other labels'.
+"""Read-outs at the positions of clips: words of the clip's label against those of other labels.
 
 There is no surface word at a position of a sound. The groups are the words of three labels: ``hub``
-of the clip's own, ``surface`` and ``control`` of two others, drawn at random for each clip. So
-"hub above surface" says that the stream names the right label, and "control above surface" is what
-chance gives, 1/2 where labels are equally common: a taste for some word shows in both alike.
+the clip's own, ``surface`` and ``control`` two others, drawn at random for each clip. So "hub above
+surface" means that the stream names the right label, and "control above surface" is the chance
+level, 1/2 if labels are equally common; a general preference for a word affects both alike.
 """
 
 from collections.abc import Sequence
@@ -13,25 +13,27 @@ import numpy as np
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.prompt import HUB, SURFACE, Readout
-from semantic_hub.spokes.audio.inputs import CLIP, Heard, label_words
+from semantic_hub.spokes.audio.inputs import CLIP, EncodedClip, label_words
+
+_GROUPS = (HUB, SURFACE, "control")
 
 
 def readouts(
-    heard: Sequence[Heard],
+    clips: Sequence[EncodedClip],
     *,
     template: str = CLIP,
     rows: Literal["one", "all"] = "one",
     seed: int = 0,
 ) -> list[Readout]:
-    """Read-outs at positions of clips, with groups ``hub``, ``surface`` and ``control``.
+    """Make read-outs at positions of clips, with groups ``hub``, ``surface`` and ``control``.
 
     Args:
-        heard: Clips with their features.
-        template: A text with one ``{clip}``; what comes before the clip is read as well.
-        rows: ``"one"``: one position of each clip, drawn at random, so that a mean over read-outs
-            is one over positions and each item is another clip. ``"all"``: all positions, clip by
-            clip; see `semantic_hub.lenses.result.LensResult.pooled`.
-        seed: Of the positions and of the other labels.
+        clips: Encoded clips.
+        template: Text with one ``{clip}``; text before the clip is read as well.
+        rows: ``"one"`` for one random position of each clip, so that a mean over read-outs
+            estimates the mean over positions and each item is another clip; ``"all"`` for all
+            positions, clip by clip; see `semantic_hub.lenses.result.LensResult.pooled`.
+        seed: Seed of the positions and of the other labels.
 
     Raises:
         SemanticHubError: Fewer than three labels that have no word in common, or a label without
@@ -39,30 +41,31 @@ def readouts(
 
     Example:
         >>> import torch
-        >>> from semantic_hub.spokes.audio.inputs import hear
+        >>> from semantic_hub.spokes.audio.inputs import encode_clips
         >>> from semantic_hub.spokes.audio.sounds.synthesis import animal_clips
         >>> clips = animal_clips(["dog", "owl", "bee"], seeds=[0])
-        >>> found = readouts(hear(lambda wave, rate: torch.zeros(20, 8), clips), rows="all")
-        >>> len(found), found[0].candidates["hub"]
+        >>> encoded = encode_clips(lambda wave, rate: torch.zeros(20, 8), clips)
+        >>> read = readouts(encoded, rows="all")
+        >>> len(read), read[0].candidates["hub"]
         (60, ('dog',))
     """
     rng = np.random.default_rng(seed)
-    labels = list(dict.fromkeys(clip.clip.label for clip in heard))
-    found = []
-    for clip in heard:
+    labels = list(dict.fromkeys(clip.clip.label for clip in clips))
+    made = []
+    for clip in clips:
         candidates = _candidates(clip, labels, rng)
         drawn = [int(rng.integers(len(clip.span)))]
-        found += [
+        made += [
             Readout(clip.prompt(template, row), candidates)
             for row in (drawn if rows == "one" else range(len(clip.span)))
         ]
-    return found
+    return made
 
 
 def _candidates(
-    clip: Heard, labels: Sequence[str], rng: np.random.Generator
+    clip: EncodedClip, labels: Sequence[str], rng: np.random.Generator
 ) -> dict[str, tuple[str, ...]]:
-    """The words of the clip's label, and of two others drawn at random."""
+    """Content words of the clip's label, and of two others drawn at random."""
     groups = [clip.words]
     for label in rng.permutation(labels):
         words = label_words(label)
@@ -76,6 +79,3 @@ def _candidates(
         expected="at least three labels with words, none in common",
         fix="Add clips of other labels.",
     )
-
-
-_GROUPS = (HUB, SURFACE, "control")

@@ -1,8 +1,8 @@
-"""The audio spoke: sounds that enter a model as soft tokens, against their labels.
+"""Audio spoke: sounds as soft tokens against their labels.
 
-Similarity pairs a clip with its label; a hard negative has another label. The lens reads at the
-clip's positions, and asks for the words of the label. There another animal is also written in:
-does the answer to "is it a mammal" change? Source: Wu et al. 2025, arXiv 2411.04986, sections 4
+Similarity pairs a clip with its label; a hard negative has another label. The lens scores the words
+of the label at the clip's positions. Steering adds another animal at these positions: does the
+answer to "is it a mammal" change? Source: Wu et al. 2025, arXiv 2411.04986, sections 4
 and 5 (audio).
 """
 
@@ -17,8 +17,14 @@ from semantic_hub.interventions.spec import AnswerSteering, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.soft_tokens import SoftPositions
-from semantic_hub.spokes.audio.inputs import Encode, Heard, balanced, hear, label_words
-from semantic_hub.spokes.audio.interventions import Flip, Question, steering
+from semantic_hub.spokes.audio.inputs import (
+    Encode,
+    EncodedClip,
+    balanced,
+    encode_clips,
+    label_words,
+)
+from semantic_hub.spokes.audio.interventions import Question, other_answer, steering
 from semantic_hub.spokes.audio.pairs import hard_negatives, pairs
 from semantic_hub.spokes.audio.readouts import readouts
 from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
@@ -26,8 +32,10 @@ from semantic_hub.spokes.audio.sounds.files import clips_from_folder
 from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
 from semantic_hub.spokes.audio.sounds.speech import can_speak, spoken_clip, spoken_clips
 from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips, synthesize
+from semantic_hub.spokes.spelled_out import middle_layer_figures
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
     from semantic_hub.experiment.findings import Findings
@@ -37,18 +45,18 @@ __all__ = [
     "AudioSpoke",
     "Clip",
     "Encode",
-    "Flip",
-    "Heard",
+    "EncodedClip",
     "MelSettings",
     "Question",
     "animal_clips",
     "balanced",
     "can_speak",
     "clips_from_folder",
+    "encode_clips",
     "hard_negatives",
-    "hear",
     "label_words",
     "log_mel",
+    "other_answer",
     "pairs",
     "read_clip",
     "readouts",
@@ -61,19 +69,20 @@ __all__ = [
 
 @dataclass(frozen=True)
 class AudioSpoke(Spoke):
-    """Sounds for `semantic_hub.run`: clips against their labels.
+    """Audio spoke: clips against their labels.
 
     Args:
         encode: From ``(waveform, rate)`` to features ``[pos, d_model]`` in the model's embedding
             space; see `semantic_hub.spokes.audio.inputs.Encode`. Each clip is encoded once.
         clips: Sounds with labels; by default ten of each synthesized animal. Labels should be
             equally common: see `balanced`.
-        question: What the interventions ask; by default whether it is a mammal. Sets whose animals
-            are not among the clips are left out.
-        naming: A text that asks for the label, with ``{clip}``.
-        caption: What stands for a clip in a text, in the same place.
+        question: Question of the interventions; by default whether it is a mammal. Sets whose
+            animals are not among the clips are left out.
+        naming: Text that asks for the label, with ``{clip}``.
+        caption: Text in place of a clip on the other side of a pair.
         at_most: Clips in each set of interventions, evenly spaced: each is run at every layer.
-        seed: Of positions, other labels and new animals.
+        seed: Seed of positions, other labels and new animals.
+        name: Name of the spoke in results.
 
     Raises:
         SemanticHubError: Fewer than three labels.
@@ -107,53 +116,53 @@ class AudioSpoke(Spoke):
             )
 
     @cached_property
-    def heard(self) -> tuple[Heard, ...]:
+    def encoded_clips(self) -> tuple[EncodedClip, ...]:
         """The clips with their features."""
-        return hear(self.encode, self.clips)
+        return encode_clips(self.encode, self.clips)
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """A clip alone against its label alone, and both in a question for the label."""
+        """Clips against labels, alone and in a question for the label."""
         return {
-            "label": pairs(self.heard),
-            "asked": pairs(self.heard, self.naming, self.caption),
+            "label": pairs(self.encoded_clips),
+            "asked": pairs(self.encoded_clips, self.naming, self.caption),
         }
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """For each set of `pairs` the same x, with the label of another animal of the same kind."""
-        how = {"question": self.question, "seed": self.seed}
+        """Clips against the labels of other animals of the same kind, for each set of pairs."""
+        options = {"question": self.question, "seed": self.seed}
         return {
-            "label": hard_negatives(self.heard, **how),
-            "asked": hard_negatives(self.heard, self.naming, self.caption, **how),
+            "label": hard_negatives(self.encoded_clips, **options),
+            "asked": hard_negatives(self.encoded_clips, self.naming, self.caption, **options),
         }
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """One position of each clip: its label's words against those of two other labels."""
-        return {"label": readouts(self.heard, seed=self.seed)}
+        """Read-outs at one position of each clip: its label against two other labels."""
+        return {"label": readouts(self.encoded_clips, seed=self.seed)}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """The first clip of each label that is one word, under that word."""
-        found: dict[str, Prompt] = {}
-        for heard in self.heard:
-            if heard.words == (heard.clip.label,):
-                found.setdefault(heard.clip.label, heard.prompt())
-        return {"clips": found}
+        """The first clip of each label that is a single word, under that word."""
+        clips: dict[str, Prompt] = {}
+        for encoded in self.encoded_clips:
+            if encoded.words == (encoded.clip.label,):
+                clips.setdefault(encoded.clip.label, encoded.prompt())
+        return {"clips": clips}
 
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
-        """Every position of two clips."""
+        """Every position of the first clip of each of the first two labels."""
         return {
-            name: tuple(heard.prompt(row=row) for row in range(len(heard.span)))
-            for name, heard in self._spelled_out_clips().items()
+            name: tuple(clip.prompt(row=row) for row in range(len(clip.span)))
+            for name, clip in self._spelled_out_clips.items()
         }
 
-    def figures(self, found: "Findings") -> Mapping[str, "go.Figure"]:
-        """These clips over time, with the top token of each position at the middle layer."""
-        from semantic_hub.spokes.audio.figures import position_words
-
-        return position_words(self._spelled_out_clips(), found)
+    def figures(self, findings: "Findings") -> Mapping[str, "go.Figure"]:
+        """The spelled-out clips over time, with the top tokens at the middle layer."""
+        return middle_layer_figures(self._spelled_out_clips, findings, _draw_clip)
 
     def interventions(self) -> Mapping[str, Steering | AnswerSteering]:
-        """Another animal written into the clip, towards either answer: which answer is given then,
-        and how the probability of both is shared."""
+        """Steering of clips towards an animal with the other answer, from yes to no and back.
+
+        One set reads which answer is generated, the other how the two share the probability.
+        """
         flips = self._flips()
         words = self.question.yes, self.question.no
         shares = {
@@ -168,17 +177,19 @@ class AudioSpoke(Spoke):
         }
         return {**flips, **shares}
 
-    def _spelled_out_clips(self) -> Mapping[str, Heard]:
-        """First clip of each of the first two labels."""
-        firsts: dict[str, Heard] = {}
-        for heard in self.heard:
-            firsts.setdefault(f"each position, {heard.clip.label}", heard)
+    @property
+    def _spelled_out_clips(self) -> Mapping[str, EncodedClip]:
+        """The first clip of each of the first two labels."""
+        firsts: dict[str, EncodedClip] = {}
+        for encoded in self.encoded_clips:
+            firsts.setdefault(f"each position, {encoded.clip.label}", encoded)
         return dict(list(firsts.items())[:2])
 
     def _flips(self) -> Mapping[str, Steering]:
+        """Steering from each answer to the other, if there are animals of both."""
         return {
             name: steering(
-                self.heard,
+                self.encoded_clips,
                 self.question,
                 true_to_false=true_to_false,
                 at_most=self.at_most,
@@ -189,12 +200,30 @@ class AudioSpoke(Spoke):
         }
 
     def _routes(self) -> Mapping[str, bool]:
+        """Names of both directions between the answers, and whether they start at yes."""
         yes, no = self.question.yes, self.question.no
         return {f"{yes} -> {no}": True, f"{no} -> {yes}": False}
 
     def _has_animals(self, true_to_false: bool) -> bool:
-        """Whether two animals of the one answer and one of the other are among the clips."""
+        """Whether the clips have two animals of the old answer and one of the new."""
         animals = {self.question.animal(clip.label) for clip in self.clips} - {None}
         true, false = animals & self.question.true_of, animals & self.question.false_of
-        own, other = (true, false) if true_to_false else (false, true)
-        return len(own) > 1 and len(other) > 0
+        old, new = (true, false) if true_to_false else (false, true)
+        return len(old) > 1 and len(new) > 0
+
+
+def _draw_clip(
+    title: str, encoded: EncodedClip, layer: int, frame: "pd.DataFrame"
+) -> tuple[str, "go.Figure"]:
+    """Figure of a clip with its top tokens."""
+    from semantic_hub.spokes.audio.figures import clip_timeline
+
+    settings = MelSettings(seconds=max(encoded.clip.seconds, MelSettings().seconds))
+    figure = clip_timeline(
+        log_mel(encoded.clip, settings),
+        list(frame["text"]),
+        seconds=settings.seconds,
+        probabilities=list(frame["probability"]),
+        title=title,
+    )
+    return title, figure

@@ -1,12 +1,12 @@
-"""The code spoke: programs against their descriptions, and what a program does not say in words.
+"""Code spoke: programs against their descriptions, and words that programs leave out.
 
 Similarity pairs a program with a sentence that says what it does. The lens reads at two places
-where a word could stand that Python does not write: behind a comma between the elements of a list
-(``and``), and before an argument (the name of the parameter that it fills). At ``range(`` the model
-is steered from *end* to *start*. Source: Wu et al. 2025, arXiv 2411.04986, section 4 (code).
+where Python leaves out a word: after a comma between the elements of a list (``and``), and before
+an argument (the name of its parameter). At ``range(`` the model is steered from *end* to *start*.
+Source: Wu et al. 2025, arXiv 2411.04986, section 4 (code).
 
-The lens' ``surface`` is always the token that really comes next, by the tokens of the whole
-program; where a token spans the place (``((``, ``',``), the read-out is dropped and counted.
+``surface`` in the lens is always the actual next token among the tokens of the whole program; if a
+token spans the position (``((``, ``',``), the read-out is dropped and counted.
 """
 
 from semantic_hub.spokes.code.spoke import (

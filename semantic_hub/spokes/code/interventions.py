@@ -1,4 +1,4 @@
-"""The arguments of a call as a model goes on to write them."""
+"""Steering of a call's arguments, and parsing of the arguments that a model writes."""
 
 import ast
 import re
@@ -12,6 +12,12 @@ from semantic_hub.spokes.code.places import calls, is_builtin
 from semantic_hub.spokes.code.programs import Program
 from semantic_hub.spokes.code.spans import Spans
 from semantic_hub.spokes.sampling import evenly_spaced
+
+STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Strengths, in lengths of the prompts' states."""
+
+NOT_ONE_ARGUMENT = "own continuation is not one argument"
+"""Reason to drop a prompt whose unsteered continuation has not exactly one argument."""
 
 _LEXEME = re.compile(
     r"""
@@ -28,18 +34,17 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 def written_arguments(text: str) -> tuple[str, ...] | None:
-    """The arguments of a call from what stands behind its ``(``.
+    """Parse the arguments of a call from the text after its ``(``.
 
-    Reads up to the ``)`` that closes the call. Brackets, strings of all kinds, comments and lines
-    that are continued are told apart; what is read need not be valid beyond that.
+    Parsing ends at the ``)`` that closes the call. Brackets, strings of all kinds, comments and
+    continued lines are recognized; the text need not be valid Python otherwise.
 
     Args:
-        text: The text behind the opening bracket, of any length.
+        text: Text after the opening bracket, of any length.
 
     Returns:
-        The arguments, their words, strings and marks with one space between each two; None where
-        the call is not closed, brackets do not match, a string does not end or an argument is
-        missing.
+        Arguments, with single spaces between their words, strings and marks; None if the call is
+        not closed, brackets do not match, a string does not end or an argument is missing.
 
     Example:
         >>> written_arguments("0, len(x)):\\n    print(x)"), written_arguments("len(x")
@@ -47,11 +52,11 @@ def written_arguments(text: str) -> tuple[str, ...] | None:
         >>> written_arguments("'),' , f(a, b),)"), written_arguments(")")
         (("'),'", 'f ( a , b )'), ())
     """
-    found: list[list[str]] = [[]]
+    arguments: list[list[str]] = [[]]
     open_brackets = []
     for lexeme in _lexemes(text):
         if lexeme == ")" and not open_brackets:
-            return _closed(found)
+            return _joined(arguments)
         if lexeme in _CLOSING:
             open_brackets.append(_CLOSING[lexeme])
         elif lexeme in _CLOSING.values() and (not open_brackets or open_brackets.pop() != lexeme):
@@ -59,36 +64,17 @@ def written_arguments(text: str) -> tuple[str, ...] | None:
         if lexeme in ("'", '"'):
             return None
         if lexeme == "," and not open_brackets:
-            found.append([])
+            arguments.append([])
         else:
-            found[-1].append(lexeme)
+            arguments[-1].append(lexeme)
     return None
 
 
-def _lexemes(text: str) -> Iterator[str]:
-    for lexeme in _LEXEME.finditer(text):
-        if lexeme.lastgroup != "blank":
-            yield lexeme[0]
-
-
-def _closed(found: list[list[str]]) -> tuple[str, ...] | None:
-    """All arguments, one comma at the end allowed behind the last."""
-    written = found[:-1] if not found[-1] else found
-    return tuple(" ".join(lexemes) for lexemes in written) if all(written) else None
-
-
-STRENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""In lengths of the prompts' own states; see `semantic_hub.interventions.spec.UnembeddingContrast`."""
-
-NOT_ONE_ARGUMENT = "own continuation is not one argument"
-
-
 def steering(programs: Sequence[Program], *, at_most: int = 100) -> Steering:
-    """Programs up to ``range(``, steered by ``U["start"] − U["end"]``.
+    """Steering of programs at ``range(`` by ``U["start"] − U["end"]``.
 
     Args:
-        programs: Those with a call of the builtin ``range`` with one argument are taken, at each
-            such call.
+        programs: Programs; each call of the builtin ``range`` with one argument is used.
         at_most: Prompts to keep, evenly spaced.
 
     Raises:
@@ -116,14 +102,14 @@ def steering(programs: Sequence[Program], *, at_most: int = 100) -> Steering:
 
 
 def starts_at_zero(own: str, steered: str) -> str:
-    """What became of the arguments: ``"success"`` if n is now 0, n, else unchanged or other.
+    """Outcome of the arguments: ``"success"`` if n became 0, n; else unchanged or other.
 
     Args:
-        own: What the model says by itself behind ``range(``: n, and what comes then.
-        steered: What it says under steering.
+        own: Unsteered continuation after ``range(``: n and what follows.
+        steered: Steered continuation.
 
     Example:
-        >>> [starts_at_zero("n):", said) for said in ("0, n):", " n ):", "1, n):", "0, n")]
+        >>> [starts_at_zero("n):", steered) for steered in ("0, n):", " n ):", "1, n):", "0, n")]
         ['success', 'unchanged', 'other', 'other']
     """
     before, after = written_arguments(own), written_arguments(steered)
@@ -134,7 +120,7 @@ def starts_at_zero(own: str, steered: str) -> str:
 
 
 def has_one_argument(own: str) -> bool:
-    """Whether a continuation closes the call behind exactly one argument.
+    """Whether a continuation closes the call after exactly one argument.
 
     Example:
         >>> [has_one_argument(own) for own in ("n):", "0, n):", "):", "len(x")]
@@ -144,7 +130,7 @@ def has_one_argument(own: str) -> bool:
 
 
 def range_places(program: Program) -> Iterator[int]:
-    """Indices right behind the ``(`` of each call of the builtin ``range`` with one argument.
+    """Indices right after the ``(`` of each call of the builtin ``range`` with one argument.
 
     Example:
         >>> list(range_places(Program("range(3), range(1, 2), range(*x)")))
@@ -156,3 +142,16 @@ def range_places(program: Program) -> Iterator[int]:
             case ast.Call(func=ast.Name(id="range"), args=[argument], keywords=[]):
                 if is_builtin("range", names) and not isinstance(argument, ast.Starred):
                     yield spans.after("(", spans.end(call.func))
+
+
+def _lexemes(text: str) -> Iterator[str]:
+    """Words, strings and marks of a text."""
+    for lexeme in _LEXEME.finditer(text):
+        if lexeme.lastgroup != "blank":
+            yield lexeme[0]
+
+
+def _joined(arguments: list[list[str]]) -> tuple[str, ...] | None:
+    """Text of each argument, with one trailing comma allowed; None if one is missing."""
+    written = arguments[:-1] if not arguments[-1] else arguments
+    return tuple(" ".join(lexemes) for lexemes in written) if all(written) else None

@@ -1,12 +1,12 @@
-"""The code spoke: programs against their descriptions, and what a program does not say in words.
+"""Code spoke: programs against their descriptions, and words that programs leave out.
 
 Similarity pairs a program with a sentence that says what it does. The lens reads at two places
-where a word could stand that Python does not write: behind a comma between the elements of a list
-(``and``), and before an argument (the name of the parameter that it fills). At ``range(`` the model
-is steered from *end* to *start*. Source: Wu et al. 2025, arXiv 2411.04986, section 4 (code).
+where Python leaves out a word: after a comma between the elements of a list (``and``), and before
+an argument (the name of its parameter). At ``range(`` the model is steered from *end* to *start*.
+Source: Wu et al. 2025, arXiv 2411.04986, section 4 (code).
 
-The lens' ``surface`` is always the token that really comes next, by the tokens of the whole
-program; where a token spans the place (``((``, ``',``), the read-out is dropped and counted.
+``surface`` in the lens is always the actual next token among the tokens of the whole program; if a
+token spans the position (``((``, ``',``), the read-out is dropped and counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,30 +53,30 @@ _LIST, _CALL = "list, behind a comma", "call, before an argument"
 
 
 def pairs(programs: Sequence[Program], *, at_most: int = 500) -> Pairs:
-    """Programs against what they do; of those with the same description the first.
+    """Pair programs with their descriptions; of programs with the same description, the first.
 
     Args:
-        programs: Those with a text are taken.
+        programs: Programs; those with a text are used.
         at_most: Pairs to keep, evenly spaced.
 
     Raises:
         SemanticHubError: No program with a text.
 
     Example:
-        >>> found = pairs([Program("print(1 + 2)", "Print a sum."), Program("pass")])
-        >>> len(found), found.x[0].text, found.y[0].text
+        >>> paired = pairs([Program("print(1 + 2)", "Print a sum."), Program("pass")])
+        >>> len(paired), paired.x[0].text, paired.y[0].text
         (1, 'print(1 + 2)', 'Print a sum.')
     """
     return _paired(_described(programs, at_most))
 
 
 def hard_negatives(programs: Sequence[Program], *, at_most: int = 500) -> Pairs:
-    """`pairs`, but y says what the next program of the same source does.
+    """Pair programs with the description of the next program of the same source.
 
     A program that is alone in its source gets the next program of all.
 
     Args:
-        programs: Those with a text are taken.
+        programs: Programs; those with a text are used.
         at_most: As in `pairs`.
 
     Raises:
@@ -91,26 +91,26 @@ def hard_negatives(programs: Sequence[Program], *, at_most: int = 500) -> Pairs:
     if len(described) < 2:
         raise SemanticHubError(
             "code.hard_negatives",
-            got="1 program with a text of its own",
+            got="1 program with its own text",
             expected="at least 2",
             fix="Pass more programs.",
         )
-    others = [Prompt(described[place].text) for place in _neighbours(described)]
+    others = [Prompt(described[index].text) for index in _neighbors(described)]
     return replace(_paired(described), y=tuple(others))
 
 
 def list_readouts(programs: Sequence[Program], *, at_most: int = 500) -> list[Readout]:
-    """Read-outs behind each comma between the elements of a list.
+    """Make read-outs after each comma between the elements of a list.
 
-    The groups are ``surface`` (the token that really comes next), ``hub`` (*and*), ``control``
+    The groups are ``surface`` (the actual next token), ``hub`` (*and*), ``control``
     (*or*) and ``unrelated`` (*not*).
 
     Args:
-        programs: Where lists are looked for.
+        programs: Programs to search for lists.
         at_most: Read-outs to keep, evenly spaced.
 
     Returns:
-        None at all where no program has a list of two elements.
+        The read-outs; none if no program has a list of two elements.
 
     Example:
         >>> [readout] = list_readouts([Program("pets = ['dog', 'cat']")])
@@ -123,18 +123,18 @@ def list_readouts(programs: Sequence[Program], *, at_most: int = 500) -> list[Re
 
 
 def argument_readouts(programs: Sequence[Program], *, at_most: int = 500) -> list[Readout]:
-    """Read-outs before each argument whose parameter is known; see `semantic_hub.spokes.code.places`.
+    """Make read-outs before each argument whose parameter is known.
 
-    The groups are ``surface`` (the token that really comes next: the argument's first, with a space
-    before it where the tokenizer joins them), ``hub`` (the parameter's name) and ``control`` (the
-    name of the next parameter in the data that has another one).
+    The groups are ``surface`` (the actual next token: the argument's first, with a space before it
+    if the tokenizer joins them), ``hub`` (the parameter's name) and ``control`` (the next other
+    parameter name in the data). See `semantic_hub.spokes.code.places` for known parameters.
 
     Args:
-        programs: Where calls are looked for.
+        programs: Programs to search for calls.
         at_most: Read-outs to keep, evenly spaced.
 
     Returns:
-        None at all where fewer than two names are known.
+        The read-outs; none if fewer than two names are known.
 
     Example:
         >>> code = "def sees(person, animal): pass\\nsees('Anna', 'dog')"
@@ -143,8 +143,8 @@ def argument_readouts(programs: Sequence[Program], *, at_most: int = 500) -> lis
         sees( ('person',)
         sees('Anna', ('animal',)
     """
-    found = [(program, a) for program in programs for a in arguments(program) if a.problem is None]
-    kept = _kept(found, at_most)
+    known = [(program, a) for program in programs for a in arguments(program) if a.problem is None]
+    kept = _kept(known, at_most)
     names = [argument.parameter for _, argument in kept]
     if len(set(names)) < 2:
         return []
@@ -164,13 +164,13 @@ def argument_readouts(programs: Sequence[Program], *, at_most: int = 500) -> lis
 
 @dataclass(frozen=True)
 class CodeSpoke(Spoke):
-    """Programs: for the similarity, the lens, and steering (a `semantic_hub.experiment.runner.Spoke`).
+    """Code spoke: programs against their descriptions.
 
     Args:
-        programs: Which; None for 500 functions of the standard library. Each must fit into the
-            model's context.
+        programs: Programs, each of which must fit into the model's context; None for 500 functions
+            of the standard library.
         at_most: Pairs, read-outs and prompts in each set, evenly spaced.
-        name: What the spoke is called in results.
+        name: Name of the spoke in results.
 
     Raises:
         SemanticHubError: No programs.
@@ -192,48 +192,55 @@ class CodeSpoke(Spoke):
             )
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Programs against their descriptions; nothing where none has one."""
+        """Programs against their descriptions, if there are any."""
         return {_PAIRS: pairs(self._programs, at_most=self.at_most)} if self._texts else {}
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """The description of another program of the same source."""
+        """Programs against the description of another program of the same source."""
         if len(self._texts) < 2:
             return {}
         return {_PAIRS: hard_negatives(self._programs, at_most=self.at_most)}
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """Behind commas in lists, and before the arguments of calls, where there are any."""
-        found = {
+        """Read-outs after commas in lists, and before the arguments of calls."""
+        made = {
             _LIST: list_readouts(self._programs, at_most=self.at_most),
             _CALL: argument_readouts(self._programs, at_most=self.at_most),
         }
-        return {name: readouts for name, readouts in found.items() if readouts}
+        return {name: readouts for name, readouts in made.items() if readouts}
 
     def interventions(self) -> Mapping[str, Steering]:
-        """Steering at ``range(``, where a program calls it with one argument."""
+        """Steering at ``range(``, if a program calls it with one argument."""
         counting = [program for program in self._programs if any(range_places(program))]
         return {"range(": steering(counting, at_most=self.at_most)} if counting else {}
 
-    def figures(self, found: Findings) -> Mapping[str, "go.Figure"]:
-        """Each read-out by layer: closer to the word that is not written, or to what is."""
+    def figures(self, findings: Findings) -> Mapping[str, "go.Figure"]:
+        """Maps of each read-out by layer: nearer to the left-out word, or to the next token."""
         from semantic_hub.lenses.figures import item_map
 
         titles = {
             _LIST: "Behind a comma: and (blue), or what comes next",
             _CALL: "Before an argument: its parameter (blue), or itself",
         }
-        return {titles[name]: item_map(found.lens[name]) for name in titles if name in found.lens}
+        return {
+            title: item_map(findings.lens[name])
+            for name, title in titles.items()
+            if name in findings.lens
+        }
 
     @cached_property
     def _programs(self) -> Sequence[Program]:
+        """The programs, by default from the standard library."""
         return standard_library_functions(500) if self.programs is None else self.programs
 
     @property
     def _texts(self) -> set[str]:
+        """Distinct descriptions."""
         return {program.text for program in self._programs if program.text}
 
 
 def _described(programs: Sequence[Program], at_most: int) -> tuple[Program, ...]:
+    """Programs with distinct descriptions, evenly spaced."""
     by_text = {program.text: program for program in reversed(programs) if program.text}
     if not by_text:
         raise SemanticHubError(
@@ -246,6 +253,7 @@ def _described(programs: Sequence[Program], at_most: int) -> tuple[Program, ...]
 
 
 def _paired(programs: Sequence[Program]) -> Pairs:
+    """Programs and descriptions as pairs."""
     return Pairs.from_prompts(
         [program.code for program in programs],
         [program.text for program in programs],
@@ -255,30 +263,30 @@ def _paired(programs: Sequence[Program]) -> Pairs:
     )
 
 
-def _neighbours(programs: Sequence[Program]) -> Iterator[int]:
-    """The next program of the same source, in a circle; of all programs where it has none."""
+def _neighbors(programs: Sequence[Program]) -> Iterator[int]:
+    """Index of the next program of the same source, cyclically; of all if it has no other."""
     by_source: dict[str, list[int]] = {}
     for index, program in enumerate(programs):
         by_source.setdefault(program.source, []).append(index)
     for index, program in enumerate(programs):
         group = by_source[program.source]
-        alone = len(group) == 1
-        yield (index + 1) % len(programs) if alone else _next(group, index)
+        if len(group) == 1:
+            yield (index + 1) % len(programs)
+        else:
+            yield group[(group.index(index) + 1) % len(group)]
 
 
-def _next(circle: Sequence[int], index: int) -> int:
-    return circle[(circle.index(index) + 1) % len(circle)]
-
-
-def _kept(found: Sequence[Item], at_most: int) -> tuple[Item, ...]:
-    return evenly_spaced(found, at_most) if found else ()
+def _kept(items: Sequence[Item], at_most: int) -> tuple[Item, ...]:
+    """Evenly spaced items, none if there are none."""
+    return evenly_spaced(items, at_most) if items else ()
 
 
 def _readout(program: Program, place: int, groups: Mapping[str, tuple[str, ...]]) -> Readout:
+    """Read-out at a place of a program."""
     return Readout(Prompt(program.code[:place]), groups, program.code[place:])
 
 
 def _another(names: Sequence[str], index: int) -> str:
-    """The next name, in a circle, that is not this one."""
-    circle = (names[(index + step) % len(names)] for step in range(1, len(names)))
-    return next(name for name in circle if name != names[index])
+    """Next other name, cyclically."""
+    following = (names[(index + step) % len(names)] for step in range(1, len(names)))
+    return next(name for name in following if name != names[index])

@@ -1,8 +1,9 @@
-"""The language spoke: the same meaning in two languages.
+"""Language spoke: the same meaning in two languages.
 
-Similarity pairs parallel sentences, or the same name or number in two languages. The lens reads
-before a word of a text in language X, and asks for its translations in the dominant language. The
-interventions move what is to be translated from one question into another, in another language.
+Similarity pairs parallel sentences, or the same name or number in two languages. The lens scores a
+word's translations into the dominant language at the token before the word. Patching moves the word
+to be translated into a question about another word in another language; with scorers, texts are
+steered towards good sentiment.
 Source: Wu et al. 2025, arXiv 2411.04986, section 3 (languages).
 """
 
@@ -26,9 +27,9 @@ __all__ = [
     "LanguageSpoke",
     "WordKind",
     "cloze_readouts",
-    "patch_pairs",
     "next_word_readouts",
     "pairs",
+    "patch_pairs",
     "sentences",
     "sentiment_steering",
     "word_pairs",

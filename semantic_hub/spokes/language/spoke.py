@@ -1,8 +1,9 @@
-"""The language spoke: the same meaning in two languages.
+"""Language spoke: the same meaning in two languages.
 
-Similarity pairs parallel sentences, or the same name or number in two languages. The lens reads
-before a word of a text in language X, and asks for its translations in the dominant language. The
-interventions move what is to be translated from one question into another, in another language.
+Similarity pairs parallel sentences, or the same name or number in two languages. The lens scores a
+word's translations into the dominant language at the token before the word. Patching moves the word
+to be translated into a question about another word in another language; with scorers, texts are
+steered towards good sentiment.
 Source: Wu et al. 2025, arXiv 2411.04986, section 3 (languages).
 """
 
@@ -36,9 +37,9 @@ __all__ = [
     "LanguageSpoke",
     "WordKind",
     "cloze_readouts",
-    "patch_pairs",
     "next_word_readouts",
     "pairs",
+    "patch_pairs",
     "sentences",
     "sentiment_steering",
     "word_pairs",
@@ -52,16 +53,17 @@ CONTINUATIONS: Mapping[str, str] = {
     "ru": " Другими словами",
     "zh": "换句话说",
 }
-"""What may follow a sentence so that its state is not read at the full stop."""
+"""Neutral text after a sentence, so that its state is not read at the full stop."""
 
 SENTIMENT_DEPTHS = (0.25, 0.5, 0.75)
-"""Where the spoke steers texts, as parts of the model's depth; texts are long to generate."""
+"""Layers at which the spoke steers texts, as fractions of the depth; generating texts is slow."""
 
 WordKind = Literal["number", "day", "month", "territory", "language", "lexicon"]
+"""Kinds of words in `word_pairs`."""
 
 
 def sentences(language: str) -> tuple[str, ...]:
-    """The 120 authored everyday sentences in one language, in the same order in each.
+    """The 120 authored everyday sentences in a language, in the same order in each.
 
     Raises:
         SemanticHubError: Not one of `LANGUAGES`.
@@ -75,21 +77,20 @@ def sentences(language: str) -> tuple[str, ...]:
             "sentences",
             got=f"language {language!r}",
             expected=f"one of {', '.join(LANGUAGES)}",
-            fix="Read sentences of your own with Pairs.from_tsv.",
+            fix="Read your own sentences with Pairs.from_tsv.",
         )
-    rows = _sentence_table()
-    return tuple(row[language] for row in rows)
+    return tuple(row[language] for row in _sentence_table())
 
 
 def pairs(x: str = "en", y: str = "es", *, continued: bool = True) -> Pairs:
-    """The authored parallel sentences in two languages.
+    """Pair the authored parallel sentences in two languages.
 
     Args:
         x: A language of `LANGUAGES`.
         y: Another one.
-        continued: Add a short neutral continuation in the sentence's language
-            (`CONTINUATIONS`). Sentences end in a full stop, whose state is much the same in all
-            of them; the last word of the continuation is read instead.
+        continued: Whether to add a short neutral continuation in the sentence's language
+            (`CONTINUATIONS`) and read at its last word: the state at a full stop is similar for
+            all sentences.
 
     Raises:
         SemanticHubError: Not one of `LANGUAGES`.
@@ -107,9 +108,10 @@ def pairs(x: str = "en", y: str = "es", *, continued: bool = True) -> Pairs:
 
 
 def word_pairs(x: str, y: str, kind: WordKind = "number") -> Pairs:
-    """One kind of word in two languages: number words, CLDR names, or the built-in lexicon.
+    """Pair words of one kind in two languages.
 
-    Words spelt the same in both languages are left out: they would match by their tokens alone.
+    Words with the same spelling in both languages are left out, because they would match by their
+    tokens.
 
     Args:
         x: A language.
@@ -141,17 +143,18 @@ def word_pairs(x: str, y: str, kind: WordKind = "number") -> Pairs:
 
 @dataclass(frozen=True)
 class LanguageSpoke(Spoke):
-    """Languages for `semantic_hub.run`: each against the dominant one.
+    """Language spoke: each language against the dominant one.
 
     Args:
-        dominant: The language that the hub is expected to be read in.
-        languages: The others; the lens' control for one is another of them.
-        at_most: Patch pairs in each set of interventions, evenly spaced: each is run at every layer.
+        dominant: Language in which the hub is expected.
+        languages: Other languages; the control of each is another one of them.
+        at_most: Patch pairs in each set of interventions, evenly spaced: each is run at every
+            layer.
         scorers: Scores of generated texts by name, such as
             `semantic_hub.interventions.text.scorers.sentiment_classifier`. Where some are given,
             texts in each language are steered towards good sentiment (`sentiment_steering`) and
-            scored by these, and by the share that stayed in the language. They are run by the
-            interventions and may be slow.
+            scored by these and by the share in the language, which is slow.
+        name: Name of the spoke in results.
 
     Raises:
         SemanticHubError: Fewer than two others, or the dominant language among them.
@@ -187,15 +190,15 @@ class LanguageSpoke(Spoke):
         }
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """Words for colours, animals and numbers, to be compared with other spokes."""
+        """Words for colors, animals and numbers, for comparison with other spokes."""
         return word_concepts((self.dominant, *self.languages))
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """Number words against the next number; the other sets have no y that is one fact off."""
+        """Number words against the next number; the other sets have no hard negatives."""
         return {f"numbers, {code}": _next_numbers(self.dominant, code) for code in self.languages}
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """Before each word of the authored sentences that the built-in lexicon knows."""
+        """Read-outs before each word of the authored sentences that the built-in lexicon has."""
         return {
             f"next word, {code}": next_word_readouts(
                 sentences(code),
@@ -209,7 +212,7 @@ class LanguageSpoke(Spoke):
     def interventions(self) -> Mapping[str, Patching | TextSteering]:
         """Patching of translated words, and sentiment steering of texts if scorers are given.
 
-        What is translated out of the dominant language is patched from each other language into
+        Words translated out of the dominant language are patched from each other language into
         the next, and from all others at once.
         """
         routes = [*ring_routes(self.languages), *averaged_routes(self.languages, self.languages)]
@@ -222,10 +225,10 @@ class LanguageSpoke(Spoke):
         return {**patchings(pairs), **self._sentiment()}
 
     def texts(self) -> Mapping[str, LanguageTexts]:
-        """The authored sentences, for the mass of every language in each but the dominant one."""
-        every = (self.dominant, *self.languages)
+        """Authored sentences in each other language, for the mass of all languages."""
+        languages = (self.dominant, *self.languages)
         return {
-            f"sentences, {code}": LanguageTexts.of(sentences(code), code, every)
+            f"sentences, {code}": LanguageTexts.of(sentences(code), code, languages)
             for code in self.languages
         }
 
@@ -245,18 +248,20 @@ class LanguageSpoke(Spoke):
 
 
 def _next_numbers(x: str, y: str) -> Pairs:
-    """Number words, y one more than x (after 99 one less)."""
-    pairs = word_pairs(x, y, "number")
-    near = [98 if label == "99" else int(label) + 1 for label in pairs.labels]
-    return replace(pairs, y=tuple(Prompt(number_word(number, y)) for number in near))
+    """Pair number words with the next number (98 after 99)."""
+    numbers = word_pairs(x, y, "number")
+    near = [98 if label == "99" else int(label) + 1 for label in numbers.labels]
+    return replace(numbers, y=tuple(Prompt(number_word(number, y)) for number in near))
 
 
 @lru_cache(maxsize=1)
 def _sentence_table() -> tuple[Mapping[str, str], ...]:
+    """Authored sentences, one row for each, with an id."""
     return tuple(read_table(DATA / "sentences.tsv", ("id", *LANGUAGES), "sentences"))
 
 
 def _words(kind: WordKind, language: str) -> Mapping[str, str]:
+    """Mapping from identifier to the word in a language."""
     if kind == "number":
         return {str(number): number_word(number, language) for number in range(100)}
     if kind != "lexicon":

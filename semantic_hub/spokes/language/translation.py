@@ -1,8 +1,8 @@
-"""Words to translate, and patch pairs of two translations.
+"""Translation prompts, and patch pairs of two of them.
 
 A question names a word in one language and begins its translation into another, after a few
-examples. Source and base ask for two things in two languages; if the concept is represented
-apart from the language, a patch makes the base name the source's thing in its own language.
+examples. Source and base ask for two concepts in two languages; if the concept is represented apart
+from the language, a patch makes the base answer with the source's concept in its own language.
 Source: Dumas et al. 2025, "Separating Tongue from Thought", arXiv 2411.08745: the form of the
 prompts, five examples, and sources averaged over languages.
 """
@@ -17,11 +17,11 @@ from semantic_hub.spokes.routes import make_pairs
 from semantic_hub.spokes.sampling import evenly_spaced
 
 NOUNS = ("animal", "food", "thing", "nature", "clothing", "body", "plant")
-"""The kinds of the built-in lexicon's concepts that are translated."""
+"""Kinds of the built-in lexicon's concepts that are translated."""
 
 
 def nouns() -> tuple[Concept, ...]:
-    """The concepts of the built-in lexicon that have a noun in every language.
+    """Concepts of the built-in lexicon that are nouns in every language.
 
     Example:
         >>> len(nouns())
@@ -31,13 +31,13 @@ def nouns() -> tuple[Concept, ...]:
 
 
 def question(concept: Concept, source: str, target: str, examples: Sequence[Concept] = ()) -> str:
-    """A word of one language, and its translation into another up to the quotation mark.
+    """Prompt that names a word and begins its translation, up to the quotation mark.
 
     Args:
-        concept: What is to be translated.
-        source: The language of the word.
-        target: The language to translate into.
-        examples: Concepts that are translated before it, one in a line.
+        concept: Concept to translate.
+        source: Language of the word.
+        target: Language to translate into.
+        examples: Concepts that are translated before it, one per line.
 
     Raises:
         SemanticHubError: A language that the built-in lexicon lacks.
@@ -49,8 +49,8 @@ def question(concept: Concept, source: str, target: str, examples: Sequence[Conc
         English: "dog" - Español: "
     """
     lines = [
-        *(_asked(e, source, target) + _word(e, target) + '"' for e in examples),
-        _asked(concept, source, target),
+        *(_open_question(e, source, target) + _word(e, target) + '"' for e in examples),
+        _open_question(concept, source, target),
     ]
     return "\n".join(lines)
 
@@ -64,22 +64,22 @@ def patch_pairs(
     seed: int = 0,
     at_most: int = 100,
 ) -> tuple[PatchPair, ...]:
-    """What one prompt translates, moved into a translation of something else, in another language.
+    """Patch pairs of a translation into one language and a translation of another word.
 
     Answers are named as `semantic_hub.spokes.routes.ANSWERS`.
 
     Args:
-        sources: The language that the source's word is translated into; or several, whose runs are
+        sources: Language that the source's word is translated into, or several whose runs are
             averaged.
-        base: The language that the base's word is translated into.
-        dominant: The language that both are translated from.
-        examples: Translations that come before each question, of nouns that are then not asked for.
-        seed: Decides which word goes into which.
+        base: Language that the base's word is translated into.
+        dominant: Language that both are translated from.
+        examples: Number of translations before each question, of nouns that are not asked for.
+        seed: Seed of the pairing.
         at_most: Patch pairs to keep, evenly spaced.
 
     Raises:
-        SemanticHubError: No sources, the base or the dominant language among them, or a language that the
-            built-in lexicon lacks.
+        SemanticHubError: No sources, the base or the dominant language among them, or a language
+            that the built-in lexicon lacks.
 
     Example:
         >>> pair = patch_pairs("es", "fr", examples=0)[0]
@@ -91,13 +91,13 @@ def patch_pairs(
     """
     languages = (sources,) if isinstance(sources, str) else tuple(sources)
     _check_dominant(dominant, (*languages, base))
-    shown = evenly_spaced(nouns(), examples) if examples else ()
+    translated = evenly_spaced(nouns(), examples) if examples else ()
 
     def ask(concept: Concept, language: str) -> str:
-        return question(concept, dominant, language, shown)
+        return question(concept, dominant, language, translated)
 
-    asked = [concept for concept in nouns() if concept not in shown]
-    return make_pairs(asked, languages, base, ask, _word, seed=seed, at_most=at_most)
+    others = [concept for concept in nouns() if concept not in translated]
+    return make_pairs(others, languages, base, ask, _word, seed=seed, at_most=at_most)
 
 
 def _check_dominant(dominant: str, languages: Sequence[str]) -> None:
@@ -110,23 +110,26 @@ def _check_dominant(dominant: str, languages: Sequence[str]) -> None:
         )
 
 
-def _asked(concept: Concept, source: str, target: str) -> str:
+def _open_question(concept: Concept, source: str, target: str) -> str:
+    """One line, up to the quotation mark before the translation."""
     return f'{_autonym(source)}: "{_word(concept, source)}" - {_autonym(target)}: "'
 
 
 def _autonym(language: str) -> str:
-    """What a language calls itself, with a capital letter as at the start of a line."""
+    """Name of a language in itself, with a capital letter."""
     _check_known(language)
     name = cldr_names("language", language)[language]
     return name[:1].upper() + name[1:]
 
 
 def _word(concept: Concept, language: str) -> str:
+    """Word of a concept in a language."""
     _check_known(language)
     return concept.words[language]
 
 
 def _check_known(language: str) -> None:
+    """Raise unless the built-in lexicon has the language."""
     known = builtin_concepts()[0].words
     if language not in known:
         raise SemanticHubError(

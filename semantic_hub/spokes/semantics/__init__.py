@@ -1,21 +1,20 @@
-"""The semantics spoke: sentences and their logical forms, in the style of COGS.
+"""Semantics spoke: sentences and their logical forms, in the style of COGS.
 
-Similarity pairs a sentence with its form; where the form differs in one fact, its two names have
-changed places. The lens reads before proper names, and asks for the name of the role that the name
-will have. There a role is also moved: from one name to another, by steering and by patching.
+Similarity pairs a sentence with its form; in a hard negative, the two names of the form are
+exchanged. The lens reads before proper names and scores the word for the role that the name will
+have. Steering and patching move a role from one name to the other.
 Source: Wu et al. 2025, arXiv 2411.04986, section 4 (formal semantics).
 """
 
 from semantic_hub.spokes.semantics.spoke import (
     Example,
     Examples,
-    Meeting,
     NameReadouts,
-    OtherName,
     SemanticsSpoke,
+    TransitiveEvent,
     examples,
     hard_negatives,
-    meetings,
+    other_name,
     pairs,
     patch_pairs,
     read_cogs,
@@ -23,25 +22,26 @@ from semantic_hub.spokes.semantics.spoke import (
     role_readouts,
     shuffled_names,
     steering,
+    transitive_events,
     with_two_names,
 )
 
 __all__ = [
     "Example",
     "Examples",
-    "Meeting",
     "NameReadouts",
-    "OtherName",
     "SemanticsSpoke",
+    "TransitiveEvent",
     "examples",
-    "patch_pairs",
     "hard_negatives",
-    "meetings",
+    "other_name",
     "pairs",
+    "patch_pairs",
     "read_cogs",
     "readouts",
     "role_readouts",
     "shuffled_names",
     "steering",
+    "transitive_events",
     "with_two_names",
 ]

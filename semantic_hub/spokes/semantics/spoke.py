@@ -1,8 +1,8 @@
-"""The semantics spoke: sentences and their logical forms, in the style of COGS.
+"""Semantics spoke: sentences and their logical forms, in the style of COGS.
 
-Similarity pairs a sentence with its form; where the form differs in one fact, its two names have
-changed places. The lens reads before proper names, and asks for the name of the role that the name
-will have. There a role is also moved: from one name to another, by steering and by patching.
+Similarity pairs a sentence with its form; in a hard negative, the two names of the form are
+exchanged. The lens reads before proper names and scores the word for the role that the name will
+have. Steering and patching move a role from one name to the other.
 Source: Wu et al. 2025, arXiv 2411.04986, section 4 (formal semantics).
 """
 
@@ -25,11 +25,11 @@ from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.cogs import Example, Examples, distinct_names, read_cogs
 from semantic_hub.spokes.semantics.grammar import NAMES, random_event
 from semantic_hub.spokes.semantics.interventions import (
-    Meeting,
-    OtherName,
-    meetings,
+    TransitiveEvent,
+    other_name,
     patch_pairs,
     steering,
+    transitive_events,
 )
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
 from semantic_hub.spokes.semantics.readouts import NameReadouts, readouts, role_readouts
@@ -41,64 +41,70 @@ if TYPE_CHECKING:
 __all__ = [
     "Example",
     "Examples",
-    "Meeting",
     "NameReadouts",
-    "OtherName",
     "SemanticsSpoke",
+    "TransitiveEvent",
     "examples",
-    "patch_pairs",
     "hard_negatives",
-    "meetings",
+    "other_name",
     "pairs",
+    "patch_pairs",
     "read_cogs",
     "readouts",
     "role_readouts",
     "shuffled_names",
     "steering",
+    "transitive_events",
     "with_two_names",
 ]
+
+_BEFORE = "before names"
+"""Name of the set of read-outs."""
+
+_N_ASKED = 100
+"""Number of prompts in each set of interventions: each is run at every layer."""
 
 
 def examples(
     count: int = 300, *, names: Sequence[str] = NAMES, seed: int = 0
 ) -> tuple[Example, ...]:
-    """Sentences of `semantic_hub.spokes.semantics.grammar`, all different.
+    """Draw distinct sentences of `semantic_hub.spokes.semantics.grammar` with their forms.
 
     Args:
-        count: How many.
+        count: Number of sentences.
         names: Proper names to draw from.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Example:
         >>> len({example.sentence for example in examples(20)})
         20
     """
     rng = np.random.default_rng(seed)
-    found: dict[str, Example] = {}
-    while len(found) < count:
+    by_sentence: dict[str, Example] = {}
+    while len(by_sentence) < count:
         example = Example.from_event(random_event(rng, names=names))
-        found.setdefault(example.sentence, example)
-    return tuple(found.values())
+        by_sentence.setdefault(example.sentence, example)
+    return tuple(by_sentence.values())
 
 
 def with_two_names(items: Sequence[Example]) -> tuple[Example, ...]:
-    """The examples with exactly two proper names, neither of which the sentence has twice."""
+    """Examples with exactly two proper names, neither of which occurs twice."""
     return tuple(e for e in items if len(e.names) == 2 and not e.has_repeated_name)
 
 
 def pairs(items: Sequence[Example], *, shuffle: bool = False, seed: int = 0) -> Pairs:
-    """Sentences against their logical forms, labelled with what they mean.
+    """Pair sentences with their logical forms, labeled with their meanings.
 
     Args:
         items: The examples.
-        shuffle: Put the conjuncts of each form in a random order.
-        seed: Of the orders.
+        shuffle: Whether to shuffle the conjuncts of each form.
+        seed: Seed of the shuffling.
 
     Example:
         >>> from semantic_hub.spokes.semantics.logical_forms import LogicalForm
         >>> form = "see . agent ( x _ 1 , Anna ) AND see . theme ( x _ 1 , Bo )"
-        >>> found = pairs([Example("Anna saw Bo .", LogicalForm.parse(form))])
-        >>> found.x[0].text, found.y[0].text
+        >>> paired = pairs([Example("Anna saw Bo .", LogicalForm.parse(form))])
+        >>> paired.x[0].text, paired.y[0].text
         ('Anna saw Bo .', 'see . agent ( x _ 1 , Anna ) AND see . theme ( x _ 1 , Bo )')
     """
     return Pairs.from_prompts(
@@ -111,15 +117,15 @@ def pairs(items: Sequence[Example], *, shuffle: bool = False, seed: int = 0) -> 
 
 
 def hard_negatives(items: Sequence[Example], *, shuffle: bool = False, seed: int = 0) -> Pairs:
-    """`pairs`, but in each form the two names have changed places; nothing else differs.
+    """Pair sentences with forms in which the two names are exchanged; nothing else differs.
 
-    With `shuffle` the conjuncts are in the same order as in `pairs` of the same seed, so that the
-    order of the names in sentence and form tells nothing.
+    With `shuffle` the conjuncts have the same order as in `pairs` of the same seed, so that the
+    order of the names in sentence and form is uninformative.
 
     Args:
         items: Examples with exactly two proper names each; see `with_two_names`.
-        shuffle: Put the conjuncts of each form in a random order.
-        seed: Of the orders.
+        shuffle: Whether to shuffle the conjuncts of each form.
+        seed: Seed of the shuffling.
 
     Raises:
         SemanticHubError: An example with another number of names.
@@ -149,14 +155,15 @@ def hard_negatives(items: Sequence[Example], *, shuffle: bool = False, seed: int
 
 @dataclass(frozen=True)
 class SemanticsSpoke(Spoke):
-    """Formal semantics for `semantic_hub.run`: sentences against logical forms.
+    """Semantics spoke: sentences against logical forms.
 
     Args:
-        items: Sentences with forms, such as `read_cogs` gives; by default some of the grammar's.
-        told: What the interventions ask about; by default meetings of the examples' names.
+        items: Sentences with forms, such as from `read_cogs`; by default some of the grammar.
+        events: Events of the interventions; by default `transitive_events` of the examples' names.
         at_most: Pairs and read-outs in each set, evenly spaced.
-        seed: Of names and orders that are shuffled, and of meetings.
-        words: Whether to steer by the names of the roles as well; each must be one token.
+        seed: Seed of shuffled names and orders, and of the events.
+        words: Whether to steer by the words for the roles as well; each must be one token.
+        name: Name of the spoke in results.
 
     Raises:
         SemanticHubError: Fewer than two examples with exactly two names.
@@ -170,32 +177,32 @@ class SemanticsSpoke(Spoke):
     """
 
     items: Sequence[Example] = field(default_factory=examples)
-    told: Sequence[Meeting] | None = None
+    events: Sequence[TransitiveEvent] | None = None
     at_most: int = 500
     seed: int = 0
     words: bool = True
     name: str = "semantics"
 
     def __post_init__(self) -> None:
-        found = len(with_two_names(self.items))
-        if found < 2:
+        n_usable = len(with_two_names(self.items))
+        if n_usable < 2:
             raise SemanticHubError(
                 "SemanticsSpoke",
-                got=f"{found} examples with exactly two names",
+                got=f"{n_usable} examples with exactly two names",
                 expected="at least 2 of them, for the hard negatives",
                 fix="Give more examples.",
             )
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Sentences with two names against their forms, as they are and with shuffled conjuncts."""
+        """Sentences with two names against their forms, as written and with shuffled conjuncts."""
         return self._sets(pairs)
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """For each set of `pairs` the same x, with the two names exchanged in y."""
+        """Sentences against forms with exchanged names, for each set of pairs."""
         return self._sets(hard_negatives)
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """Before proper names, which are shuffled; `name_readouts` also knows their roles."""
+        """Read-outs before shuffled proper names; `name_readouts` also has their roles."""
         return {_BEFORE: self.name_readouts.readouts}
 
     @cached_property
@@ -217,18 +224,21 @@ class SemanticsSpoke(Spoke):
         }
 
     def interventions(self) -> Mapping[str, Patching | Steering]:
-        """A role direction added at a name, and answers patched between active and passive."""
-        told = self.told
-        if told is None:
-            told = meetings(2 * _ASKED, names=distinct_names(self.items), seed=self.seed)
+        """Steering by a role direction at a name, and patching between active and passive."""
+        events = self.events
+        if events is None:
+            names = distinct_names(self.items)
+            events = transitive_events(2 * _N_ASKED, names=names, seed=self.seed)
+        words = self.words
         return {
-            "who did it": steering(told, words=self.words, at_most=_ASKED),
-            "who it was done to": steering(told, passive=True, words=self.words, at_most=_ASKED),
-            "passive -> active": Patching(patch_pairs(told, at_most=_ASKED)),
-            "active -> passive": Patching(patch_pairs(told, passive=True, at_most=_ASKED)),
+            "who did it": steering(events, words=words, at_most=_N_ASKED),
+            "who it was done to": steering(events, passive=True, words=words, at_most=_N_ASKED),
+            "passive -> active": Patching(patch_pairs(events, at_most=_N_ASKED)),
+            "active -> passive": Patching(patch_pairs(events, passive=True, at_most=_N_ASKED)),
         }
 
     def _sets(self, make: Callable[..., Pairs]) -> Mapping[str, Pairs]:
+        """Sets of pairs with conjuncts as written and shuffled."""
         chosen = evenly_spaced(with_two_names(self.items), self.at_most)
         return {
             "logical form": make(chosen),
@@ -236,10 +246,7 @@ class SemanticsSpoke(Spoke):
         }
 
 
-_BEFORE = "before names"
-_ASKED = 100  # prompts in each set of interventions: each is run at every layer
-
-
 def _forms(items: Sequence[Example], shuffle: bool, seed: int) -> list[LogicalForm]:
+    """Logical forms of the examples, optionally with shuffled conjuncts."""
     rng = np.random.default_rng(seed)
     return [example.form.reordered(rng) if shuffle else example.form for example in items]

@@ -1,9 +1,9 @@
-"""The vision spoke: pictures as soft tokens, against what is said of them.
+"""Vision spoke: pictures as soft tokens against their captions.
 
-Similarity pairs a picture with its caption; a hard negative says one colour or shape wrong. The
-lens reads inside the picture: is the colour of a patch on top, the label of its segment, a word of
-the caption? Steering recolours one half of a picture inside the model, patching puts one picture in
-the place of another. Source: Wu et al. 2025, arXiv 2411.04986, sections 4 and 5 (images).
+Similarity pairs a picture with its caption; a hard negative has one wrong color or shape. The lens
+reads at patches of the picture: is the likeliest token their color, the label of their region, a
+word of the caption? Steering recolors one half of a picture inside the model; patching replaces one
+picture by another. Source: Wu et al. 2025, arXiv 2411.04986, sections 4 and 5 (images).
 """
 
 from semantic_hub.spokes.vision.spoke import (
@@ -12,12 +12,11 @@ from semantic_hub.spokes.vision.spoke import (
     PLAIN,
     WHOLE_PICTURE,
     Canvas,
-    NewColor,
+    EncodedPicture,
     PatchReadouts,
     Picture,
-    Recolored,
+    RecolorItem,
     Region,
-    Shown,
     VisionSpoke,
     Wording,
     caption_readouts,
@@ -25,18 +24,19 @@ from semantic_hub.spokes.vision.spoke import (
     coco_panoptic,
     color_readouts,
     drawn_pictures,
+    encode_picture,
     halves,
     hard_negatives,
+    new_color,
     one_color,
     pairs,
     patch_features,
     patch_pairs,
     random_pictures,
     read_pictures,
-    recolored,
+    recolor_items,
     segment_readouts,
     shapes,
-    show,
     steering,
 )
 
@@ -46,12 +46,11 @@ __all__ = [
     "PLAIN",
     "WHOLE_PICTURE",
     "Canvas",
-    "NewColor",
+    "EncodedPicture",
     "PatchReadouts",
     "Picture",
-    "Recolored",
+    "RecolorItem",
     "Region",
-    "Shown",
     "VisionSpoke",
     "Wording",
     "caption_readouts",
@@ -59,17 +58,18 @@ __all__ = [
     "coco_panoptic",
     "color_readouts",
     "drawn_pictures",
-    "patch_pairs",
+    "encode_picture",
     "halves",
     "hard_negatives",
+    "new_color",
     "one_color",
     "pairs",
     "patch_features",
+    "patch_pairs",
     "random_pictures",
     "read_pictures",
-    "recolored",
+    "recolor_items",
     "segment_readouts",
     "shapes",
-    "show",
     "steering",
 ]

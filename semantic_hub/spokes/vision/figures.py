@@ -1,9 +1,7 @@
-"""Pictures with the word that each of their patches says, for the report."""
+"""Figure of a picture with the top token of each of its patches."""
 
 import base64
-from collections.abc import Mapping
 from io import BytesIO
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,32 +12,15 @@ from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.style import layout
 from semantic_hub.plotting.text import display_token, shortened
-from semantic_hub.spokes.spelled_out import at_middle_layer
-from semantic_hub.spokes.vision.inputs import Shown
 
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
+_LONGEST = 256
+"""Longest side of an inline image in pixels."""
 
-    from semantic_hub.experiment.findings import Findings
-
-
-def patch_words(spelled: Mapping[str, Shown], found: "Findings") -> Mapping[str, "go.Figure"]:
-    """Each picture with the top token of its patches at the middle layer.
-
-    Args:
-        spelled: Pictures, by the names that their patches have in the findings.
-        found: What was found.
-    """
-    return {
-        title: picture_words(shown.picture.pixels, top, layer, shown.grid, title=title)
-        for name, shown, layer, top in at_middle_layer(spelled, found)
-        for title in [f"{name}: {shown.picture.caption}"]
-    }
-
-
-_LONGEST = 256  # pixels of an inline image
 _LARGEST_TEXT = 14
-_LONGEST_WORD = 8  # letters on a patch; the hover text has all
+"""Largest size of a token on a patch."""
+
+_LONGEST_WORD = 8
+"""Most letters of a token on a patch; the hover text has all of them."""
 
 
 def picture_words(
@@ -50,23 +31,23 @@ def picture_words(
     *,
     title: str = "",
 ) -> go.Figure:
-    """A picture, and on each patch the likeliest token of one layer.
+    """Draw a picture with the top token of each patch at one layer.
 
-    The image is inline, at most 256 pixels wide and high, and the texts are escaped.
+    The image is inline, at most 256 pixels wide and high, and the texts are escape.
 
     Args:
         pixels: The picture.
         frame: ``TopTokens.to_frame()`` of one prompt for each patch, row by row, such as
-            ``[shown.at(patch, wording) for patch in range(shown.n_patches)]``.
+            ``[encoded.at_patch(p, wording) for p in range(encoded.n_patches)]``.
         layer: The layer.
         grid: Rows and columns of patches.
         title: Title of the figure; empty for one that names the layer.
 
     Returns:
-        The figure; the hover text of a patch has the token's probability.
+        Figure whose hover texts have the tokens' probabilities.
 
     Raises:
-        SemanticHubError: A layer that the frame lacks, or not one prompt for each patch.
+        SemanticHubError: The frame lacks the layer, or has not one prompt for each patch.
 
     Example:
         >>> frame = pd.DataFrame({"prompt": [0, 1], "layer": 3, "rank": 1,
@@ -84,21 +65,21 @@ def picture_words(
             expected="one for each patch",
             fix="Read one prompt for each patch, at this layer.",
         )
-    said = [str(text) for text in top["text"]]
+    texts = [str(text) for text in top["text"]]
     figure = go.Figure(
         go.Scatter(
             x=np.tile(np.arange(columns) + 0.5, rows).tolist(),
             y=np.repeat(np.arange(rows) + 0.5, columns).tolist(),
             mode="text",
-            text=[display_token(shortened(text.strip() or text, _LONGEST_WORD)) for text in said],
+            text=[display_token(shortened(text.strip() or text, _LONGEST_WORD)) for text in texts],
             textfont={
-                "color": _inks(pixels, grid),
+                "color": _text_colors(pixels, grid),
                 "shadow": "auto",
                 "size": _text_size(columns),
             },
             customdata=[
                 [display_token(text), probability]
-                for text, probability in zip(said, top["probability"], strict=True)
+                for text, probability in zip(texts, top["probability"], strict=True)
             ],
             hovertemplate="%{customdata[0]}: %{customdata[1]:.3g}<extra></extra>",
         ),
@@ -117,16 +98,16 @@ def picture_words(
     )
     figure.update_xaxes(range=[0, columns], visible=False, constrain="domain")
     return figure.update_yaxes(
-        range=[rows, 0], visible=False, scaleanchor="x", scaleratio=_height_of(pixels, grid)
+        range=[rows, 0], visible=False, scaleanchor="x", scaleratio=_patch_aspect(pixels, grid)
     )
 
 
 def inline_image(pixels: UInt8[np.ndarray, "height width 3"]) -> str:
-    """An image as the address of a PNG file that is in the address itself.
+    """Data URL of a picture as a PNG file.
 
     Args:
-        pixels: The picture; it is shrunk to at most 256 pixels on its longer side, and enlarged by
-            a whole number, pixel by pixel, where it is smaller.
+        pixels: The picture; it is shrunk to at most 256 pixels on its longer side, or enlarged by
+            a whole number, pixel by pixel, if it is smaller.
 
     Example:
         >>> inline_image(np.zeros((8, 8, 3), np.uint8))[:22]
@@ -144,22 +125,22 @@ def inline_image(pixels: UInt8[np.ndarray, "height width 3"]) -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode("ascii")
 
 
-def _inks(pixels: UInt8[np.ndarray, "height width 3"], grid: tuple[int, int]) -> list[str]:
-    """Black where the middle of a patch is light, else white."""
-    places = [
+def _text_colors(pixels: UInt8[np.ndarray, "height width 3"], grid: tuple[int, int]) -> list[str]:
+    """Color of each patch's token: black if the middle of the patch is light, else white."""
+    coordinates = [
         (np.arange(n) + 0.5) * length / n for length, n in zip(pixels.shape[:2], grid, strict=True)
     ]
-    middles = pixels[np.ix_(*(place.astype(int) for place in places))]
+    middles = pixels[np.ix_(*(values.astype(int) for values in coordinates))]
     light = (middles @ [0.299, 0.587, 0.114]).ravel() > 150  # luma of Rec. 601
     return ["black" if bright else "white" for bright in light]
 
 
 def _text_size(columns: int) -> int:
-    """Small enough for words to stand beside each other."""
+    """Text size at which words fit beside each other."""
     return max(4, min(_LARGEST_TEXT, 100 // columns))
 
 
-def _height_of(pixels: UInt8[np.ndarray, "height width 3"], grid: tuple[int, int]) -> float:
-    """How much higher than wide a patch is."""
+def _patch_aspect(pixels: UInt8[np.ndarray, "height width 3"], grid: tuple[int, int]) -> float:
+    """Height of a patch divided by its width."""
     height, width = pixels.shape[:2]
     return (height / grid[0]) / (width / grid[1])

@@ -1,10 +1,10 @@
-"""A picture as a model is shown it: its features, its prompts, and what each patch is of."""
+"""Pictures encoded as soft tokens, with their prompts and the region of each patch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,28 +19,30 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Encode = Callable[["Image"], Float[Tensor, "pos d_model"]]
-"""From an image, mode RGB, to what the model reads in its place. The last features are those of
-the patches, row by row from the top left; any before them, such as a class token, are of none."""
+"""From an image, mode RGB, to the features that the model reads in its place. The last features are
+those of the patches, row by row from the top left; earlier ones, such as a class token, belong to
+no patch."""
 
 Grid = tuple[int, int]
 """Rows and columns of patches."""
 
 MIXED = -2
-"""The region of a patch that no region, nor the background, has more than half of."""
+"""Region of a patch in which no region, nor the background, has more than half of the pixels."""
 
 IMAGE, PART, CAPTION = "{image}", "{part}", "{caption}"
+"""Placeholders in the texts of a `Wording`."""
 
 
 @dataclass(frozen=True)
 class Wording:
-    """What is said around a picture; the defaults are what hub-mini knows.
+    """Texts around pictures and captions; the defaults are those that hub-mini was trained on.
 
     Args:
-        image: What stands for a picture where it is compared with a caption; read at its end. The
-            lens reads inside the picture, and leaves out what comes after it.
-        caption: What stands for a caption.
-        question: What the colour of a part answers.
-        parts: What a part is called in a question, by the name of its region; others keep theirs.
+        image: Text with a picture that is compared with a caption, read at its end. The lens reads
+            inside the picture and leaves out the text after it.
+        caption: Text with a caption.
+        question: Question that the color of a part answers.
+        parts: Mapping from the name of a region to its name in a question; others keep theirs.
 
     Raises:
         SemanticHubError: A text that lacks its ``{image}``, ``{caption}`` or ``{part}``, or has
@@ -58,26 +60,26 @@ class Wording:
 
     def __post_init__(self) -> None:
         texts = {self.image: (IMAGE,), self.caption: (CAPTION,), self.question: (IMAGE, PART)}
-        for text, holes in texts.items():
-            if any(text.count(hole) != 1 for hole in holes) or SOFT in text:
+        for text, placeholders in texts.items():
+            if any(text.count(each) != 1 for each in placeholders) or SOFT in text:
                 raise SemanticHubError(
                     "Wording",
                     got=repr(text),
-                    expected=f"a text with {' and '.join(holes)} in it, once",
+                    expected=f"a text with {' and '.join(placeholders)} in it, once",
                     fix="Write it where the picture, its part or its caption belongs.",
                 )
 
     @property
     def up_to_image(self) -> str:
-        """What stands for a picture, without what comes after it."""
+        """Text with a picture, up to the picture."""
         return self.image.partition(IMAGE)[0] + IMAGE
 
-    def asked(self, region: Region) -> str:
-        """The question about a region, with ``{image}`` in it."""
+    def question_about(self, region: Region) -> str:
+        """Question about a region, with ``{image}`` in it."""
         return self.question.replace(PART, self.parts.get(region.name, region.name))
 
-    def said(self, caption: str) -> Prompt:
-        """A caption as a prompt."""
+    def caption_prompt(self, caption: str) -> Prompt:
+        """Prompt with a caption."""
         return Prompt(self.caption.replace(CAPTION, caption))
 
 
@@ -87,16 +89,16 @@ PLAIN = Wording(
     question="{image} What colour is the {part}? Answer:",
     parts={"": "image", "left": "left half", "right": "right half"},
 )
-"""Questions in whole sentences, for models that were trained on such."""
+"""Wording with questions in whole sentences, for models trained on such text."""
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """A picture with the features that a model reads.
+class EncodedPicture:
+    """Picture with the features that a model reads in its place.
 
     Args:
         picture: The picture.
-        features: One row for each position; the last rows × columns are patches.
+        features: One row for each position; the last rows × columns belong to patches.
         grid: Rows and columns of patches, which cover the whole picture.
 
     Raises:
@@ -125,45 +127,46 @@ class Shown:
 
     @cached_property
     def regions(self) -> Int[np.ndarray, " patch"]:
-        """The region of each patch, `NOTHING` or `MIXED`; see `patch_regions`."""
+        """Index of the region of each patch, `NOTHING` or `MIXED`; see `patch_regions`."""
         return patch_regions(self.picture, self.grid)
 
     def prompt(self, text: str) -> Prompt:
-        """A prompt with the picture in the place of ``{image}``."""
+        """Prompt with the picture in place of ``{image}``."""
         return Prompt(text.replace(IMAGE, SOFT), soft=(self.features,))
 
-    def at(self, patch: int, wording: Wording) -> Prompt:
-        """A prompt that ends with the picture and is read at one of its patches."""
+    def at_patch(self, patch: int, wording: Wording) -> Prompt:
+        """Prompt that ends with the picture and is read at one of its patches."""
         text = wording.up_to_image.replace(IMAGE, SOFT)
         return Prompt(text, soft=(self.features,), position=self._rows([patch]))
 
-    def of_region(self, region: int) -> SoftPositions:
-        """The positions of the patches that are of a region."""
+    def region_positions(self, region: int) -> SoftPositions:
+        """Positions of the patches of a region."""
         return self._rows(np.flatnonzero(self.regions == region).tolist())
 
     def _rows(self, patches: list[int]) -> SoftPositions:
+        """Positions of patches."""
         before = len(self.features) - self.n_patches
         return SoftPositions(rows=tuple(before + patch for patch in patches))
 
 
-def show(encode: Encode, picture: Picture, grid: Grid | None = None) -> Shown:
+def encode_picture(encode: Encode, picture: Picture, grid: Grid | None = None) -> EncodedPicture:
     """Encode a picture.
 
     Args:
         encode: From an image to features.
         picture: The picture.
-        grid: Rows and columns of patches; None for a square of as many as there are features.
+        grid: Rows and columns of patches; None for a square with one patch for each feature.
 
     Raises:
-        SemanticHubError: Features that are no finite matrix, or are not a square of patches and no
-            grid was given.
+        SemanticHubError: Features that are not a finite matrix, or no grid although the number of
+            features is not a square.
 
     Example:
         >>> from semantic_hub.spokes.vision.images.picture import patch_features
         >>> from semantic_hub.spokes.vision.images.drawn import one_color
         >>> import torch
         >>> encode = lambda image: torch.from_numpy(patch_features(np.asarray(image)))
-        >>> show(encode, one_color("red")).grid
+        >>> encode_picture(encode, one_color("red")).grid
         (4, 4)
     """
     features = SoftTokens(encode(picture.image))
@@ -173,22 +176,22 @@ def show(encode: Encode, picture: Picture, grid: Grid | None = None) -> Shown:
             "vision",
             got=f"{len(features)} features of a picture, and no grid",
             expected="as many as a square has patches",
-            fix="Give the grid as (rows, columns) of the encoder's patches; features in front of "
-            "them are of none.",
+            fix="Give the grid as (rows, columns) of the encoder's patches; features before "
+            "them belong to no patch.",
         )
-    return Shown(picture, features, grid or (side, side))
+    return EncodedPicture(picture, features, grid or (side, side))
 
 
 def patch_regions(picture: Picture, grid: Grid) -> Int[np.ndarray, " patch"]:
-    """What each patch is of: the region that has more than half of its pixels.
+    """Region of each patch: the one that has more than half of its pixels.
 
     Args:
-        picture: The picture; without segments every patch is of `NOTHING`.
+        picture: The picture; without segments every patch is `NOTHING`.
         grid: Rows and columns of patches, which divide the picture as evenly as pixels allow.
 
     Returns:
-        Index of the region, `NOTHING` where more than half is background, `MIXED` where nothing has
-        more than half; row by row.
+        Index of the region, row by row; `NOTHING` if more than half is background, `MIXED` if
+        neither a region nor the background has more than half.
 
     Example:
         >>> from semantic_hub.spokes.vision.images.drawn import Canvas, halves
@@ -198,14 +201,14 @@ def patch_regions(picture: Picture, grid: Grid) -> Int[np.ndarray, " patch"]:
     n_patches, n_regions = grid[0] * grid[1], len(picture.regions)
     if picture.segments is None:
         return np.full(n_patches, NOTHING)
-    places: list[Any] = [
+    rows, columns = (
         np.arange(length) * n // length
         for length, n in zip(picture.segments.shape, grid, strict=True)
-    ]
-    patch = places[0][:, None] * grid[1] + places[1]
+    )
+    patch = rows[:, None] * grid[1] + columns
     both = patch * (n_regions + 1) + (picture.segments - NOTHING)
     counts = np.bincount(both.ravel(), minlength=n_patches * (n_regions + 1))
     table = counts.reshape(n_patches, n_regions + 1)
-    most = table.argmax(axis=1)
+    largest = table.argmax(axis=1)
     has_half = 2 * table.max(axis=1) > table.sum(axis=1)
-    return np.where(has_half, most + NOTHING, MIXED)
+    return np.where(has_half, largest + NOTHING, MIXED)

@@ -1,12 +1,12 @@
-"""Interventions on pictures: one half recoloured inside the model, and one picture into another.
+"""Interventions on pictures: recoloring a half inside the model, and patching whole pictures.
 
-Steering: a region's patches get ``U[new colour] − U[old colour]``, in the place of their states
-from a layer on, or added to them at a layer. If the model reads its picture in words, it then names
-the new colour. Source: Wu et al. 2025, arXiv 2411.04986, section 5 (images of two colours).
+Steering replaces the states of a region's patches by ``U[new color] − U[old color]`` from a layer
+on, or adds it at a layer. If the model represents the picture in words, it then names the new
+color. Source: Wu et al. 2025, arXiv 2411.04986, section 5 (images of two colours).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,124 +15,119 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.pairs import PatchPair, PositionMap
 from semantic_hub.interventions.spec import Steering, UnembeddingContrast
 from semantic_hub.interventions.steering.hook import Mode
+from semantic_hub.interventions.steering.outcomes import ExpectedAnswer
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.spokes.routes import partners
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.picture import COLORS, Region
-from semantic_hub.spokes.vision.inputs import Shown, Wording
+from semantic_hub.spokes.vision.inputs import EncodedPicture, Wording
 
 COMBINATIONS = 48
-"""How many combinations of colours are steered, as in the paper."""
+"""Number of color combinations that are steered, as in the paper."""
+
+_STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0)
 
 WHOLE_PICTURE = PositionMap(SoftPositions(), SoftPositions(), mode="one-to-one")
-"""Every position of one picture to the same of another."""
-
-
-@dataclass(frozen=True)
-class NewColor:
-    """Whether the new colour was named, the old one, or something else.
-
-    The first word of a text decides.
-
-    Args:
-        old: What each prompt's region has.
-        new: What it is steered towards.
-
-    Example:
-        >>> outcome = NewColor(("red", "blue"), ("green", "pink"))
-        >>> outcome(0, " green."), outcome(1, "Blue"), outcome(1, " a pink one")
-        ('success', 'unchanged', 'other')
-    """
-
-    old: tuple[str, ...]
-    new: tuple[str, ...]
-
-    def __call__(self, index: int, text: str) -> str:
-        """One of `semantic_hub.interventions.steering.outcomes.OUTCOMES` for a prompt and its continuation."""
-        said = re.match(r"\W*([^\W\d_]+)", text)
-        outcomes = {self.new[index]: "success", self.old[index]: "unchanged"}
-        return outcomes.get(said[1].casefold(), "other") if said else "other"
+"""Maps every position of a picture to the same position of another."""
 
 
 @dataclass(frozen=True, eq=False)
-class Recolored:
-    """A region of a picture, and the colour that it is to be given.
+class RecolorItem:
+    """Region of a picture with the color that it is steered to.
 
     Args:
-        shown: The picture.
+        encoded: The picture.
         region: Index of the region.
-        new: A colour that no region of the picture has.
+        new: Color that no region of the picture has.
     """
 
-    shown: Shown
+    encoded: EncodedPicture
     region: int
     new: str
 
     @property
-    def of(self) -> Region:
-        """The region as it is."""
-        return self.shown.picture.regions[self.region]
+    def old_region(self) -> Region:
+        """The region with its old color."""
+        return self.encoded.picture.regions[self.region]
 
 
-def recolored(
-    shown: Sequence[Shown], *, at_most: int = COMBINATIONS, seed: int = 0
-) -> tuple[Recolored, ...]:
-    """One region of each picture, the left one and the right one in turn, with a new colour.
+def recolor_items(
+    pictures: Sequence[EncodedPicture], *, at_most: int = COMBINATIONS, seed: int = 0
+) -> tuple[RecolorItem, ...]:
+    """Choose a region of each picture, the left and the right one in turn, and a new color.
 
-    Of the 48 combinations each is an ordered pair of colours, left and right, and a third one at
-    random. Pictures with fewer than two regions that have colour and patches are left out.
+    Each of the 48 combinations is an ordered pair of colors, left and right, and a random third
+    color. Pictures with fewer than two regions with color and patches are left out.
 
     Args:
-        shown: The pictures.
+        pictures: Encoded pictures.
         at_most: Pictures to keep, evenly spaced.
-        seed: Of the new colours.
+        seed: Seed of the new colors.
     """
     rng = np.random.default_rng(seed)
-    with_two = [one for one in shown if len(_colored(one)) > 1]
+    with_two = [encoded for encoded in pictures if len(_colored_regions(encoded)) > 1]
     return tuple(
-        Recolored(one, _colored(one)[index % 2], _other_color(one, rng))
-        for index, one in enumerate(evenly_spaced(with_two, at_most) if with_two else ())
+        RecolorItem(encoded, _colored_regions(encoded)[index % 2], _other_color(encoded, rng))
+        for index, encoded in enumerate(evenly_spaced(with_two, at_most) if with_two else ())
     )
 
 
+def new_color(old: tuple[str, ...], new: tuple[str, ...]) -> ExpectedAnswer:
+    """Outcome rule for a color as the first word of a continuation, case aside.
+
+    Args:
+        old: Color of each prompt's region.
+        new: Color that it is steered to.
+
+    Example:
+        >>> outcome = new_color(("red", "blue"), ("green", "pink"))
+        >>> outcome(0, " green."), outcome(1, "Blue"), outcome(1, " a pink one")
+        ('success', 'unchanged', 'other')
+    """
+    return ExpectedAnswer(new=new, old=old, parse=_first_word)
+
+
 def steering(
-    items: Sequence[Recolored],
+    items: Sequence[RecolorItem],
     wording: Wording | None = None,
     *,
     mode: Mode = "replace",
     max_new_tokens: int = 3,
 ) -> Steering:
-    """A question about each region, steered at its patches by ``U[new] − U[old]``.
+    """Steering at the patches of regions by ``U[new] − U[old]``, with a question about each.
 
-    - ``"replace"``: from each layer on the direction, at strength 1, is all that there is at these
-      patches. Its length then matters little: where a norm comes first, every block reads it alike.
-    - ``"add"``: at each layer alone the direction is added, over strengths. Here too strength 1 is
-      as long as the prompts' states at their ends are on average.
+    - ``"replace"``: from each layer on, these patches have the direction as their state, with
+      strength 1. Its length matters little if blocks begin with a norm.
+    - ``"add"``: the direction is added at one layer at a time, with several strengths. Strength
+      1 is the mean length of the prompts' states at their ends.
 
     Args:
-        items: Regions and their new colours.
-        wording: The question; None for the default.
+        items: Regions and their new colors.
+        wording: Wording of the question; None for the default.
         mode: ``"replace"`` or ``"add"``.
-        max_new_tokens: How far to generate: room for a colour.
+        max_new_tokens: Number of tokens to generate, enough for a color.
 
     Raises:
         SemanticHubError: No items.
     """
-    said = wording or Wording()
+    wording = wording or Wording()
     if not items:
         raise SemanticHubError(
             "vision.steering",
             got="no pictures",
-            expected="one with two regions of different colour",
+            expected="one with two regions of different color",
             fix="Draw some with halves().",
         )
-    old, new = tuple(item.of.color for item in items), tuple(item.new for item in items)
+    old = tuple(item.old_region.color for item in items)
+    new = tuple(item.new for item in items)
     return Steering(
-        prompts=tuple(item.shown.prompt(said.asked(item.of)) for item in items),
+        prompts=tuple(
+            item.encoded.prompt(wording.question_about(item.old_region)) for item in items
+        ),
         contrasts={"new - old colour": UnembeddingContrast(new, old)},
-        outcome=NewColor(old, new),
+        outcome=new_color(old, new),
         strengths=(1.0,) if mode == "replace" else _STRENGTHS,
-        positions=tuple(item.shown.of_region(item.region) for item in items),
+        positions=tuple(item.encoded.region_positions(item.region) for item in items),
         mode=mode,
         max_new_tokens=max_new_tokens,
         all_later_layers=mode == "replace",
@@ -140,48 +135,57 @@ def steering(
 
 
 def patch_pairs(
-    shown: Sequence[Shown], wording: Wording | None = None, *, seed: int = 0, at_most: int = 100
+    pictures: Sequence[EncodedPicture],
+    wording: Wording | None = None,
+    *,
+    seed: int = 0,
+    at_most: int = 100,
 ) -> tuple[PatchPair, ...]:
-    """The states of one picture into another where the same part has another colour.
+    """Patch pairs of two pictures in which the same part has different colors.
 
-    The question is about that part; answers are its colour in the picture that states come from
-    (``"source"``) and in the one that they go to (``"base"``). To be joined by `WHOLE_PICTURE`.
+    The question is about that part; the answers are its color in the source and in the base. The
+    positions are those of `WHOLE_PICTURE`.
 
     Args:
-        shown: Pictures with a coloured region; as many features in each.
-        wording: The question; None for the default.
-        seed: Decides which picture goes into which, and which part is asked about.
+        pictures: Pictures with a colored region and equally many features.
+        wording: Wording of the question; None for the default.
+        seed: Seed of the pairing and of the parts.
         at_most: Patch pairs to keep, evenly spaced.
     """
-    said, rng = wording or Wording(), np.random.default_rng(seed)
-    asked = [(one, one.picture.regions[int(rng.choice(_colored(one)))]) for one in _all(shown)]
-    kinds = [f"{region.name} {len(one.features)}" for one, region in asked]
-    colors = [region.color for _, region in asked]
-    found = [
-        PatchPair(
-            sources=(asked[given][0].prompt(said.asked(asked[given][1])),),
-            base=asked[taking][0].prompt(said.asked(asked[taking][1])),
-            answers={"source": (colors[given],), "base": (colors[taking],)},
-        )
-        for given, taking in partners(kinds, colors, seed)
+    wording, rng = wording or Wording(), np.random.default_rng(seed)
+    asked = [
+        (encoded, encoded.picture.regions[int(rng.choice(_colored_regions(encoded)))])
+        for encoded in pictures
+        if _colored_regions(encoded)
     ]
-    return evenly_spaced(found, at_most) if found else ()
+    kinds = [f"{region.name} {len(encoded.features)}" for encoded, region in asked]
+    colors = [region.color for _, region in asked]
+    prompts = [encoded.prompt(wording.question_about(region)) for encoded, region in asked]
+    pairs = [
+        PatchPair(
+            sources=(prompts[source],),
+            base=prompts[base],
+            answers={"source": (colors[source],), "base": (colors[base],)},
+        )
+        for source, base in partners(kinds, colors, seed)
+    ]
+    return evenly_spaced(pairs, at_most) if pairs else ()
 
 
-_STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0)
+def _first_word(text: str) -> str | None:
+    """First word of a text, case-folded."""
+    match = re.match(r"\W*([^\W\d_]+)", text)
+    return match[1].casefold() if match else None
 
 
-def _all(shown: Sequence[Shown]) -> Iterator[Shown]:
-    return (one for one in shown if _colored(one))
+def _colored_regions(encoded: EncodedPicture) -> list[int]:
+    """Indices of the regions that have a color of `COLORS` and a patch."""
+    with_patch = set(encoded.regions.tolist())
+    regions = enumerate(encoded.picture.regions)
+    return [index for index, region in regions if region.color in COLORS and index in with_patch]
 
 
-def _colored(shown: Shown) -> list[int]:
-    """The regions that have a colour of `COLORS`, and a patch."""
-    there = set(shown.regions.tolist())
-    regions = enumerate(shown.picture.regions)
-    return [index for index, region in regions if region.color in COLORS and index in there]
-
-
-def _other_color(shown: Shown, rng: np.random.Generator) -> str:
-    there = {region.color for region in shown.picture.regions}
-    return str(rng.choice([color for color in COLORS if color not in there]))
+def _other_color(encoded: EncodedPicture, rng: np.random.Generator) -> str:
+    """Draw a color that no region of the picture has."""
+    present = {region.color for region in encoded.picture.regions}
+    return str(rng.choice([color for color in COLORS if color not in present]))

@@ -1,4 +1,4 @@
-"""Pictures against what is said of them, alone or in front of a question."""
+"""Pairs of pictures and captions, alone or before a question."""
 
 import re
 from collections.abc import Sequence
@@ -11,39 +11,43 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.vision.captions import changed_caption
 from semantic_hub.spokes.vision.images.picture import COLORS, Region
-from semantic_hub.spokes.vision.inputs import IMAGE, Shown, Wording
+from semantic_hub.spokes.vision.inputs import IMAGE, EncodedPicture, Wording
 
 
-def pairs(shown: Sequence[Shown], wording: Wording | None = None, *, ask: bool = False) -> Pairs:
-    """Pictures against their captions, each read at its end, and labelled with the caption.
+def pairs(
+    pictures: Sequence[EncodedPicture], wording: Wording | None = None, *, ask: bool = False
+) -> Pairs:
+    """Pair pictures with their captions, each read at its end and labeled with the caption.
 
-    Captions lose their full stop, whose state is much the same behind all of them; they are read at
-    their last word.
+    Captions are read at their last word: their full stop, whose state is similar for all captions,
+    is removed.
 
     Args:
-        shown: The pictures.
-        wording: What is said around both; None for the default, where the picture is read at its
+        pictures: Encoded pictures.
+        wording: Texts around both; None for the default, with which the picture is read at its
             last position.
-        ask: Put picture and caption in front of the same question, about the colour of one region
-            of each picture in turn, and read at its end. See `askable`.
+        ask: Whether to put picture and caption before the same question, about the color of one
+            region of each picture in turn, and read at its end; see `askable`.
 
     Example:
         >>> import torch
         >>> from semantic_hub.spokes.vision.images.drawn import halves
-        >>> from semantic_hub.spokes.vision.inputs import show
-        >>> shown = [show(lambda image: torch.ones(16, 8), halves("red", "blue"))]
-        >>> pairs(shown).y[0].text, pairs(shown, ask=True).y[0].text
+        >>> from semantic_hub.spokes.vision.inputs import encode_picture
+        >>> pictures = [encode_picture(lambda image: torch.ones(16, 8), halves("red", "blue"))]
+        >>> pairs(pictures).y[0].text, pairs(pictures, ask=True).y[0].text
         ('left red, right blue', 'left red, right blue. left:')
     """
-    said = wording or Wording()
-    captions = [one.picture.caption for one in shown]
-    regions = _asked(shown) if ask else [None] * len(shown)
+    wording = wording or Wording()
+    captions = [encoded.picture.caption for encoded in pictures]
+    regions = _asked_regions(pictures) if ask else [None] * len(pictures)
     return Pairs(
         tuple(
-            one.prompt(said.asked(region) if region else said.image)
-            for one, region in zip(shown, regions, strict=True)
+            encoded.prompt(wording.question_about(region) if region else wording.image)
+            for encoded, region in zip(pictures, regions, strict=True)
         ),
-        tuple(_told(c, region, said) for c, region in zip(captions, regions, strict=True)),
+        tuple(
+            _caption_prompt(c, region, wording) for c, region in zip(captions, regions, strict=True)
+        ),
         x_name="picture",
         y_name="caption",
         labels=tuple(captions),
@@ -51,79 +55,88 @@ def pairs(shown: Sequence[Shown], wording: Wording | None = None, *, ask: bool =
 
 
 def hard_negatives(
-    shown: Sequence[Shown], wording: Wording | None = None, *, ask: bool = False, seed: int = 0
+    pictures: Sequence[EncodedPicture],
+    wording: Wording | None = None,
+    *,
+    ask: bool = False,
+    seed: int = 0,
 ) -> Pairs:
-    """`pairs`, but each caption says one colour or shape wrong; nothing else differs.
+    """Pair pictures with captions in which one color or shape is wrong.
 
     Args:
-        shown: Pictures whose captions say a colour or a shape.
-        wording: What is said around both; None for the default.
-        ask: As in `pairs`; what is wrong is the colour that is asked about.
-        seed: Of what is changed, into what.
+        pictures: Pictures whose captions contain a color or a shape.
+        wording: Texts around both; None for the default.
+        ask: As in `pairs`; the wrong word is the color that is asked for.
+        seed: Seed of the changes.
 
     Raises:
-        SemanticHubError: A caption without a colour or shape.
+        SemanticHubError: A caption without a color or shape.
     """
-    said, rng = wording or Wording(), np.random.default_rng(seed)
-    captions = [one.picture.caption for one in shown]
-    regions = _asked(shown) if ask else [None] * len(shown)
+    wording, rng = wording or Wording(), np.random.default_rng(seed)
+    captions = [encoded.picture.caption for encoded in pictures]
+    regions = _asked_regions(pictures) if ask else [None] * len(pictures)
     changed = [
-        _recolored(caption, region.color, rng) if region else changed_caption(caption, rng)
+        _recolored_caption(caption, region.color, rng) if region else changed_caption(caption, rng)
         for caption, region in zip(captions, regions, strict=True)
     ]
     if None in changed:
         raise SemanticHubError(
             "vision.hard_negatives",
             got=f"the caption {captions[changed.index(None)]!r}",
-            expected="captions with a colour or a shape, to change it",
+            expected="captions with a color or a shape, to change it",
             fix="Choose pictures whose captions have one.",
         )
-    y = tuple(_told(c, region, said) for c, region in zip(changed, regions, strict=True) if c)
-    return replace(pairs(shown, wording, ask=ask), y=y)
+    y = tuple(
+        _caption_prompt(c, region, wording) for c, region in zip(changed, regions, strict=True) if c
+    )
+    return replace(pairs(pictures, wording, ask=ask), y=y)
 
 
-def askable(shown: Sequence[Shown]) -> tuple[Shown, ...]:
-    """The pictures with regions whose colours their captions say."""
-    return tuple(one for one in shown if _said_regions(one))
+def askable(pictures: Sequence[EncodedPicture]) -> tuple[EncodedPicture, ...]:
+    """Pictures with regions whose colors their captions contain."""
+    return tuple(encoded for encoded in pictures if _regions_in_caption(encoded))
 
 
-def sayable(shown: Sequence[Shown]) -> tuple[Shown, ...]:
-    """The pictures whose captions say a colour or shape that can be changed."""
+def changeable(pictures: Sequence[EncodedPicture]) -> tuple[EncodedPicture, ...]:
+    """Pictures whose captions contain a color or shape that can be changed."""
     rng = np.random.default_rng(0)
-    return tuple(one for one in shown if changed_caption(one.picture.caption, rng) is not None)
+    return tuple(e for e in pictures if changed_caption(e.picture.caption, rng) is not None)
 
 
-def _asked(shown: Sequence[Shown]) -> list[Region | None]:
-    """The first region of the first picture, the second of the second, and so on in a circle."""
-    regions = [_said_regions(one) for one in shown]
+def _asked_regions(pictures: Sequence[EncodedPicture]) -> list[Region | None]:
+    """Region asked about: the first of the first picture, the second of the second, cyclically."""
+    regions = [_regions_in_caption(encoded) for encoded in pictures]
     if not all(regions):
         raise SemanticHubError(
             "vision.pairs",
-            got=f"the caption {shown[regions.index([])].picture.caption!r}",
-            expected="regions whose colours the captions say",
+            got=f"the caption {pictures[regions.index([])].picture.caption!r}",
+            expected="regions whose colors the captions contain",
             fix="Choose pictures with askable().",
         )
-    return [of[index % len(of)] for index, of in enumerate(regions)]
+    return [each[index % len(each)] for index, each in enumerate(regions)]
 
 
-def _said_regions(shown: Shown) -> list[Region]:
-    picture = shown.picture
+def _regions_in_caption(encoded: EncodedPicture) -> list[Region]:
+    """Regions whose colors the caption contains."""
+    picture = encoded.picture
     return [
         r for r in picture.regions if r.color in COLORS and _word(r.color).search(picture.caption)
     ]
 
 
-def _told(caption: str, region: Region | None, wording: Wording) -> Prompt:
+def _caption_prompt(caption: str, region: Region | None, wording: Wording) -> Prompt:
+    """Prompt with a caption, alone or before the question about a region."""
     if region is None:
-        return wording.said(caption.rstrip().removesuffix("."))
-    return Prompt(wording.asked(region).replace(IMAGE, caption))
+        return wording.caption_prompt(caption.rstrip().removesuffix("."))
+    return Prompt(wording.question_about(region).replace(IMAGE, caption))
 
 
-def _recolored(caption: str, color: str, rng: np.random.Generator) -> str:
-    """The caption with another colour, which it does not say, in the place of one that it does."""
+def _recolored_caption(caption: str, color: str, rng: np.random.Generator) -> str:
+    """The caption with a color replaced by one that it does not contain."""
     others = [other for other in COLORS if not _word(other).search(caption)]
     return _word(color).sub(str(rng.choice(others)), caption, count=1)
 
 
 def _word(text: str) -> re.Pattern[str]:
+    """Pattern of a whole word, case aside."""
     return re.compile(rf"\b{text}\b", re.IGNORECASE)

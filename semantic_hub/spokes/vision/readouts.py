@@ -1,10 +1,10 @@
-"""What is asked inside a picture: the colour of a patch, what it is of, what the caption says.
+"""Read-outs at patches of a picture: the patch's color, its region's label, the caption's words.
 
-There is no surface word inside a picture, and a model has a taste for some words. So ``surface`` is
-a word drawn from the other pictures: of the same sort, and as often as it is true of them. ``hub``
-above ``surface`` is then compared with a further word above ``surface``: whatever the model likes
-in general cancels. Where several regions compete, ``control`` is the word of another region of the
-*same* picture, so that knowing the picture without its places is not enough.
+There is no surface word inside a picture, and a model prefers some words in general. So ``surface``
+is a word of the same kind from the other pictures, drawn as often as it is true of them. ``hub``
+above ``surface`` is then compared with a further such word above ``surface``, so that general
+preferences cancel. If a picture has several regions, ``control`` is the word of another region of
+the *same* picture, so that knowing the picture without its layout is not enough.
 """
 
 from collections import Counter
@@ -15,27 +15,27 @@ from itertools import chain
 import numpy as np
 
 from semantic_hub.prompts.prompt import HUB, SURFACE, Readout
-from semantic_hub.spokes.vision.captions import content_words
+from semantic_hub.spokes.vision.captions import caption_words
 from semantic_hub.spokes.vision.images.picture import NOTHING, Region
-from semantic_hub.spokes.vision.inputs import MIXED, Shown, Wording
+from semantic_hub.spokes.vision.inputs import MIXED, EncodedPicture, Wording
 
 BACKGROUND_PATCH = "background"
 MIXED_PATCH = "mixed patch"
 UNNAMED = "a region without this word"
 NO_CONTROLS = "no control words"
 DROPPED = (BACKGROUND_PATCH, MIXED_PATCH, UNNAMED, NO_CONTROLS)
-"""Why a patch, or a picture, is not asked about."""
+"""Reasons why a patch, or a picture, has no read-out."""
 
 
 @dataclass(frozen=True)
 class PatchReadouts:
-    """Read-outs inside pictures, where they are, and what was left out.
+    """Read-outs at patches of pictures, with their positions and the number of dropped patches.
 
     Args:
         readouts: The read-outs.
-        pictures: The index of each one's picture.
-        patches: Its patch, row by row.
-        dropped: Number of patches, by reason, that could not be asked about.
+        pictures: Index of the picture of each read-out.
+        patches: Index of its patch, row by row.
+        dropped: Number of patches without a read-out, by reason.
     """
 
     readouts: tuple[Readout, ...]
@@ -48,97 +48,112 @@ class PatchReadouts:
 
 
 Groups = Mapping[str, tuple[str, ...]]
+"""Mapping from group to candidate words."""
 
 _GROUPS = (HUB, SURFACE, "control")
 
 
 def color_readouts(
-    shown: Sequence[Shown], wording: Wording | None = None, *, per_picture: int = 1, seed: int = 0
+    pictures: Sequence[EncodedPicture],
+    wording: Wording | None = None,
+    *,
+    per_picture: int = 1,
+    seed: int = 0,
 ) -> PatchReadouts:
-    """At patches of a region with a colour: that colour (``hub``) against two others.
+    """Make read-outs at patches of colored regions: the color (``hub``) against two others.
 
-    ``surface`` and ``control`` are colours that the picture's regions do not have, drawn as often
-    as they are true of the patches of the other pictures.
+    ``surface`` and ``control`` are colors that the picture's regions do not have, drawn as often as
+    they are true of the patches of all pictures.
 
     Args:
-        shown: The pictures.
-        wording: What is said before a picture; None for the default.
-        per_picture: Patches of each picture, at random. Read-outs of one picture are not
-            independent, and intervals take them to be.
-        seed: Of the draws.
+        pictures: Encoded pictures.
+        wording: Text before a picture; None for the default.
+        per_picture: Number of random patches of each picture. Read-outs of one picture are not
+            independent, but intervals treat them as if they were.
+        seed: Seed of the draws.
 
     Example:
         >>> import torch
         >>> from semantic_hub.spokes.vision.images.picture import patch_features
         >>> from semantic_hub.spokes.vision.images.drawn import random_pictures
-        >>> from semantic_hub.spokes.vision.inputs import show
+        >>> from semantic_hub.spokes.vision.inputs import encode_picture
         >>> encode = lambda image: torch.from_numpy(patch_features(np.asarray(image)))
-        >>> shown = [show(encode, picture) for picture in random_pictures(9, kind="halves")]
-        >>> found = color_readouts(shown)
-        >>> len(found), list(found.readouts[0].candidates)
+        >>> drawn = random_pictures(9, kind="halves")
+        >>> read = color_readouts([encode_picture(encode, picture) for picture in drawn])
+        >>> len(read), list(read.readouts[0].candidates)
         (9, ['hub', 'surface', 'control'])
     """
 
-    def groups(own: str, words: Sequence[str], pool: _Pool) -> Groups | None:
+    def groups(word: str, words: Sequence[str], pool: _Pool) -> Groups | None:
         others = pool.draw(2, without=words)
-        return None if others is None else _named((own, *others))
+        return None if others is None else _named((word, *others))
 
-    return _asked(
-        shown, wording or Wording(), lambda region: region.color, groups, per_picture, seed
+    return _region_readouts(
+        pictures, wording or Wording(), lambda region: region.color, groups, per_picture, seed
     )
 
 
 def segment_readouts(
-    shown: Sequence[Shown], wording: Wording | None = None, *, per_picture: int = 1, seed: int = 0
+    pictures: Sequence[EncodedPicture],
+    wording: Wording | None = None,
+    *,
+    per_picture: int = 1,
+    seed: int = 0,
 ) -> PatchReadouts:
-    """At patches of a region with a label: that label (``hub``) against another region's.
+    """Make read-outs at patches of labeled regions: the label (``hub``) against another region's.
 
     ``control`` is the label of another region of the same picture, ``surface`` a label of none of
-    its regions. Labels are names of shapes and things, and colours of sides.
+    its regions. Labels are names of shapes and things, and colors of sides.
 
     Args:
-        shown: The pictures; those with one label alone are left out.
-        wording: What is said before a picture; None for the default.
-        per_picture: Patches of each picture, at random.
-        seed: Of the draws.
+        pictures: Encoded pictures; those with only one label are left out.
+        wording: Text before a picture; None for the default.
+        per_picture: Number of random patches of each picture.
+        seed: Seed of the draws.
     """
 
-    def groups(own: str, words: Sequence[str], pool: _Pool) -> Groups | None:
-        outside, inside = pool.draw(1, without=words), sorted({*words} - {own, ""})
+    def groups(word: str, words: Sequence[str], pool: _Pool) -> Groups | None:
+        outside, inside = pool.draw(1, without=words), sorted({*words} - {word, ""})
         if outside is None or not inside:
             return None
-        return _named((own, *outside, str(pool.rng.choice(inside))))
+        return _named((word, *outside, str(pool.rng.choice(inside))))
 
-    return _asked(
-        shown, wording or Wording(), lambda region: region.label, groups, per_picture, seed
+    return _region_readouts(
+        pictures, wording or Wording(), lambda region: region.label, groups, per_picture, seed
     )
 
 
 def caption_readouts(
-    shown: Sequence[Shown], wording: Wording | None = None, *, per_picture: int = 1, seed: int = 0
+    pictures: Sequence[EncodedPicture],
+    wording: Wording | None = None,
+    *,
+    per_picture: int = 1,
+    seed: int = 0,
 ) -> PatchReadouts:
-    """At any patch: the content words of the caption (``hub``) against those of two others.
+    """Make read-outs at any patch: the caption's content words (``hub``) against two others'.
 
     ``surface`` and ``control`` are words of two other captions that no earlier group has. A group
-    counts as its likeliest word, so all three have equally many: the first ones of each caption.
+    is scored by its likeliest word, so all three have equally many: the first ones of each caption.
 
     Args:
-        shown: The pictures.
-        wording: What is said before a picture; None for the default.
-        per_picture: Patches of each picture, at random.
-        seed: Of the draws.
+        pictures: Encoded pictures.
+        wording: Text before a picture; None for the default.
+        per_picture: Number of random patches of each picture.
+        seed: Seed of the draws.
     """
-    rng, said = np.random.default_rng(seed), [content_words(s.picture.caption) for s in shown]
-    found: list[tuple[Readout, int, int]] = []
+    rng = np.random.default_rng(seed)
+    words = [caption_words(encoded.picture.caption) for encoded in pictures]
+    made: list[tuple[Readout, int, int]] = []
     dropped: Counter[str] = Counter(dict.fromkeys(DROPPED, 0))
-    for index, one in enumerate(shown):
-        groups = _caption_groups(said, index, rng)
+    for index, encoded in enumerate(pictures):
+        groups = _caption_groups(words, index, rng)
         if groups is None:
-            dropped[NO_CONTROLS] += one.n_patches
+            dropped[NO_CONTROLS] += encoded.n_patches
             continue
-        for patch in rng.permutation(one.n_patches)[:per_picture].tolist():
-            found.append((Readout(one.at(patch, wording or Wording()), groups), index, patch))
-    return _collected(found, dropped)
+        for patch in rng.permutation(encoded.n_patches)[:per_picture].tolist():
+            readout = Readout(encoded.at_patch(patch, wording or Wording()), groups)
+            made.append((readout, index, patch))
+    return _collected(made, dropped)
 
 
 class _Pool:
@@ -148,51 +163,59 @@ class _Pool:
         self.counts, self.rng = Counter(words), rng
 
     def draw(self, count: int, without: Sequence[str]) -> tuple[str, ...] | None:
-        """Different words, none of some; None where there are too few."""
-        left = {word: n for word, n in self.counts.items() if word not in without}
-        if len(left) < count:
+        """Draw different words, without some; None if there are too few."""
+        available = {word: n for word, n in self.counts.items() if word not in without}
+        if len(available) < count:
             return None
-        weights = np.array(list(left.values()), np.float64)
-        drawn = self.rng.choice(list(left), count, replace=False, p=weights / weights.sum())
+        weights = np.array(list(available.values()), np.float64)
+        drawn = self.rng.choice(list(available), count, replace=False, p=weights / weights.sum())
         return tuple(map(str, drawn))
 
 
 _Choose = Callable[[str, Sequence[str], _Pool], Groups | None]
-"""From a patch's own word and the words of all regions to the groups."""
+"""From a patch's word and the words of all regions to the groups."""
 
 
-def _asked(
-    shown: Sequence[Shown],
+def _region_readouts(
+    pictures: Sequence[EncodedPicture],
     wording: Wording,
     word: Callable[[Region], str],
     choose: _Choose,
     per_picture: int,
     seed: int,
 ) -> PatchReadouts:
-    rng, found = np.random.default_rng(seed), []
-    words = [[word(region) for region in one.picture.regions] for one in shown]
-    usable = [_usable(one, own) for one, own in zip(shown, words, strict=True)]
-    pool = _Pool([w[r] for w, of in zip(words, usable, strict=True) for r in of.values()], rng)
+    """Read-outs at random patches whose region has a word, with chosen groups."""
+    rng, made = np.random.default_rng(seed), []
+    words = [[word(region) for region in encoded.picture.regions] for encoded in pictures]
+    usable = [_usable_patches(e, of_regions) for e, of_regions in zip(pictures, words, strict=True)]
+    true_words = [
+        of_regions[region]
+        for of_regions, patches in zip(words, usable, strict=True)
+        for region in patches.values()
+    ]
+    pool = _Pool(true_words, rng)
     dropped: Counter[str] = Counter(dict.fromkeys(DROPPED, 0))
-    for index, (one, own, of) in enumerate(zip(shown, words, usable, strict=True)):
-        dropped.update(_reasons(one, own))
-        for patch in rng.permutation(list(of))[:per_picture].tolist():
-            groups = choose(own[of[patch]], own, pool)
+    for index, (encoded, of_regions, patches) in enumerate(
+        zip(pictures, words, usable, strict=True)
+    ):
+        dropped.update(_reasons(encoded, of_regions))
+        for patch in rng.permutation(list(patches))[:per_picture].tolist():
+            groups = choose(of_regions[patches[patch]], of_regions, pool)
             if groups is None:
-                dropped[NO_CONTROLS] += len(of)
+                dropped[NO_CONTROLS] += len(patches)
                 break
-            found.append((Readout(one.at(patch, wording), groups), index, patch))
-    return _collected(found, dropped)
+            made.append((Readout(encoded.at_patch(patch, wording), groups), index, patch))
+    return _collected(made, dropped)
 
 
-def _usable(shown: Shown, words: Sequence[str]) -> dict[int, int]:
-    """Patch to region, where the region has a word."""
-    return {p: r for p, r in enumerate(shown.regions.tolist()) if r >= 0 and words[r]}
+def _usable_patches(encoded: EncodedPicture, words: Sequence[str]) -> dict[int, int]:
+    """Mapping from patch to region, for regions with a word."""
+    return {p: r for p, r in enumerate(encoded.regions.tolist()) if r >= 0 and words[r]}
 
 
-def _reasons(shown: Shown, words: Sequence[str]) -> Iterator[str]:
-    """Why patches have no word."""
-    for region in shown.regions.tolist():
+def _reasons(encoded: EncodedPicture, words: Sequence[str]) -> Iterator[str]:
+    """Reason of each patch without a word."""
+    for region in encoded.regions.tolist():
         if region < 0:
             yield {NOTHING: BACKGROUND_PATCH, MIXED: MIXED_PATCH}[region]
         elif not words[region]:
@@ -200,11 +223,12 @@ def _reasons(shown: Shown, words: Sequence[str]) -> Iterator[str]:
 
 
 def _caption_groups(
-    said: Sequence[tuple[str, ...]], index: int, rng: np.random.Generator
+    captions: Sequence[tuple[str, ...]], index: int, rng: np.random.Generator
 ) -> Groups | None:
-    groups = [said[index]] if said[index] else []
-    for other in rng.permutation(len(said)).tolist():
-        words = tuple(w for w in said[other] if w not in chain(*groups))
+    """Words of a caption and of two others, equally many; None if there are too few."""
+    groups = [captions[index]] if captions[index] else []
+    for other in rng.permutation(len(captions)).tolist():
+        words = tuple(w for w in captions[other] if w not in chain(*groups))
         if words and other != index and groups:
             groups.append(words)
         if len(groups) == 3:
@@ -214,11 +238,13 @@ def _caption_groups(
 
 
 def _named(words: Sequence[str]) -> Groups:
+    """Groups of one word each."""
     return {name: (word,) for name, word in zip(_GROUPS, words, strict=True)}
 
 
 def _collected(
-    found: Sequence[tuple[Readout, int, int]], dropped: Mapping[str, int]
+    made: Sequence[tuple[Readout, int, int]], dropped: Mapping[str, int]
 ) -> PatchReadouts:
-    readouts, pictures, patches = zip(*found, strict=True) if found else ((), (), ())
+    """Read-outs with their pictures and patches."""
+    readouts, pictures, patches = zip(*made, strict=True) if made else ((), (), ())
     return PatchReadouts(readouts, pictures, patches, dict(dropped))

@@ -1,9 +1,9 @@
-"""The vision spoke: pictures as soft tokens, against what is said of them.
+"""Vision spoke: pictures as soft tokens against their captions.
 
-Similarity pairs a picture with its caption; a hard negative says one colour or shape wrong. The
-lens reads inside the picture: is the colour of a patch on top, the label of its segment, a word of
-the caption? Steering recolours one half of a picture inside the model, patching puts one picture in
-the place of another. Source: Wu et al. 2025, arXiv 2411.04986, sections 4 and 5 (images).
+Similarity pairs a picture with its caption; a hard negative has one wrong color or shape. The lens
+reads at patches of the picture: is the likeliest token their color, the label of their region, a
+word of the caption? Steering recolors one half of a picture inside the model; patching replaces one
+picture by another. Source: Wu et al. 2025, arXiv 2411.04986, sections 4 and 5 (images).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
+from semantic_hub.spokes.spelled_out import middle_layer_figures
 from semantic_hub.spokes.vision.images.coco import coco_captions, coco_panoptic
 from semantic_hub.spokes.vision.images.drawn import (
     Canvas,
@@ -29,17 +30,24 @@ from semantic_hub.spokes.vision.images.drawn import (
 )
 from semantic_hub.spokes.vision.images.files import read_pictures
 from semantic_hub.spokes.vision.images.picture import COLORS, Picture, Region, patch_features
-from semantic_hub.spokes.vision.inputs import PLAIN, Encode, Grid, Shown, Wording, show
+from semantic_hub.spokes.vision.inputs import (
+    PLAIN,
+    Encode,
+    EncodedPicture,
+    Grid,
+    Wording,
+    encode_picture,
+)
 from semantic_hub.spokes.vision.interventions import (
     COMBINATIONS,
     WHOLE_PICTURE,
-    NewColor,
-    Recolored,
+    RecolorItem,
+    new_color,
     patch_pairs,
-    recolored,
+    recolor_items,
     steering,
 )
-from semantic_hub.spokes.vision.pairs import askable, hard_negatives, pairs, sayable
+from semantic_hub.spokes.vision.pairs import askable, changeable, hard_negatives, pairs
 from semantic_hub.spokes.vision.readouts import (
     PatchReadouts,
     caption_readouts,
@@ -48,6 +56,7 @@ from semantic_hub.spokes.vision.readouts import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
     from semantic_hub.experiment.findings import Findings
@@ -58,12 +67,11 @@ __all__ = [
     "PLAIN",
     "WHOLE_PICTURE",
     "Canvas",
-    "NewColor",
+    "EncodedPicture",
     "PatchReadouts",
     "Picture",
-    "Recolored",
+    "RecolorItem",
     "Region",
-    "Shown",
     "VisionSpoke",
     "Wording",
     "caption_readouts",
@@ -71,40 +79,48 @@ __all__ = [
     "coco_panoptic",
     "color_readouts",
     "drawn_pictures",
-    "patch_pairs",
+    "encode_picture",
     "halves",
     "hard_negatives",
+    "new_color",
     "one_color",
     "pairs",
     "patch_features",
+    "patch_pairs",
     "random_pictures",
     "read_pictures",
-    "recolored",
+    "recolor_items",
     "segment_readouts",
     "shapes",
-    "show",
     "steering",
 ]
 
+_Set = tuple[tuple[EncodedPicture, ...], bool]
+"""Pictures, and whether to ask a question about them."""
 
-_Set = tuple[tuple[Shown, ...], bool]
-"""Pictures, and whether they are asked about."""
+_READOUTS: Mapping[str, Callable[..., PatchReadouts]] = {
+    "colour": color_readouts,
+    "segment": segment_readouts,
+    "caption": caption_readouts,
+}
+"""Functions that make read-outs, by the beginning of the name of their sets."""
 
 
 @dataclass(frozen=True)
 class VisionSpoke(Spoke):
-    """Vision for `semantic_hub.run`: pictures against captions.
+    """Vision spoke: pictures against captions.
 
     Args:
         encode: From an image (Pillow's, mode RGB) to the features that the model reads, one row for
             each position; the last ones are patches, row by row from the top left.
-        pictures: Drawn here or read from files; pictures of one kind are measured together.
-        grid: Rows and columns of patches; None for a square of as many as there are features.
-        wording: What is said around pictures and captions.
-        per_picture: Patches that the lens reads in each picture.
+        pictures: Drawn pictures or pictures from files; those of one kind are measured together.
+        grid: Rows and columns of patches; None for a square with one patch for each feature.
+        wording: Texts around pictures and captions.
+        per_picture: Number of patches that the lens reads in each picture.
         at_most: Pictures in each set, evenly spaced. Sets of interventions, each of which is run at
             every layer, have no more than `COMBINATIONS`.
-        seed: Of all draws: patches, control words, wrong captions, new colours, patch_pairs.
+        seed: Seed of all draws: patches, control words, wrong captions, new colors, pairings.
+        name: Name of the spoke in results.
 
     Raises:
         SemanticHubError: Fewer than two pictures.
@@ -141,80 +157,85 @@ class VisionSpoke(Spoke):
             )
 
     @cached_property
-    def shown(self) -> Mapping[str, tuple[Shown, ...]]:
-        """The pictures of each kind with their features, each encoded once."""
+    def encoded_pictures(self) -> Mapping[str, tuple[EncodedPicture, ...]]:
+        """The pictures of each kind with their features; each is encoded once."""
         kinds = dict.fromkeys(picture.kind for picture in self.pictures)
         sets = {kind: [p for p in self.pictures if p.kind == kind] for kind in kinds}
         return {
-            kind: tuple(show(self.encode, p, self.grid) for p in evenly_spaced(found, self.at_most))
-            for kind, found in sets.items()
+            kind: tuple(
+                encode_picture(self.encode, picture, self.grid)
+                for picture in evenly_spaced(pictures, self.at_most)
+            )
+            for kind, pictures in sets.items()
         }
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Each kind of pictures against their captions, alone and asked about a region's colour.
+        """Pictures of each kind against captions, alone and with a question about a color.
 
-        Where only some of the captions of a kind say a colour or shape, these are a further set.
+        If only some captions of a kind contain a color or shape, these are another set.
         """
         return {
-            name: pairs(shown, self.wording, ask=ask)
-            for name, (shown, ask) in {**self._alone, **self._asked}.items()
+            name: pairs(pictures, self.wording, ask=ask)
+            for name, (pictures, ask) in {**self._alone, **self._asked}.items()
         }
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """The same against captions with one colour or shape changed, where all say one."""
+        """Pictures against captions with one wrong color or shape, if all captions have one."""
         return {
-            name: hard_negatives(shown, self.wording, ask=ask, seed=self.seed)
-            for name, (shown, ask) in {**self._alone, **self._asked}.items()
-            if ask or len(sayable(shown)) == len(shown)
+            name: hard_negatives(pictures, self.wording, ask=ask, seed=self.seed)
+            for name, (pictures, ask) in {**self._alone, **self._asked}.items()
+            if ask or len(changeable(pictures)) == len(pictures)
         }
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """At patches: their colour, the label of their segment, the words of the caption."""
-        return {name: found.readouts for name, found in self.patch_readouts.items()}
+        """Read-outs at patches: their color, their region's label, the words of the caption."""
+        return {name: patches.readouts for name, patches in self.patch_readouts.items()}
 
     @cached_property
     def patch_readouts(self) -> Mapping[str, PatchReadouts]:
-        """The read-outs with their patches, and how many were dropped for which reason."""
+        """The read-outs with their patches, and the number of dropped patches by reason."""
         made = {
             f"{what}, {kind}": make(
-                shown, self.wording, per_picture=self.per_picture, seed=self.seed
+                pictures, self.wording, per_picture=self.per_picture, seed=self.seed
             )
-            for what, make in _ASKED.items()
-            for kind, shown in self.shown.items()
+            for what, make in _READOUTS.items()
+            for kind, pictures in self.encoded_pictures.items()
         }
-        return {name: found for name, found in made.items() if len(found) > 1}
+        return {name: patches for name, patches in made.items() if len(patches) > 1}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """The first picture that is all of one colour, for each colour, under the colour's word."""
-        found: dict[str, Prompt] = {}
-        for shown in chain(*self.shown.values()):
-            if [region.name for region in shown.picture.regions] == [""]:
-                color = shown.picture.regions[0].color
-                found.setdefault(color, shown.prompt(self.wording.up_to_image))
-        return {"pictures": found}
+        """The first picture of only one color, for each color, under the color's word."""
+        pictures: dict[str, Prompt] = {}
+        for encoded in chain(*self.encoded_pictures.values()):
+            if [region.name for region in encoded.picture.regions] == [""]:
+                color = encoded.picture.regions[0].color
+                pictures.setdefault(color, encoded.prompt(self.wording.up_to_image))
+        return {"pictures": pictures}
 
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
         """Every patch of the first picture of each kind."""
         return {
-            name: tuple(shown.at(patch, self.wording) for patch in range(shown.n_patches))
-            for name, shown in self._spelled_out_pictures().items()
+            name: tuple(encoded.at_patch(p, self.wording) for p in range(encoded.n_patches))
+            for name, encoded in self._spelled_out_pictures.items()
         }
 
-    def figures(self, found: "Findings") -> Mapping[str, "go.Figure"]:
-        """These pictures, with the top token of each patch at the middle layer."""
-        from semantic_hub.spokes.vision.figures import patch_words
-
-        return patch_words(self._spelled_out_pictures(), found)
+    def figures(self, findings: "Findings") -> Mapping[str, "go.Figure"]:
+        """The spelled-out pictures, with the top token of each patch at the middle layer."""
+        return middle_layer_figures(self._spelled_out_pictures, findings, _draw_picture)
 
     def interventions(self) -> Mapping[str, Patching | Steering]:
-        """A half recoloured, in two ways, and pictures put in the place of others."""
-        every = [one for shown in self.shown.values() for one in shown]
-        items = recolored([one for one in every if _is_halved(one)], seed=self.seed)
+        """Steering of one half to another color, in two ways, and patching of whole pictures."""
+        halved = [
+            encoded
+            for encoded in chain(*self.encoded_pictures.values())
+            if [region.name for region in encoded.picture.regions] == ["left", "right"]
+        ]
+        items = recolor_items(halved, seed=self.seed)
         swapped = {
             f"picture -> picture, {kind}": patch_pairs(
-                shown, self.wording, seed=self.seed, at_most=COMBINATIONS
+                pictures, self.wording, seed=self.seed, at_most=COMBINATIONS
             )
-            for kind, shown in self.shown.items()
+            for kind, pictures in self.encoded_pictures.items()
         }
         steered = (
             {
@@ -227,35 +248,37 @@ class VisionSpoke(Spoke):
         patched = {k: Patching(found, WHOLE_PICTURE) for k, found in swapped.items() if found}
         return {**steered, **patched}
 
-    def _spelled_out_pictures(self) -> Mapping[str, Shown]:
-        """First picture of each kind."""
-        return {f"each patch, {kind}": shown[0] for kind, shown in self.shown.items() if shown}
-
     @property
     def _alone(self) -> Mapping[str, _Set]:
-        """Each kind, and of those where only some captions say a colour or shape those pictures."""
-        some = {kind: sayable(shown) for kind, shown in self.shown.items()}
+        """Pictures of each kind, and those with a color or shape if only some captions have one."""
+        all_kinds = self.encoded_pictures
+        changed = {kind: changeable(pictures) for kind, pictures in all_kinds.items()}
         further = {
-            f"{kind}, with a colour or shape": (found, False)
-            for kind, found in some.items()
-            if 1 < len(found) < len(self.shown[kind])
+            f"{kind}, with a colour or shape": (pictures, False)
+            for kind, pictures in changed.items()
+            if 1 < len(pictures) < len(all_kinds[kind])
         }
-        return {k: (shown, False) for k, shown in self.shown.items() if len(shown) > 1} | further
+        whole = {k: (pictures, False) for k, pictures in all_kinds.items() if len(pictures) > 1}
+        return whole | further
 
     @property
     def _asked(self) -> Mapping[str, _Set]:
-        """Of each kind the pictures that can be asked about a colour."""
-        some = {kind: askable(shown) for kind, shown in self.shown.items()}
-        return {f"{kind}, asked": (found, True) for kind, found in some.items() if len(found) > 1}
+        """Pictures of each kind for a question about a color."""
+        asked = {kind: askable(pictures) for kind, pictures in self.encoded_pictures.items()}
+        return {f"{k}, asked": (found, True) for k, found in asked.items() if len(found) > 1}
+
+    @property
+    def _spelled_out_pictures(self) -> Mapping[str, EncodedPicture]:
+        """The first picture of each kind."""
+        kinds = self.encoded_pictures.items()
+        return {f"each patch, {kind}": pictures[0] for kind, pictures in kinds if pictures}
 
 
-_Ask = Callable[..., PatchReadouts]
-_ASKED: Mapping[str, _Ask] = {
-    "colour": color_readouts,
-    "segment": segment_readouts,
-    "caption": caption_readouts,
-}
+def _draw_picture(
+    title: str, encoded: EncodedPicture, layer: int, frame: "pd.DataFrame"
+) -> tuple[str, "go.Figure"]:
+    """Figure of a picture with its top tokens."""
+    from semantic_hub.spokes.vision.figures import picture_words
 
-
-def _is_halved(shown: Shown) -> bool:
-    return [region.name for region in shown.picture.regions] == ["left", "right"]
+    title = f"{title}: {encoded.picture.caption}"
+    return title, picture_words(encoded.picture.pixels, frame, layer, encoded.grid, title=title)

@@ -1,9 +1,9 @@
-"""What interventions do to a planted model, from the codes alone: no model is run.
+"""Closed-form effects of interventions on a planted model, from its codes without running it.
 
-An intervention changes the last position of a base at a layer. From there on the blocks do
-what `planted_codes.AMPLITUDES` says, but to a stream of another length, in which codes may be
-missing, half there, doubled or negative. A neuron of a word with gate g and up-projection u,
-each 1 where the stream is as planned, then writes the word's change times ``silu(g) u / silu(1)``.
+An intervention changes the last position of a base at a layer. The later blocks then act as
+`semantic_hub.zoo.planted.codes.AMPLITUDES` says, but on a stream of another length, in which codes
+may be missing, halved, doubled or negative. A neuron of a word with gate g and up-projection u,
+each 1 for an unchanged stream, writes the word's change times ``silu(g) u / silu(1)``.
 """
 
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ from semantic_hub.zoo.planted.weights import unembedding
 from semantic_hub.zoo.planted.world import PlantedWorld
 
 _READ = {1: ("token", "token"), 2: ("token", "token"), 5: ("language", "concept")}
-"""What the neurons of a block have their gates and their up-projections along."""
+"""Codes along the gates and the up-projections of each block's neurons."""
 
 
 def expected_patching(
     world: PlantedWorld, source: str, base: str
 ) -> Float[np.ndarray, "item layer"]:
-    """Effect of patching the last position's stream, as `semantic_hub.interventions.patching.pairs.PatchPair` defines.
+    """Normalized logit difference of patching the stream at the last position.
 
-    A patch before the language has arrived is answered in the base's language, a later one in
-    the source's. The answer needs the concept's code in that language: without it, the concept stays
-    unsaid, and the targets differ by their idiosyncratic parts alone. So within a language the
+    A patch before the language has arrived is answered in the base's language, a later one in the
+    source's. The answer needs the concept's code in that language: without it, the concept stays
+    unsaid, and the answers differ by their idiosyncratic parts alone. So within a language the
     effect is 1; between two it is 1 before layer 4 and 0 from there on with a hub, and 0 everywhere
     with separate codes, each up to the idiosyncratic parts, whose mean over seeds is 0.
 
@@ -55,10 +55,10 @@ def expected_patching(
 def expected_component_patching(
     world: PlantedWorld, source: str, base: str, component: Literal["attn", "mlp"]
 ) -> Float[np.ndarray, "item layer"]:
-    """Effect of patching what one block's attention or MLP writes at the last position.
+    """Normalized logit difference of patching one block's attention or MLP at the last position.
 
-    Attention writes in block 4 alone, and there nothing but the language. MLPs write all else:
-    blocks 1 and 2 each half of the concept's code, and block 5 the answer.
+    Attention writes only in block 4, and only the language. MLPs write everything else: blocks 1
+    and 2 each half of the concept's code, and block 5 the answer.
 
     Args:
         world: The world.
@@ -81,15 +81,15 @@ def expected_component_patching(
 def expected_steering(
     world: PlantedWorld, source: str, base: str, strengths: Sequence[float]
 ) -> Float[np.ndarray, "item layer strength"]:
-    """Effect of adding, at a layer, the difference of two concepts' streams in one language.
+    """Normalized logit difference of steering by the difference of two concepts' streams.
 
-    To the last position of the base's prompt for concept i − 1 is added
-    ``s · (h_k(source, c_i) − h_k(source, c_{i−1}))``, around the end. The effect is that of
-    `semantic_hub.interventions.patching.pairs.PatchPair`: 0 for no steering, 1 for the base's language's own run
-    on concept i. At strength 1 within a language it is 1 at every layer. Between two languages it
-    is 0 with separate codes, up to the idiosyncratic parts. With a hub it grows while the words are
-    read (.2, .4), is .85 at layers 2 to 4, where the concepts are all that the difference holds
-    beside two idiosyncratic parts, and 0 at layer 5, where it holds the source's surface words.
+    ``s · (h_k(source, c_i) − h_k(source, c_{i−1}))`` is added at the last position of the base's
+    prompt for concept i − 1, cyclically. The effect is 0 without steering, and 1 for the run of the
+    base's language on concept i. At strength 1 within a language it is 1 at every layer. Between
+    two languages it is 0 with separate codes, up to the idiosyncratic parts. With a hub it grows
+    while the words are read (.2, .4), is .85 at layers 2 to 4, where the concepts are the only
+    difference besides two idiosyncratic parts, and 0 at layer 5, where the source's surface words
+    differ.
 
     Args:
         world: The world.
@@ -108,14 +108,14 @@ def expected_steering(
 
 
 def _bases(world: PlantedWorld, base: str) -> Float[np.ndarray, "item layer d_model"]:
-    """The stream of each base: of the concept before the item's."""
+    """Stream of each base, whose concept is the one before the item's."""
     return np.roll(expected_stream(world, base), 1, axis=0)
 
 
 def _patched(
     world: PlantedWorld, source: str, base: str, layer: int
 ) -> Float[np.ndarray, "item d_model"]:
-    """The last layer of a base whose last position was overwritten at a layer."""
+    """Last layer of a base whose last position was overwritten at a layer."""
     said_in = base if layer < LANGUAGE_LAYER else source
     amplitudes = dict(zip(COMPONENTS, AMPLITUDES.T[-1], strict=True))
     if not (world.shared or said_in == source):
@@ -129,12 +129,12 @@ def _patched(
 def _run_on(
     world: PlantedWorld, language: str, states: Float[np.ndarray, "*state d_model"], layer: int
 ) -> Float[np.ndarray, "*state d_model"]:
-    """The last layer of runs whose last position is in a given state at a layer.
+    """Last layer of runs whose last position has a given state at a layer.
 
     Args:
         world: The world.
-        language: Of the prompts' marker, which no intervention touches.
-        states: After block `layer`.
+        language: Language of the prompts' marker, which no intervention changes.
+        states: States after block `layer`.
         layer: 0 to 5.
     """
     for block in range(layer + 1, N_LAYERS + 1):
@@ -149,7 +149,7 @@ def _run_on(
 def _written(
     world: PlantedWorld, states: Float[np.ndarray, "*state d_model"], block: int
 ) -> Float[np.ndarray, "*state d_model"]:
-    """What the neurons of a block write, each along the change that its word is to undergo."""
+    """Output of a block's neurons, each along the change of its word."""
     gate, up = (_presence(world, states, component, block - 1) for component in _READ[block])
     change = np.diff(AMPLITUDES)[:, block - 1]
     directions = np.einsum("k,klcd->lcd", change, world.codes.components)
@@ -160,7 +160,7 @@ def _written(
 def _presence(
     world: PlantedWorld, states: Float[np.ndarray, "*state d_model"], component: str, layer: int
 ) -> Float[np.ndarray, "*state word"]:
-    """How much of each word's code a normed stream holds, in units of what it was planned to."""
+    """Amount of each word's code in a normed stream, relative to an unchanged stream."""
     d_model, row = world.codes.d_model, COMPONENTS.index(component)
     codes = world.codes.components[row].reshape(-1, d_model)
     planned = AMPLITUDES[row, layer] / root_mean_square(SQUARED_LENGTHS, d_model)[layer]

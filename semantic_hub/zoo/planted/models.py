@@ -1,7 +1,8 @@
-"""Models with weights written down by formula, whose every curve is known: the zoo's planted pair.
+"""Planted models: their weights follow a formula, so that every measure has a known value.
 
-`planted_hub` shares its concepts between languages, `planted_separate` does not; what they say is
-the same. The world gives their prompts, and the ``expected_*`` functions what each measure reads.
+`planted_hub` shares its concepts between languages, `planted_separate` does not; their outputs are
+the same. The world has their prompts, and the ``expected_*`` functions give the value of each
+measure.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ __all__ = [
 ]
 
 LANGUAGES = ("en", "es", "fr")
-"""The default languages, the dominant one first."""
+"""Default languages, the dominant one first."""
 
 _NOUNS = (
     "dog", "cat", "horse", "bird", "fish", "tree", "river", "stone",
@@ -52,7 +53,7 @@ _NOUNS = (
     "garden", "field", "forest", "island", "mountain", "lake", "city", "ship",
 )  # fmt: skip
 N_CONCEPTS = len(_NOUNS)
-"""The default number of concepts: with 32, a 95 % percentile bootstrap over them covers .934."""
+"""Default number of concepts: with 32, a 95 % percentile bootstrap over them covers .934."""
 
 
 def planted_world(
@@ -62,11 +63,11 @@ def planted_world(
     languages: Sequence[str] = LANGUAGES,
     n_concepts: int = N_CONCEPTS,
 ) -> PlantedWorld:
-    """The world of a planted model.
+    """World of a planted model.
 
     Args:
         name: ``"planted-hub"`` or ``"planted-separate"``.
-        seed: Of its codes.
+        seed: Seed of its codes.
         languages: Names of its languages, the dominant one first.
         n_concepts: Number of its concepts, at least 3.
 
@@ -74,7 +75,7 @@ def planted_world(
         With the defaults, the world of ``semantic_hub.load_model(name)``.
 
     Raises:
-        SemanticHubError: Another name, or as `PlantedWorld`.
+        SemanticHubError: Another name, or as for `PlantedWorld`.
 
     Example:
         >>> planted_world("planted-separate", seed=3, n_concepts=50).words("fr")[-1]
@@ -100,10 +101,12 @@ def planted_hub(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> HookedModel:
-    """A model whose languages share one code for each concept, read in the dominant language.
+    """Build a model whose languages share the code of each concept.
+
+    The lens reads the dominant language's word for it in the middle layers.
 
     Args:
-        seed: Of its codes.
+        seed: Seed of its codes.
         languages: The dominant one first.
         n_concepts: Number of concepts, at least 3.
         backend: ``"hooked"`` for a ``HookedTransformer``, ``"bridge"`` for a native
@@ -115,7 +118,7 @@ def planted_hub(
         The model of ``planted_world("planted-hub", seed, ...)``.
 
     Raises:
-        SemanticHubError: As `PlantedWorld`.
+        SemanticHubError: As for `PlantedWorld`.
 
     Example:
         >>> model, world = planted_hub(), planted_world("planted-hub")
@@ -136,10 +139,10 @@ def planted_separate(
     device: str | torch.device | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> HookedModel:
-    """A model that answers like `planted_hub`, through codes of its own for each language.
+    """Build a model with the answers of `planted_hub` and separate codes for each language.
 
     Args:
-        seed: Of its codes.
+        seed: Seed of its codes.
         languages: The dominant one first.
         n_concepts: Number of concepts, at least 3.
         backend: As in `planted_hub`.
@@ -150,7 +153,7 @@ def planted_separate(
         The model of ``planted_world("planted-separate", seed, ...)``.
 
     Raises:
-        SemanticHubError: As `PlantedWorld`.
+        SemanticHubError: As for `PlantedWorld`.
 
     Example:
         >>> model = planted_separate(seed=3)
@@ -169,11 +172,12 @@ def _planted(
     device: str | torch.device | None,
     dtype: torch.dtype,
 ) -> HookedModel:
-    """The model of the world of a name."""
+    """Model of the world with a name."""
     world = planted_world(name, seed, languages=languages, n_concepts=n_concepts)
     return planted_model(world, backend=backend, device=device, dtype=dtype)
 
 
 def _concept(index: int) -> str:
-    lap, place = divmod(index, len(_NOUNS))
-    return _NOUNS[place] + (str(lap + 1) if lap else "")
+    """Name of a concept: a noun, with a number after the first lap through the nouns."""
+    lap, noun = divmod(index, len(_NOUNS))
+    return _NOUNS[noun] + (str(lap + 1) if lap else "")

@@ -1,4 +1,4 @@
-"""A planted world as a spoke: all three kinds of evidence, with a known answer."""
+"""Spoke of a planted world: all three kinds of evidence, with known answers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from semantic_hub.zoo.planted.world import PlantedWorld
 
 @dataclass(frozen=True)
 class PlantedSpoke(Spoke):
-    """The languages of a planted world against each other, for `semantic_hub.run`.
+    """Spoke of a planted world: its languages against each other.
 
     Args:
-        world: With at least 3 languages.
-        at_most: Prompts in each set of interventions, the first ones.
+        world: World with at least 3 languages.
+        at_most: Number of prompts in each set of interventions, the first ones.
+        name: Name of the spoke in results.
     """
 
     world: PlantedWorld
@@ -30,32 +31,35 @@ class PlantedSpoke(Spoke):
         return {f"words, {code}": self.world.pairs(dominant, code) for code in others}
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """Every concept in a language, its word against the dominant language's and a third's."""
+        """Read-outs of every concept in each language: its words in three languages."""
         return {f"words, {code}": self.world.readouts(code) for code in self.world.languages[1:]}
 
     def interventions(self) -> Mapping[str, Intervention]:
-        """From one language into another: states patched, and differences of concepts added."""
+        """Patching of states between languages, and steering by differences of concepts."""
         routes = list(permutations(self.world.languages[1:], 2))
-        moved = {f"words, {x} to {y}": self._patching(x, y) for x, y in routes}
-        return moved | {f"steered, {x} to {y}": self._steering(x, y) for x, y in routes}
+        patched = {f"words, {x} to {y}": self._patching(x, y) for x, y in routes}
+        return patched | {f"steered, {x} to {y}": self._steering(x, y) for x, y in routes}
 
     def _patching(self, source: str, base: str) -> Patching:
+        """Patching from each concept of the source into another of the base."""
         return Patching(self.world.patch_pairs(source, base)[: self.at_most])
 
     def _steering(self, source: str, base: str) -> Steering:
-        """From each concept to the next: success is the next one's word, in the own language."""
+        """Steering from each concept to the next, whose word in the base's language is success."""
         patch_pairs = self.world.patch_pairs(source, base)[: self.at_most]
-        to = self.world.prompts(source)
+        towards = self.world.prompts(source)
         contrast = ActivationContrast(
-            to[: self.at_most], (*to[-1:], *to[:-1])[: self.at_most], paired=True
+            towards[: self.at_most],
+            (*towards[-1:], *towards[:-1])[: self.at_most],
+            paired=True,
         )
-        wanted = [words for pair in patch_pairs for words in pair.answers["source"]]
-        own = [pair.base.text or "" for pair in patch_pairs]
+        new = [words for pair in patch_pairs for words in pair.answers["source"]]
+        texts = [pair.base.text or "" for pair in patch_pairs]
 
         def outcome(index: int, text: str) -> str:
-            if text.strip() == wanted[index]:
+            if text.strip() == new[index]:
                 return "success"
-            return "unchanged" if text.strip() in own[index].split() else "other"
+            return "unchanged" if text.strip() in texts[index].split() else "other"
 
         prompts = tuple(pair.base for pair in patch_pairs)
         return Steering(prompts, {"concept": contrast}, outcome, strengths=(0.0, 1.0, 2.0))

@@ -1,12 +1,13 @@
-"""Worlds whose every measure is known: their words, prompts, pairs and read-outs.
+"""Worlds of the planted models: their words, prompts, pairs and read-outs.
 
 A prompt is a language's marker and a word, ``"<es> es:dog"``, and the model's next token is the
-word for that concept in the marker's language. Both worlds answer a prompt in one language alike:
+word for that concept in the marker's language. Both worlds have the same answers to such prompts:
 
 - ``planted-hub``: all languages share one code for a concept. The unembedding of the dominant
   language's words has a part along it, so that the lens reads that language in the middle.
-- ``planted-separate``: each language has codes of its own, orthogonal to all others'. Every measure
-  of a hub must read null. (What mixes languages gets no answer here; the hub translates it.)
+- ``planted-separate``: each language has its own codes, orthogonal to those of all others. Every
+  measure of a hub must be null. (It has no answer to a prompt in two languages, which the hub
+  translates.)
 """
 
 from dataclasses import dataclass
@@ -19,22 +20,25 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.zoo.planted.codes import Codes, draw_codes
 
+Item = TypeVar("Item")
+
 GROUPS = (SURFACE, HUB, "control")
-"""The groups of `PlantedWorld.readouts`, in this order."""
+"""Groups of `PlantedWorld.readouts`, in this order."""
 
 START, STOP, PADDING, UNKNOWN = SPECIAL = ("<s>", "</s>", "<pad>", "<unk>")
+"""Special tokens."""
 
 
 @dataclass(frozen=True)
 class PlantedWorld:
-    """A planted model's words and codes; its model is built from them and from nothing else.
+    """Words and codes of a planted model, which determine its weights.
 
     Args:
         shared: Whether the languages share their concept codes (``planted-hub``) or not
             (``planted-separate``).
         languages: Names of the languages, the dominant one first.
         concepts: Names of the concepts.
-        seed: Of the codes. Two worlds that differ in ``shared`` alone have all other codes in
+        seed: Seed of the codes. Two worlds that differ only in ``shared`` have all other codes in
             common.
 
     Raises:
@@ -58,12 +62,12 @@ class PlantedWorld:
 
     @property
     def name(self) -> str:
-        """The name that `semantic_hub.load_model` knows it by."""
+        """Name for `semantic_hub.load_model`."""
         return "planted-hub" if self.shared else "planted-separate"
 
     @cached_property
     def codes(self) -> Codes:
-        """The directions that the weights are written with."""
+        """Directions that the weights are built from."""
         return draw_codes(self.seed, len(self.languages), len(self.concepts), self.shared)
 
     @cached_property
@@ -74,11 +78,11 @@ class PlantedWorld:
 
     @property
     def first_word(self) -> int:
-        """Id of the first word; all ids from there on are words."""
+        """Id of the first word; all later ids are words too."""
         return len(SPECIAL) + len(self.languages)
 
     def index(self, language: str) -> int:
-        """Place of a language in `languages`.
+        """Index of a language in `languages`.
 
         Raises:
             SemanticHubError: No such language.
@@ -93,29 +97,29 @@ class PlantedWorld:
         return self.languages.index(language)
 
     def marker(self, language: str) -> str:
-        """The token that says which language to answer in."""
+        """Token for the language to answer in."""
         return f"<{language}>"
 
     def word(self, language: str, concept: str) -> str:
-        """The token for a concept in a language: ``"es:dog"``."""
+        """Token for a concept in a language: ``"es:dog"``."""
         return f"{language}:{concept}"
 
     def words(self, language: str) -> tuple[str, ...]:
-        """A language's words, in the order of `concepts`."""
+        """Words of a language, in the order of `concepts`."""
         self.index(language)
         return tuple(self.word(language, concept) for concept in self.concepts)
 
     def prompt(self, language: str, concept: str) -> Prompt:
-        """The prompt that is answered with the word for `concept` in `language`."""
+        """Prompt whose answer is the word for `concept` in `language`."""
         return Prompt(f"{self.marker(language)} {self.word(language, concept)}")
 
     def prompts(self, language: str) -> tuple[Prompt, ...]:
-        """One prompt for each concept, in the order of `concepts`."""
+        """Prompts for all concepts, in the order of `concepts`."""
         self.index(language)
         return tuple(self.prompt(language, concept) for concept in self.concepts)
 
     def pairs(self, x: str, y: str) -> Pairs:
-        """Every concept in two languages.
+        """Pairs of every concept in two languages.
 
         Raises:
             SemanticHubError: No such language.
@@ -123,8 +127,9 @@ class PlantedWorld:
         return Pairs(self.prompts(x), self.prompts(y), x, y, self.concepts)
 
     def readouts(self, language: str) -> list[Readout]:
-        """Every concept in a non-dominant language, with the candidates of `GROUPS`: its word in
-        this language, in the dominant one, and in a third.
+        """Read-outs of every concept in a non-dominant language, with the candidates of `GROUPS`.
+
+        The candidates are its words in this language, in the dominant one, and in a third.
 
         Raises:
             SemanticHubError: No such language, the dominant one, or no third language.
@@ -136,7 +141,7 @@ class PlantedWorld:
         ]
 
     def readout_languages(self, language: str) -> tuple[str, str, str]:
-        """The languages of the candidates in `GROUPS`, for read-outs of a non-dominant language.
+        """Languages of the candidates in `GROUPS`, for read-outs of a non-dominant language.
 
         Raises:
             SemanticHubError: No such language, the dominant one, or no third language.
@@ -153,43 +158,40 @@ class PlantedWorld:
         return language, dominant, thirds[0]
 
     def patch_pairs(self, source: str, base: str) -> tuple[PatchPair, ...]:
-        """From every concept in one language into the concept before it in another.
+        """Patch pairs from every concept in one language into the previous concept in another.
 
-        The targets are words of the base's language: ``"source"`` for the source's concept,
-        ``"other"`` for the one half-way around from it, which neither prompt is about. (Against the
-        base's own word, a patch that merely destroys its concept would read as half an
-        effect; against that of a neighbour, steering's effects on neighbours would be correlated,
-        and bootstrap intervals over them too narrow.) The reference is the source's concept in the
-        base's language.
+        The answers are words of the base's language: ``"source"`` for the source's concept,
+        ``"other"`` for the concept half-way around from it, which neither prompt is about. (Against
+        the base's own word, a patch that merely destroys its concept would count as half an effect;
+        against a neighbor's word, effects on neighbors would be correlated and bootstrap intervals
+        too narrow.) The reference is the source's concept in the base's language.
 
         Args:
             source: Language of the sources.
             base: Language of the bases, may be the same.
 
         Returns:
-            One pair for each concept, which is the source's, in the order of `concepts`.
+            One pair for each concept of the source, in the order of `concepts`.
 
         Raises:
             SemanticHubError: No such language.
         """
-        own, said = self.prompts(base), self.words(base)
-        others = _rolled(said, -(len(said) // 2))
-        rows = zip(self.prompts(source), _rolled(own, 1), own, said, others, strict=True)
+        prompts, words = self.prompts(base), self.words(base)
+        others = _rolled(words, -(len(words) // 2))
+        rows = zip(self.prompts(source), _rolled(prompts, 1), prompts, words, others, strict=True)
         return tuple(
             PatchPair((given,), asked, {"source": (word,), "other": (other,)}, reference)
             for given, asked, reference, word, other in rows
         )
 
 
-Item = TypeVar("Item")
-
-
 def _rolled(items: tuple[Item, ...], by: int) -> tuple[Item, ...]:
-    """Item i of the result is item i − by, around the end."""
+    """Items rotated, so that item i of the result is item i − by."""
     return (*items[-by:], *items[:-by])
 
 
 def _check_names(kind: str, names: tuple[str, ...], at_least: int) -> None:
+    """Raise unless there are enough distinct names without spaces."""
     usable = all(name and not any(map(str.isspace, name)) for name in names)
     if len(names) < at_least or len(set(names)) < len(names) or not usable:
         raise SemanticHubError(

@@ -1,9 +1,10 @@
-"""Give a trained model an eye and an ear: ``python -m semantic_hub.zoo.training.train_senses --model DIR``.
+"""Train image and audio projectors for a trained model, as hub-mini has them.
 
-A linear map from patches, and one from log-mel frames, to soft tokens; what is said of a picture or
-clip must become likely. The first and last blocks are trained with them, while the middle ones and
-the embeddings are frozen: what is seen and heard has to go through the space that text made. New
-documents of the text's own training go along, so that nothing of it is forgotten.
+Run ``python -m semantic_hub.zoo.training.train_senses --model DIR``. One linear map from patches
+and one from log-mel frames to soft tokens are trained to make the text about a picture or clip
+likely. The first and last blocks are trained too, while the middle blocks and the embeddings are
+frozen, so that images and sounds have to use the representations of text. New documents of the text
+training are added, so that the model does not forget it.
 
 Source: the linear projector and the loss are those of Liu et al. 2023, Visual Instruction Tuning,
 arXiv 2304.08485, section 4.
@@ -29,8 +30,8 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results import to_json, write_atomically
 from semantic_hub.zoo.senses import AUDIO_PROJECTOR, IMAGE_PROJECTOR, Projector
+from semantic_hub.zoo.training.items import TrainingItem, clip_item, picture_item
 from semantic_hub.zoo.training.recipe import BOS_ID, PAD_ID, Recipe, batches
-from semantic_hub.zoo.training.shown import Told, told_clip, told_picture
 from semantic_hub.zoo.training.steps import (
     CHECKPOINT,
     add_text_gradient,
@@ -42,23 +43,25 @@ from semantic_hub.zoo.training.steps import (
 )
 
 _NOT_LEARNED = -100
-_DRAW = {IMAGE_PROJECTOR: told_picture, AUDIO_PROJECTOR: told_clip}
+"""Target of tokens that are not learned."""
+
+_DRAW = {IMAGE_PROJECTOR: picture_item, AUDIO_PROJECTOR: clip_item}
 
 
 @dataclass(frozen=True)
-class SensesRecipe:
-    """Everything that decides the eye and the ear; written into the model's manifest.
+class EncodersRecipe:
+    """All settings that determine the projectors; written into the model's manifest.
 
     Attributes:
-        seed: Of the projectors' first weights, and of what each step shows.
+        seed: Seed of the projectors' initial weights and of the items of each step.
         steps: Steps of AdamW, with a warm-up and half a cosine down.
-        pictures: Pictures of one step.
-        clips: Clips of one step.
-        documents: Documents of one step.
-        outer: How many blocks are trained at each end; the others are frozen.
+        pictures: Pictures per step.
+        clips: Clips per step.
+        documents: Documents per step.
+        outer: Number of blocks that are trained at each end; the others are frozen.
         projector_rate: Peak rate of the projectors.
         block_rate: Peak rate of the blocks.
-        warmup: Steps in which the rates rise.
+        warmup: Steps of the linear warm-up.
         clip: Largest norm of the gradient.
     """
 
@@ -74,19 +77,19 @@ class SensesRecipe:
     clip: float = 1.0
 
     def schedule(self, step: int) -> float:
-        """The share of the peak rates."""
+        """Learning rates as a share of their peaks."""
         return min(1.0, (step + 1) / self.warmup) * 0.5 * (1 + cos(pi * step / self.steps))
 
 
-class Sensing(nn.Module):
-    """A language model with a projector of each sense.
+class ModelWithProjectors(nn.Module):
+    """Language model with an image and an audio projector.
 
     Args:
-        model: The language model; all but its outer blocks is frozen.
-        recipe: How many these are, and the seed of the projectors.
+        model: The language model; all but its outer blocks are frozen.
+        recipe: Number of outer blocks, and seed of the projectors.
     """
 
-    def __init__(self, model: LlamaForCausalLM, recipe: SensesRecipe) -> None:
+    def __init__(self, model: LlamaForCausalLM, recipe: EncodersRecipe) -> None:
         super().__init__()
         self.model = model.requires_grad_(False)
         n_layers = len(model.model.layers)
@@ -101,18 +104,18 @@ class Sensing(nn.Module):
         )
 
     def projector(self, name: str) -> Projector:
-        """The eye or the ear as it is now."""
+        """Current image or audio projector."""
         first = 2 * list(_DRAW).index(name)
         return Projector(self.maps[first], self.maps[first + 1])
 
     def loss(
-        self, name: str, told: Sequence[Told], tokenizer: PreTrainedTokenizerFast
+        self, name: str, items: Sequence[TrainingItem], tokenizer: PreTrainedTokenizerFast
     ) -> Float[Tensor, ""]:
         """Mean next-token loss of the answers, in nat."""
-        soft = self.projector(name)(torch.stack([one.features for one in told]))
-        tokens, targets = _rows(tokenizer, told)
+        soft = self.projector(name)(torch.stack([item.features for item in items]))
+        tokens, targets = _rows(tokenizer, items)
         embed = self.model.get_input_embeddings()
-        begin = embed(torch.full((len(told), 1), BOS_ID))
+        begin = embed(torch.full((len(items), 1), BOS_ID))
         states = torch.cat([begin, soft, embed(tokens)], dim=1)
         hidden = self.model.model(inputs_embeds=states).last_hidden_state[:, soft.shape[1] : -1]
         learned = targets != _NOT_LEARNED
@@ -120,14 +123,14 @@ class Sensing(nn.Module):
 
 
 def train_senses(
-    source: Path, out: Path, recipe: SensesRecipe | None = None, *, checkpoint_every: int = 100
+    source: Path, out: Path, recipe: EncodersRecipe | None = None, *, checkpoint_every: int = 100
 ) -> Path:
-    """Train to the recipe's last step, going on from the checkpoint in `out` if there is one.
+    """Train to the recipe's last step, resuming from the checkpoint in `out` if there is one.
 
     Args:
-        source: Folder of a model that `semantic_hub.zoo.training.train` made.
-        out: Folder of the checkpoint and, at the end, of the model with its senses.
-        recipe: How; None for the default.
+        source: Folder of a model from `semantic_hub.zoo.training.train`.
+        out: Folder of the checkpoint and, at the end, of the model with its projectors.
+        recipe: Settings of the training; None for the default.
         checkpoint_every: Steps between checkpoints.
 
     Returns:
@@ -137,32 +140,33 @@ def train_senses(
     Raises:
         SemanticHubError: `source` has no ``training.json``, or `out` holds a run of another recipe.
     """
-    recipe = recipe or SensesRecipe()
+    recipe = recipe or EncodersRecipe()
     text = replace(_text_recipe(source), documents=recipe.documents, groups=2)
     keep_recipe(recipe, out, "train_senses")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(source)
     model = LlamaForCausalLM.from_pretrained(source, attn_implementation="eager")
-    sensing = Sensing(model, recipe)
-    optimizer = _optimizer(sensing, recipe)
-    start, began = restore(sensing, [optimizer], out / CHECKPOINT), time.time()
+    combined = ModelWithProjectors(model, recipe)
+    optimizer = _optimizer(combined, recipe)
+    start, began = restore(combined, [optimizer], out / CHECKPOINT), time.time()
     for step in range(start, recipe.steps):
-        losses = _step(sensing, optimizer, tokenizer, text, recipe, step)
+        losses = _step(combined, optimizer, tokenizer, text, recipe, step)
         if (step + 1) % 50 == 0:
             rate = (step + 1 - start) / (time.time() - began)
             print(f"step {step + 1} {losses} {rate:.2f} steps/s", flush=True)
         if (step + 1) % checkpoint_every == 0 or step + 1 == recipe.steps:
-            checkpoint(sensing, [optimizer], step + 1, out / CHECKPOINT)
-    return _export(sensing, source, recipe, out / "model")
+            checkpoint(combined, [optimizer], step + 1, out / CHECKPOINT)
+    return _export(combined, source, recipe, out / "model")
 
 
 def _step(
-    sensing: Sensing,
+    combined: ModelWithProjectors,
     optimizer: torch.optim.Optimizer,
     tokenizer: PreTrainedTokenizerFast,
     text: Recipe,
-    recipe: SensesRecipe,
+    recipe: EncodersRecipe,
     step: int,
 ) -> dict[str, float]:
+    """Take one optimizer step, and return the losses."""
     set_rates([optimizer], recipe.schedule(step))
     optimizer.zero_grad()
     losses = {}
@@ -170,39 +174,40 @@ def _step(
         {IMAGE_PROJECTOR: recipe.pictures, AUDIO_PROJECTOR: recipe.clips}.items()
     ):
         rng = np.random.default_rng([recipe.seed, 7, number, step])
-        loss = sensing.loss(name, [_DRAW[name](rng) for _ in range(count)], tokenizer)
+        loss = combined.loss(name, [_DRAW[name](rng) for _ in range(count)], tokenizer)
         loss.backward()
         losses[name] = round(loss.item(), 4)
     rows = batches(text, tokenizer, text.steps + step)
-    losses["text"] = round(add_text_gradient(sensing.model, rows), 4)
-    trained = [p for p in sensing.parameters() if p.requires_grad]
+    losses["text"] = round(add_text_gradient(combined.model, rows), 4)
+    trained = [p for p in combined.parameters() if p.requires_grad]
     nn.utils.clip_grad_norm_(trained, recipe.clip)
     optimizer.step()
     return losses
 
 
-def _optimizer(sensing: Sensing, recipe: SensesRecipe) -> torch.optim.Optimizer:
-    blocks = [p for p in sensing.model.parameters() if p.requires_grad]
+def _optimizer(combined: ModelWithProjectors, recipe: EncodersRecipe) -> torch.optim.Optimizer:
+    """AdamW for the projectors and the outer blocks."""
+    blocks = [p for p in combined.model.parameters() if p.requires_grad]
     groups = [
-        {"params": list(sensing.maps), "peak": recipe.projector_rate},
+        {"params": list(combined.maps), "peak": recipe.projector_rate},
         {"params": blocks, "peak": recipe.block_rate},
     ]
     return torch.optim.AdamW(groups, weight_decay=0.0, betas=(0.9, 0.98))
 
 
 def _rows(
-    tokenizer: PreTrainedTokenizerFast, told: Sequence[Told]
+    tokenizer: PreTrainedTokenizerFast, items: Sequence[TrainingItem]
 ) -> tuple[Int[Tensor, "input pos"], Int[Tensor, "input pos"]]:
-    """The tokens after each input, right-padded, and those of them that are learned."""
+    """Right-padded tokens after each input, and the targets that are learned."""
     texts: list[Tensor] = []
     learned: list[Tensor] = []
-    for one in told:
-        asked, said = (
+    for item in items:
+        question, answer = (
             tokenizer(part, add_special_tokens=False)["input_ids"]
-            for part in (one.question, one.answer)
+            for part in (item.question, item.answer)
         )
-        texts.append(torch.tensor([*asked, *said]))
-        learned.append(torch.tensor([*[_NOT_LEARNED] * len(asked), *said]))
+        texts.append(torch.tensor([*question, *answer]))
+        learned.append(torch.tensor([*[_NOT_LEARNED] * len(question), *answer]))
     return (
         pad_sequence(texts, batch_first=True, padding_value=PAD_ID),
         pad_sequence(learned, batch_first=True, padding_value=_NOT_LEARNED),
@@ -210,7 +215,7 @@ def _rows(
 
 
 def _text_recipe(source: Path) -> Recipe:
-    """The recipe of the text's own training."""
+    """Recipe of the text training."""
     path = source / "training.json"
     if not path.is_file():
         raise SemanticHubError(
@@ -222,27 +227,30 @@ def _text_recipe(source: Path) -> Recipe:
     return Recipe(**json.loads(path.read_text())["recipe"])
 
 
-def _export(sensing: Sensing, source: Path, recipe: SensesRecipe, folder: Path) -> Path:
+def _export(
+    combined: ModelWithProjectors, source: Path, recipe: EncodersRecipe, folder: Path
+) -> Path:
+    """Write the model with its projectors as a folder in Hugging Face layout."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.copytree(source, part, dirs_exist_ok=True)
-    sensing.model.save_pretrained(part)
+    combined.model.save_pretrained(part)
     for name in _DRAW:
-        sensing.projector(name).save(part / name)
+        combined.projector(name).save(part / name)
     made = json.loads((source / "training.json").read_text()) | {"senses": asdict(recipe)}
     write_atomically(part / "training.json", to_json(made, "train_senses").encode())
     return put_in_place(part, folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line: the model, the folder of the run, one option for every field of the recipe."""
+    """Train from the command line, with one option for every field of the recipe."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder that zoo.train wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of checkpoints and model")
-    for name, value in asdict(SensesRecipe()).items():
+    for name, value in asdict(EncodersRecipe()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     options = vars(parser.parse_args(arguments))
     source, out = options.pop("model"), options.pop("out")
-    print(train_senses(source, out, SensesRecipe(**options)))
+    print(train_senses(source, out, EncodersRecipe(**options)))
 
 
 if __name__ == "__main__":

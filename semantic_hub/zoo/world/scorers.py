@@ -1,12 +1,12 @@
-"""Texts about a world, scored exactly: every word that the world knows is told from every other.
+"""Scorers of texts about a world, and its steering of sentiment.
 
-The scorers find the longest names of things in a text, in whichever of the world's languages; what
-is none (a misspelt word, a mark) says nothing.
+The scorers find the longest known names of things in a text, in any of the world's languages; other
+words and marks are ignored.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,12 +22,12 @@ from semantic_hub.zoo.world.meanings import Term
 
 @dataclass(frozen=True)
 class KnownWord:
-    """What the world knows of one spelling.
+    """Meanings of a spelling in a world.
 
     Attributes:
-        languages: The languages that have it.
+        languages: Languages that have the spelling.
         kinds: Kinds of the things that it names: ``adjective``, ``animal``, ``number``, …
-        moods: Their sentiments, of +1, −1 and 0.
+        moods: Their sentiments: +1, −1 or 0.
     """
 
     languages: frozenset[str]
@@ -36,7 +36,7 @@ class KnownWord:
 
 
 class WorldWords:
-    """All names of things in a world, to be found in texts.
+    """Finds the names of a world's things in texts.
 
     Example:
         >>> words = WorldWords(World(seed=0))
@@ -48,26 +48,28 @@ class WorldWords:
         self.world = world
 
     def find(self, text: str) -> list[KnownWord]:
-        """The known words of a text, in their order; the longest at each place."""
+        """Known words of a text in their order, the longest at each position."""
         return [self.known[match[0]] for match in self._pattern.finditer(text)]
 
     @cached_property
     def known(self) -> dict[str, KnownWord]:
-        """Spelling to what is known of it."""
-        found: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+        """Mapping from spelling to its meanings."""
+        meanings: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
         for spelling, language, kind, mood in self._entries():
-            found[spelling].append((language, kind, mood))
+            meanings[spelling].append((language, kind, mood))
         return {
             spelling: KnownWord(*(frozenset(column) for column in zip(*entries, strict=True)))
-            for spelling, entries in found.items()
+            for spelling, entries in meanings.items()
         }
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
+        """Pattern of all spellings, the longest first."""
         longest_first = sorted(self.known, key=len, reverse=True)
-        return re.compile("|".join(map(_alone, longest_first)))
+        return re.compile("|".join(map(_whole_word, longest_first)))
 
     def _entries(self) -> Iterator[tuple[str, str, str, int]]:
+        """Spelling, language, kind and sentiment of each name."""
         kinds = {concept.name: concept.kind for concept in builtin_concepts()}
         moods = {term.key: mood for mood in (+1, -1) for term in self.world.mood(mood)}
         for term in (*self.world.terms, *self.world.names):
@@ -78,7 +80,9 @@ class WorldWords:
 
 
 def mood(world: World) -> Scorer:
-    """Sentiment: (good − bad) / (good + bad) adjectives of a continuation, in any language.
+    """Make a sentiment scorer: (good − bad) / (good + bad) adjectives of a continuation.
+
+    Adjectives count in any language.
 
     Returns:
         A scorer, −1 to 1; NaN for a text without such adjectives.
@@ -90,16 +94,17 @@ def mood(world: World) -> Scorer:
     """
     words = WorldWords(world)
 
-    def of(text: str) -> float:
+    def score(text: str) -> float:
         moods = [mood for word in words.find(text) for mood in word.moods if mood]
         return sum(moods) / len(moods) if moods else float("nan")
 
-    return lambda generations: [of(generation.text) for generation in generations]
+    return lambda generations: [score(generation.text) for generation in generations]
 
 
 def same_kind(world: World) -> Scorer:
-    """Relevance: share of a continuation's known words that name a kind of thing that the prompt
-    names too, such as an adjective, an animal or a number; in any language.
+    """Make a relevance scorer: share of known words of a kind that the prompt names too.
+
+    Kinds are, for example, adjectives, animals and numbers, in any language.
 
     Returns:
         A scorer, 0 to 1; NaN for a text without known words.
@@ -111,16 +116,17 @@ def same_kind(world: World) -> Scorer:
     """
     words = WorldWords(world)
 
-    def of(prompt: str, text: str) -> float:
-        asked = frozenset[str]().union(*(word.kinds for word in words.find(prompt)))
-        return _share([bool(word.kinds & asked) for word in words.find(text)])
+    def score(prompt: str, text: str) -> float:
+        kinds = frozenset[str]().union(*(word.kinds for word in words.find(prompt)))
+        return _share([bool(word.kinds & kinds) for word in words.find(text)])
 
-    return lambda generations: [of(g.prompt_text, g.text) for g in generations]
+    return lambda generations: [score(g.prompt_text, g.text) for g in generations]
 
 
 def stays_in(world: World, language: str) -> Scorer:
-    """Share of a continuation's known words that the language has; a spelling that it has in
-    common with another language counts as its own.
+    """Make a scorer of the share of a continuation's known words that a language has.
+
+    A spelling that several languages have counts for each of them.
 
     Returns:
         A scorer, 0 to 1; NaN for a text without known words.
@@ -132,14 +138,14 @@ def stays_in(world: World, language: str) -> Scorer:
     """
     words = WorldWords(world)
 
-    def of(text: str) -> float:
+    def score(text: str) -> float:
         return _share([language in word.languages for word in words.find(text)])
 
-    return lambda generations: [of(generation.text) for generation in generations]
+    return lambda generations: [score(generation.text) for generation in generations]
 
 
 def word_contrast(world: World, language: str) -> ActivationContrast:
-    """The words for *good* and *bad*, each alone: the paper's contrast.
+    """Contrast of the words for *good* and *bad*, as in the paper.
 
     Example:
         >>> word_contrast(World(seed=0), "es").plus[0].text
@@ -149,37 +155,23 @@ def word_contrast(world: World, language: str) -> ActivationContrast:
     return ActivationContrast((Prompt(good.forms[language]),), (Prompt(bad.forms[language]),))
 
 
-def list_contrast(world: World, language: str) -> ActivationContrast:
-    """Beginnings of lists of good and of bad words, as in `mood_steering`'s prompts.
-
-    Example:
-        >>> list_contrast(World(seed=0), "es").plus[0].text
-        'bueno, feliz,'
-    """
-    return ActivationContrast(_lists_begun(world, language, +1), _lists_begun(world, language, -1))
-
-
-def mood_steering(
-    world: World,
-    language: str,
-    contrast: Callable[[World, str], ActivationContrast] = word_contrast,
-) -> TextSteering:
-    """A world's free-text experiment: lists of bad words, steered towards the good.
+def mood_steering(world: World, language: str) -> TextSteering:
+    """Steering of lists of bad words towards good words.
 
     The world's text has lists of three to six adjectives of one sentiment. A prompt is the
-    beginning of such a list, two bad words in `language` and a comma: what follows is another bad
-    word if the model goes on as it was taught. Each bad word begins two lists: the next one of the
-    world's adjectives follows, or the third next. Each contrast is made in English and in
-    `language`.
+    beginning of such a list: two bad words in `language` and a comma, after which the training text
+    has another bad word. Each bad word begins two lists, followed by the next or the third next of
+    the world's adjectives. There is a contrast (`word_contrast`) in English and in `language`.
 
     Args:
-        world: The world that the model was trained on.
-        language: The language of the lists.
-        contrast: What good is told from bad by: `word_contrast` or `list_contrast`.
+        world: World that the model was trained on.
+        language: Language of the lists.
     """
     return TextSteering(
-        prompts=_lists_begun(world, language, -1),
-        contrasts={code: contrast(world, code) for code in dict.fromkeys((DOMINANT, language))},
+        prompts=_list_beginnings(world, language, -1),
+        contrasts={
+            code: word_contrast(world, code) for code in dict.fromkeys((DOMINANT, language))
+        },
         scorers={
             "sentiment": mood(world),
             "relevance": same_kind(world),
@@ -190,7 +182,8 @@ def mood_steering(
     )
 
 
-def _lists_begun(world: World, language: str, sign: int) -> tuple[Prompt, ...]:
+def _list_beginnings(world: World, language: str, sign: int) -> tuple[Prompt, ...]:
+    """Beginnings of lists of two words of one sentiment."""
     voice, words = Voice(language), world.mood(sign)
     comma = voice.grammar.comma
     return tuple(
@@ -201,18 +194,17 @@ def _lists_begun(world: World, language: str, sign: int) -> tuple[Prompt, ...]:
 
 
 def _named(world: World, mood: int, key: str) -> Term:
+    """Adjective of a sentiment with a key."""
     return next(term for term in world.mood(mood) if term.key == key)
 
 
-def _alone(spelling: str) -> str:
-    """A pattern for a word that is not a part of a longer one, where words are spaced at all."""
-    bare = re.escape(spelling)
-    return bare if _is_chinese(spelling) else rf"(?<!\w){bare}(?!\w)"
-
-
-def _is_chinese(spelling: str) -> bool:
-    return any("\u4e00" <= character <= "\u9fff" for character in spelling)
+def _whole_word(spelling: str) -> str:
+    """Pattern of a spelling as a whole word; anywhere for Chinese, which has no spaces."""
+    pattern = re.escape(spelling)
+    is_chinese = any("\u4e00" <= character <= "\u9fff" for character in spelling)
+    return pattern if is_chinese else rf"(?<!\w){pattern}(?!\w)"
 
 
 def _share(hits: list[bool]) -> float:
+    """Share of hits, NaN without any words."""
     return sum(hits) / len(hits) if hits else float("nan")

@@ -1,8 +1,8 @@
-"""The spokes of a model that was trained on a `World`: the items that its training held out.
+"""Spokes of a model that was trained on a `World`, on what its training held out.
 
-Held-out facts and sums were told to the model in English alone, so whatever another language or the
-digits know of them came through what they share with English. Facts that are exchanged between two
-languages are told ones: both runs must know their own.
+Held-out facts and sums occurred in English only, so whatever the model knows of them in another
+language or in digits comes from what these share with English. Patching uses facts that were not
+held out, because both runs must know their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,17 +33,20 @@ from semantic_hub.zoo.world.meanings import Fact, Sentence
 from semantic_hub.zoo.world.scorers import mood_steering
 
 ATTRIBUTES = ("color", "place", "material")
+"""Attributes of the facts that are asked for."""
 
 
 @dataclass(frozen=True)
 class WorldLanguageSpoke(Spoke):
-    """Held-out facts of a world, asked in each language (``perro: color``), and sentences.
+    """Language spoke of a world: questions for held-out facts (``perro: color``), and sentences.
 
     Args:
-        world: The world that the model was trained on.
-        languages: Languages to set against English.
-        held_out: Whether to ask for what was held out of them, or for what they were told.
-        at_most: Patch pairs in each set of interventions, evenly spaced: each is run at every layer.
+        world: World that the model was trained on.
+        languages: Languages to compare with English.
+        held_out: Whether to ask for facts that were held out of these languages, or for others.
+        at_most: Patch pairs in each set of interventions, evenly spaced: each is run at every
+            layer.
+        name: Name of the spoke in results.
     """
 
     world: World
@@ -54,28 +57,30 @@ class WorldLanguageSpoke(Spoke):
 
     @property
     def facts(self) -> list[Fact]:
-        """The facts that are asked for, the same in every language."""
+        """Facts that are asked for, the same in every language."""
         return self._facts(self.held_out)
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Questions, and freshly drawn sentences, in English and another language."""
+        """Questions and newly drawn sentences, in English and another language."""
         sets = {f"facts, {code}": self._questions(code) for code in self.languages}
         return sets | {f"sentences, {code}": self._sentences(code) for code in self.languages}
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """The same x, with a y about another thing: one whose fact has another value, or in
-        sentences another one who acts."""
+        """Questions about a thing with another value, and sentences with another agent."""
         sets = {f"facts, {code}": self._other_questions(code) for code in self.languages}
         return sets | {f"sentences, {code}": self._other_actors(code) for code in self.languages}
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """At the value of each fact: the language's word, the English one, a third language's."""
+        """Read-outs at the value of each fact, with its words in three languages."""
         return {f"facts, {code}": self._readouts(code) for code in self.languages}
 
     def interventions(self) -> Mapping[str, Intervention]:
-        """Patching of told facts into the same question about another thing, in another language:
-        from each language into the next, from English, and from all other languages at once. And
-        free text: lists of bad words, steered towards the good."""
+        """Patching of facts between languages, and steering of lists of words towards the good.
+
+        Facts that were not held out are patched into the same question about another thing in
+        another language: from each language into the next, from English, and from all other
+        languages at once.
+        """
         routes = [
             *ring_routes(self.languages),
             *(Route((DOMINANT,), code) for code in self.languages),
@@ -97,26 +102,27 @@ class WorldLanguageSpoke(Spoke):
         return {**patchings(pairs), **moods}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """Words for colours, animals and numbers, to be compared with other spokes."""
+        """Words for colors, animals and numbers, for comparison with other spokes."""
         return word_concepts((DOMINANT, *self.languages))
 
     def texts(self) -> Mapping[str, LanguageTexts]:
-        """The sentences, for the mass of every language in each but English."""
-        drawn, every = self._drawn(), (DOMINANT, *self.languages)
+        """Sentences in each language but English, for the mass of all languages."""
+        drawn, languages = self._drawn(), (DOMINANT, *self.languages)
         return {
             f"sentences, {code}": LanguageTexts.of(
-                [sentence.say(Voice(code)) for sentence in drawn], code, every
+                [sentence.say(Voice(code)) for sentence in drawn], code, languages
             )
             for code in self.languages
         }
 
     def _mood(self, code: str) -> TextSteering:
-        """Small enough for a report; `mood_steering` itself has the paper's settings."""
+        """Steering of word lists, small enough for a report."""
         short = Sampling(max_new_tokens=12, seeds=(0, 1))
         experiment = mood_steering(self.world, code)
         return replace(experiment, depths=(0.25, 0.5, 0.75), strengths=(2.0,), sampling=short)
 
     def _facts(self, held_out: bool) -> list[Fact]:
+        """Facts about the attributes, held out or not."""
         return [
             fact
             for fact in self.world.facts
@@ -124,33 +130,39 @@ class WorldLanguageSpoke(Spoke):
         ]
 
     def _questions(self, code: str) -> Pairs:
+        """Questions in English and another language."""
         sides = [[fact.question(Voice(side)) for fact in self.facts] for side in (DOMINANT, code)]
         labels = [fact.key for fact in self.facts]
         return Pairs.from_prompts(*sides, x_name=DOMINANT, y_name=code, labels=labels)
 
     def _sentences(self, code: str) -> Pairs:
+        """Sentences in English and another language."""
         drawn = self._drawn()
         sides = [[sentence.say(Voice(side)) for sentence in drawn] for side in (DOMINANT, code)]
         return Pairs.from_prompts(*sides, x_name=DOMINANT, y_name=code)
 
     def _drawn(self) -> list[Sentence]:
+        """Random sentences, the same for every language."""
         rng = np.random.default_rng([self.world.seed, 5])
         return [self.world.sentence(rng) for _ in range(200)]
 
     def _other_questions(self, code: str) -> Pairs:
+        """English questions against questions about a thing with another value."""
         facts = self.facts
         others = [_other(fact, facts[i:] + facts[:i]) for i, fact in enumerate(facts)]
         questions = (fact.question(Voice(code)) for fact in others)
         return replace(self._questions(code), y=tuple(map(Prompt, questions)))
 
     def _other_actors(self, code: str) -> Pairs:
+        """English sentences against sentences with another agent."""
         names = self.world.names
         after = {name.key: names[(i + 1) % len(names)] for i, name in enumerate(names)}
-        others = (replace(said, who=after[said.who.key]) for said in self._drawn())
-        said = (sentence.say(Voice(code)) for sentence in others)
-        return replace(self._sentences(code), y=tuple(map(Prompt, said)))
+        others = (replace(drawn, who=after[drawn.who.key]) for drawn in self._drawn())
+        texts = (sentence.say(Voice(code)) for sentence in others)
+        return replace(self._sentences(code), y=tuple(map(Prompt, texts)))
 
     def _readouts(self, code: str) -> list[Readout]:
+        """Read-outs of the facts in a language."""
         control = control_for(code, self.languages)
         return [
             Readout(
@@ -166,7 +178,7 @@ class WorldLanguageSpoke(Spoke):
         ]
 
     def _unrelated(self, fact: Fact) -> str:
-        """The English word for the value that another thing has of the same attribute."""
+        """English word for another value of the same attribute."""
         others = [f.value.forms[DOMINANT] for f in self.facts if f.attribute == fact.attribute]
         start = others.index(fact.value.forms[DOMINANT])
         rotated = others[start:] + others[:start]
@@ -174,7 +186,7 @@ class WorldLanguageSpoke(Spoke):
 
 
 class WorldSpokes(NamedTuple):
-    """A spoke of each kind of text on one world."""
+    """Text spokes of a world."""
 
     language: WorldLanguageSpoke
     arithmetic: ArithmeticSpoke
@@ -182,8 +194,8 @@ class WorldSpokes(NamedTuple):
     semantics: SemanticsSpoke
 
 
-class SensingSpokes(NamedTuple):
-    """These, and what a model with `Encoders` sees and hears."""
+class MultimodalWorldSpokes(NamedTuple):
+    """Spokes of a world for a model that also reads images and sounds."""
 
     language: WorldLanguageSpoke
     arithmetic: ArithmeticSpoke
@@ -194,7 +206,7 @@ class SensingSpokes(NamedTuple):
 
 
 def world_spokes(world: World, *, held_out: bool = True) -> WorldSpokes:
-    """Every spoke on what a world's training text held out, or told.
+    """Make the text spokes of a world, on what its training text held out or on the rest.
 
     Example:
         >>> [spoke.name for spoke in world_spokes(World(seed=0))]
@@ -209,9 +221,9 @@ def world_spokes(world: World, *, held_out: bool = True) -> WorldSpokes:
 
 
 def world_problems(world: World, *, held_out: bool = True) -> tuple[Problem, ...]:
-    """The sums and products that a world's training text held out, or told.
+    """Sums and products that a world's training text held out, or the others.
 
-    One whose mirror image (8*7 for 7*8) is on the other side belongs to neither.
+    A problem is left out if its mirror image (8*7 for 7*8) is on the other side.
 
     Example:
         >>> len(world_problems(World(seed=0)))
@@ -224,34 +236,37 @@ def world_problems(world: World, *, held_out: bool = True) -> tuple[Problem, ...
     )
 
 
-def spokes_of(model: object) -> WorldSpokes | SensingSpokes | None:
-    """The held-out spokes of a model whose tokenizer names the world that it was trained on.
+def spokes_of(model: object) -> WorldSpokes | MultimodalWorldSpokes | None:
+    """Make the spokes of a model that was trained on a world, on what the training held out.
 
-    Pictures and clips are drawn from seeds that no projector was trained on.
+    The tokenizer of such a model has the seed of its world (``world_seed`` in ``init_kwargs``).
+    Pictures and clips are drawn from seeds that the projectors were not trained on.
 
     Returns:
-        None for any other model.
+        The spokes; None for any other model.
     """
     settings = getattr(getattr(model, "tokenizer", None), "init_kwargs", {})
     seed = settings.get("world_seed")
     if seed is None:
         return None
-    told, encoders = world_spokes(World(int(seed))), encoders_of(model)
+    text_spokes, encoders = world_spokes(World(int(seed))), encoders_of(model)
     if encoders is None:
-        return told
-    return SensingSpokes(
-        *told, VisionSpoke(encoders.encode_image), AudioSpoke(encoders.encode_audio)
+        return text_spokes
+    return MultimodalWorldSpokes(
+        *text_spokes, VisionSpoke(encoders.encode_image), AudioSpoke(encoders.encode_audio)
     )
 
 
 def _other(fact: Fact, facts: Sequence[Fact]) -> Fact:
-    """The first of the same attribute with another value."""
+    """First fact of the same attribute with another value."""
     return next(f for f in facts if f.attribute == fact.attribute and f.value.key != fact.value.key)
 
 
 def _asked(fact: Fact, language: str) -> str:
+    """Question for a fact in a language."""
     return fact.question(Voice(language))
 
 
 def _value(fact: Fact, language: str) -> str:
+    """Answer of a fact in a language."""
     return fact.value.forms[language]

@@ -7,8 +7,8 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.interventions.steering.outcomes import OUTCOMES
 from semantic_hub.spokes.arithmetic.spoke import (
     ArithmeticSpoke,
-    OneLess,
     Problem,
+    one_less,
     patch_pairs,
     problems,
     steering,
@@ -45,11 +45,13 @@ BY_QUESTION = {
 )
 def test_outcomes_of_15_is_7_plus(text: str, outcome: str) -> None:
     assert outcome in OUTCOMES
-    assert OneLess((2, 8))(1, text) == outcome
+    assert one_less((2, 8))(1, text) == outcome
 
 
 def test_an_outcome_says_what_it_is() -> None:
-    assert repr(OneLess((2, 8))) == "OneLess(right=(2, 8))"
+    rule = one_less((2, 8))
+    assert (rule.new, rule.old) == (("1", "7"), ("2", "8"))
+    assert rule == one_less((2, 8)) != one_less((2, 9))
 
 
 def test_steering_by_hand() -> None:

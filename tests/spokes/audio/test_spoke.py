@@ -26,14 +26,14 @@ from semantic_hub.spokes.audio.spoke import (
     ANIMALS,
     AudioSpoke,
     Clip,
-    Flip,
-    Heard,
+    EncodedClip,
     Question,
     animal_clips,
     balanced,
+    encode_clips,
     hard_negatives,
-    hear,
     log_mel,
+    other_answer,
     pairs,
     readouts,
     steering,
@@ -94,7 +94,7 @@ def _answer(network: Any, words: list[str]) -> None:
     """Make it say yes of some clips and no of others: along what differs most between them."""
     embed = network.model.embed_tokens.weight.data
     before, after = embed[:1], embed[[words.index("mammal"), words.index(":")]]
-    features = [clip.span.features for clip in hear(linear, animal_clips(FEW, [0]))]
+    features = [clip.span.features for clip in encode_clips(linear, animal_clips(FEW, [0]))]
     prompts = torch.stack([torch.cat([before, rows, after]) for rows in features])
     with torch.no_grad():
         states = network.model(inputs_embeds=prompts).last_hidden_state[:, -1]
@@ -141,18 +141,18 @@ def test_hard_negatives_are_another_animal_of_the_kind() -> None:
 
 def test_hard_negatives_of_labels_that_no_question_knows() -> None:
     clips = [Clip(np.ones(9), 9, label) for label in ("rain", "dog barking", "thunder")]
-    near = hard_negatives(hear(lambda wave, rate: torch.zeros(1, 4), clips))
+    near = hard_negatives(encode_clips(lambda wave, rate: torch.zeros(1, 4), clips))
     assert near.y[0].text == "thunder"
     assert near.y[1].text in ("rain", "thunder")
-    with pytest.raises(SemanticHubError, match="all labelled 'rain'"):
-        hard_negatives(hear(lambda wave, rate: torch.zeros(1, 4), clips[:1]))
+    with pytest.raises(SemanticHubError, match="all labeled 'rain'"):
+        hard_negatives(encode_clips(lambda wave, rate: torch.zeros(1, 4), clips[:1]))
 
 
 def test_readouts_name_three_labels_and_take_every_position() -> None:
-    heard = hear(linear, animal_clips(seeds=range(4)))
-    one, every = readouts(heard), readouts(heard, rows="all")
-    assert (len(one), len(every)) == (len(heard), N_FRAMES * len(heard))
-    for clip, readout in zip(heard, one, strict=True):
+    encoded = encode_clips(linear, animal_clips(seeds=range(4)))
+    one, every = readouts(encoded), readouts(encoded, rows="all")
+    assert (len(one), len(every)) == (len(encoded), N_FRAMES * len(encoded))
+    for clip, readout in zip(encoded, one, strict=True):
         words = [group[0] for group in readout.candidates.values()]
         assert list(readout.candidates) == ["hub", "surface", "control"]
         assert words[0] == clip.clip.label
@@ -163,25 +163,25 @@ def test_readouts_name_three_labels_and_take_every_position() -> None:
     assert [r.prompt.position.rows[0] for r in every[:N_FRAMES]] == list(range(N_FRAMES))
 
 
-def deaf(n: int) -> tuple[Heard, ...]:
+def deaf(n: int) -> tuple[EncodedClip, ...]:
     """So many clips of each animal that all sound the same."""
     clips = [Clip(np.zeros(1), 1, animal) for animal in ANIMALS]
-    return hear(lambda wave, rate: torch.zeros(1, 4), clips * n)
+    return encode_clips(lambda wave, rate: torch.zeros(1, 4), clips * n)
 
 
 def test_other_labels_are_drawn_alike() -> None:
     """Every label is as often `surface` as `control`, so that a taste for one shows in both."""
-    heard = deaf(100)
+    encoded = deaf(100)
     for group in ("surface", "control"):
-        drawn = [readout.candidates[group][0] for readout in readouts(heard)]
+        drawn = [readout.candidates[group][0] for readout in readouts(encoded)]
         counts = np.array([drawn.count(animal) for animal in ANIMALS])
         assert np.abs(counts - 100).max() < 4 * np.sqrt(100)
 
 
 def test_a_deaf_model_with_a_favourite_has_no_margin() -> None:
-    heard = deaf(200)
+    encoded = deaf(200)
     taste = {animal: place for place, animal in enumerate(ANIMALS)}
-    found = [{g: taste[words[0]] for g, words in r.candidates.items()} for r in readouts(heard)]
+    found = [{g: taste[words[0]] for g, words in r.candidates.items()} for r in readouts(encoded)]
     hub = np.mean([r["hub"] > r["surface"] for r in found])
     control = np.mean([r["control"] > r["surface"] for r in found])
     assert abs(hub - 0.5) < 0.04
@@ -191,20 +191,20 @@ def test_a_deaf_model_with_a_favourite_has_no_margin() -> None:
 def test_labels_of_several_words() -> None:
     labels = ["dog barking", "dog howling", "playing the drum kit", "owl hooting"]
     clips = [Clip(np.ones(9), 9, label) for label in labels]
-    found = readouts(hear(lambda wave, rate: torch.zeros(2, 4), clips))
+    found = readouts(encode_clips(lambda wave, rate: torch.zeros(2, 4), clips))
     assert found[2].candidates["hub"] == ("playing", "drum", "kit")
     assert {found[0].candidates[g] for g in ("surface", "control")} == {
         ("playing", "drum", "kit"),
         ("owl", "hooting"),
     }
     with pytest.raises(SemanticHubError, match="'dog barking' shares words"):
-        readouts(hear(lambda wave, rate: torch.zeros(2, 4), clips[:3]))
+        readouts(encode_clips(lambda wave, rate: torch.zeros(2, 4), clips[:3]))
 
 
 @pytest.mark.parametrize("to_false", [True, False])
 def test_steering_goes_to_the_other_answer_and_stays(to_false: bool) -> None:
-    heard = hear(linear, animal_clips(seeds=range(3)))
-    found = steering(heard, true_to_false=to_false)
+    encoded = encode_clips(linear, animal_clips(seeds=range(3)))
+    found = steering(encoded, true_to_false=to_false)
     other, same = found.contrasts["other answer"], found.contrasts["same answer"]
     assert isinstance(other, UnembeddingContrast)
     assert isinstance(same, UnembeddingContrast)
@@ -220,11 +220,11 @@ def test_steering_goes_to_the_other_answer_and_stays(to_false: bool) -> None:
 
 
 def test_what_counts_as_a_flip() -> None:
-    flip = Flip("yes", "no")
+    rule = other_answer("yes", "no")
     cases = {" no": "success", "No.": "success", " yes": "unchanged", "Yes, it": "unchanged",
              " nothing": "other", "": "other", " dog": "other", "\n": "other"}  # fmt: skip
-    assert {said: flip(" yes", said) for said in cases} == cases
-    assert [flip.applies(own) for own in (" yes", "YES", " no", "", "yesterday")] == [
+    assert {said: rule.compare(" yes", said) for said in cases} == cases
+    assert [rule.is_usable(own) for own in (" yes", "YES", " no", "", "yesterday")] == [
         True, True, False, False, False,
     ]  # fmt: skip
 
@@ -249,14 +249,14 @@ def test_balanced() -> None:
 def test_bad_input() -> None:
     with pytest.raises(SemanticHubError, match="2 clips of 2 labels"):
         AudioSpoke(linear, animal_clips(["dog", "owl"], [0]))
-    heard = hear(linear, animal_clips(["dog", "owl"], [0]))
+    encoded = encode_clips(linear, animal_clips(["dog", "owl"], [0]))
     for template in ("mammal:", "{clip} and {clip}"):
         with pytest.raises(SemanticHubError, match=r"one \{clip\} in it"):
-            pairs(heard, template)
+            pairs(encoded, template)
     with pytest.raises(SemanticHubError, match="to steer, towards"):
-        steering(heard)
+        steering(encoded)
     with pytest.raises(SemanticHubError, match="NaN"):
-        hear(lambda wave, rate: torch.full((2, 4), torch.nan), animal_clips(["dog"], [0]))
+        encode_clips(lambda wave, rate: torch.full((2, 4), torch.nan), animal_clips(["dog"], [0]))
 
 
 def test_features_of_another_width(listening: Any) -> None:
@@ -282,8 +282,8 @@ def test_who_hears_the_word_is_as_good_as_who_reads_it(listening: Any) -> None:
 
 def test_positions_of_a_clip_are_where_its_features_are(listening: Any) -> None:
     clips = animal_clips(seeds=[0])
-    heard = hear(perfect(listening, clips, rows=3), clips)
-    states = sh.residual_stream(listening, [r.prompt for r in readouts(heard, rows="all")])
+    encoded = encode_clips(perfect(listening, clips, rows=3), clips)
+    states = sh.residual_stream(listening, [r.prompt for r in readouts(encoded, rows="all")])
     expected = sh.residual_stream(
         listening, [f"{c.label} " * (row + 1) for c in clips for row in range(3)]
     )
@@ -291,12 +291,12 @@ def test_positions_of_a_clip_are_where_its_features_are(listening: Any) -> None:
 
 
 def test_the_mean_over_positions(listening: Any) -> None:
-    heard = hear(linear, animal_clips(FEW, seeds=range(2)))
+    encoded = encode_clips(linear, animal_clips(FEW, seeds=range(2)))
     lens = sh.logit_lens(
-        listening, readouts(heard, rows="all"), resampling=Resampling(resamples=20)
+        listening, readouts(encoded, rows="all"), resampling=Resampling(resamples=20)
     )
     means = lens.pooled(N_FRAMES)
-    assert means.log_prob.shape == (len(heard), 4, 3)
+    assert means.log_prob.shape == (len(encoded), 4, 3)
     clip = slice(5 * N_FRAMES, 6 * N_FRAMES)
     assert torch.allclose(means.log_prob[5], lens.log_prob[clip].mean(dim=0), atol=1e-6)
     assert torch.equal(means.rank[5], lens.rank[clip].median(dim=0).values)
@@ -325,8 +325,8 @@ def test_every_experiment_runs(listening: Any) -> None:
 
 @pytest.mark.parametrize("to_false", [True, False])
 def test_only_answers_that_the_model_gives_can_flip(listening: Any, to_false: bool) -> None:
-    heard = hear(linear, animal_clips(FEW, range(4)))
-    experiment = replace(steering(heard, true_to_false=to_false), strengths=(1.0,))
+    encoded = encode_clips(linear, animal_clips(FEW, range(4)))
+    experiment = replace(steering(encoded, true_to_false=to_false), strengths=(1.0,))
     own = sh.top_tokens(listening, list(experiment.prompts), k=1, layers=[3])
     said = [own.texts[str(token)].strip() for token in own.tokens[:, 0, 0].tolist()]
     assert {"yes", "no"} <= set(said)
@@ -340,9 +340,9 @@ def test_only_answers_that_the_model_gives_can_flip(listening: Any, to_false: bo
 
 def test_an_answer_is_flipped_by_what_flips_it(listening: Any) -> None:
     """At the last layer, where it reads, the answer's own direction is all that counts."""
-    heard = hear(linear, animal_clips(FEW, range(4)))
+    encoded = encode_clips(linear, animal_clips(FEW, range(4)))
     experiment = replace(
-        steering(heard),
+        steering(encoded),
         contrasts={"no": UnembeddingContrast("no", "yes")},
         strengths=(4.0,),
         positions="last",

@@ -5,7 +5,13 @@ import pytest
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import LastTokenOf, UnembeddingContrast
 from semantic_hub.spokes.semantics.grammar import VERBS
-from semantic_hub.spokes.semantics.spoke import Meeting, OtherName, meetings, patch_pairs, steering
+from semantic_hub.spokes.semantics.spoke import (
+    TransitiveEvent,
+    other_name,
+    patch_pairs,
+    steering,
+    transitive_events,
+)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +34,14 @@ from semantic_hub.spokes.semantics.spoke import Meeting, OtherName, meetings, pa
     ],
 )
 def test_outcomes(text: str, outcome: str) -> None:
-    says = OtherName(("Carl", "Anna"), ("Dora", "Bo"))
+    says = other_name(("Carl", "Anna"), ("Dora", "Bo"))
     if text in (" A", " An", " Ann"):  # cut off: two names begin so
-        says = OtherName(("Carl", "Anna"), ("Dora", "Annabel"))
+        says = other_name(("Carl", "Anna"), ("Dora", "Annabel"))
     assert says(1, text) == outcome
 
 
 def test_a_name_that_begins_another_is_itself() -> None:
-    says = OtherName(("Ann",), ("Anna",))
+    says = other_name(("Ann",), ("Anna",))
     assert (says(0, " Ann"), says(0, " Anna"), says(0, " Ann .")) == (
         "unchanged",
         "success",
@@ -43,9 +49,13 @@ def test_a_name_that_begins_another_is_itself() -> None:
     )
 
 
-def told() -> list[Meeting]:
+def told() -> list[TransitiveEvent]:
     help_, find = VERBS[:2]
-    return [Meeting("Anna", "Bo", help_), Meeting("Al", "Eve", find), Meeting("Eve", "Bo", help_)]
+    return [
+        TransitiveEvent("Anna", "Bo", help_),
+        TransitiveEvent("Al", "Eve", find),
+        TransitiveEvent("Eve", "Bo", help_),
+    ]
 
 
 def test_steering_by_hand() -> None:
@@ -74,10 +84,10 @@ def test_steering_by_hand() -> None:
 
 
 def test_questions_are_answered_by_the_first_name() -> None:
-    for meeting in meetings(50):
+    for meeting in transitive_events(50):
         assert meeting.active.names == {"agent": meeting.first, "theme": meeting.second}
         assert meeting.passive.names == {"theme": meeting.first, "agent": meeting.second}
-        assert meeting.twin.twin == meeting
+        assert meeting.swapped.swapped == meeting
 
 
 def test_patch_pairs_differ_in_construction_alone() -> None:
@@ -98,14 +108,18 @@ def test_patch_pairs_differ_in_construction_alone() -> None:
 
 
 def test_meetings_are_distinct_and_seeded() -> None:
-    found = meetings(500, seed=4)
-    assert len(set(found)) == 500 and found == meetings(500, seed=4) != meetings(500)
+    found = transitive_events(500, seed=4)
+    assert len(set(found)) == 500 and found == transitive_events(500, seed=4) != transitive_events(
+        500
+    )
     assert all(m.first != m.second and not m.verb.gives for m in found)
-    assert len(meetings(10_000, names=["A", "B", "C"])) == 6 * sum(not v.gives for v in VERBS)
+    assert len(transitive_events(10_000, names=["A", "B", "C"])) == 6 * sum(
+        not v.gives for v in VERBS
+    )
 
 
 def test_too_few() -> None:
     with pytest.raises(SemanticHubError, match="got 1 names"):
-        meetings(names=["Anna"])
+        transitive_events(names=["Anna"])
     with pytest.raises(SemanticHubError, match="at least 2: one to steer"):
         steering(told()[:1])

@@ -22,10 +22,10 @@ from semantic_hub.spokes.semantics.spoke import (
     SemanticsSpoke,
     examples,
     hard_negatives,
-    meetings,
     pairs,
     readouts,
     role_readouts,
+    transitive_events,
     with_two_names,
 )
 from semantic_hub.statistics.resampling import Resampling
@@ -164,12 +164,12 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Train:
 @pytest.fixture(scope="module", params=BACKENDS)
 def small(request: pytest.FixtureRequest, train: Train) -> Any:
     texts = [text for e in examples(150) for text in (e.sentence, str(e.form))]
-    texts += [f"{m.active.sentence} {m.active.question('agent')}" for m in meetings(50)]
+    texts += [f"{m.active.sentence} {m.active.question('agent')}" for m in transitive_events(50)]
     return sh.load_model(train(texts, 420), device="cpu", backend=request.param)
 
 
 def test_every_experiment_runs(small: Any) -> None:
-    spoke = SemanticsSpoke(examples(40), told=meetings(3), at_most=8)
+    spoke = SemanticsSpoke(examples(40), events=transitive_events(3), at_most=8)
     assert isinstance(spoke, Spoke)
     assert spoke.pairs().keys() == spoke.hard_negatives().keys()
     findings = sh.run(small, spoke, resampling=Resampling(resamples=20), permutations=20)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from seeing import encoder, plain_features, shown_of
+from seeing import encoded_pictures, encoder, plain_features
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
@@ -26,11 +26,11 @@ from semantic_hub.spokes.vision.images.picture import COLORS
 from semantic_hub.spokes.vision.spoke import (
     COMBINATIONS,
     WHOLE_PICTURE,
-    NewColor,
     Wording,
+    encode_picture,
+    new_color,
     patch_pairs,
-    recolored,
-    show,
+    recolor_items,
     steering,
 )
 from semantic_hub.statistics.resampling import Resampling
@@ -54,23 +54,23 @@ from semantic_hub.statistics.resampling import Resampling
     ],
 )
 def test_outcomes_of_red_to_green(text: str, outcome: str) -> None:
-    assert NewColor(("blue", "red"), ("red", "green"))(1, text) == outcome
+    assert new_color(("blue", "red"), ("red", "green"))(1, text) == outcome
 
 
 def test_48_combinations_are_different_pairs_with_a_third_colour() -> None:
     drawn = [picture for picture in drawn_pictures() if picture.kind == "halves"]
-    items = recolored(shown_of(drawn))
+    items = recolor_items(encoded_pictures(drawn))
     assert len(items) == COMBINATIONS == 48
-    pairs = [tuple(r.color for r in item.shown.picture.regions) for item in items]
+    pairs = [tuple(r.color for r in item.encoded.picture.regions) for item in items]
     assert len(set(pairs)) == 48
     assert all(item.new not in pair for item, pair in zip(items, pairs, strict=True))
-    assert Counter(item.of.name for item in items) == {"left": 24, "right": 24}
+    assert Counter(item.old_region.name for item in items) == {"left": 24, "right": 24}
     assert {item.new for item in items} == set(COLORS)
 
 
 def test_steering_by_hand() -> None:
     picture = halves("red", "blue", Canvas(jitter=0))
-    items = recolored(shown_of([picture, picture]), seed=1)
+    items = recolor_items(encoded_pictures([picture, picture]), seed=1)
     replaced, added = steering(items), steering(items, mode="add")
     assert [p.text for p in replaced.prompts] == [f"{SOFT} left:", f"{SOFT} right:"]
     assert replaced.positions == (
@@ -87,13 +87,15 @@ def test_steering_by_hand() -> None:
     assert (added.mode, added.all_later_layers) == ("add", False) and len(added.strengths) > 3
     for index, item in enumerate(items):
         assert replaced.outcome(index, item.new) == "success"
-        assert replaced.outcome(index, item.of.color) == "unchanged"
+        assert replaced.outcome(index, item.old_region.color) == "unchanged"
     with pytest.raises(SemanticHubError, match="no pictures"):
         steering([])
 
 
 def test_words_are_one_pair_or_one_for_each_prompt() -> None:
-    task = steering(recolored(shown_of([halves("red", "blue"), halves("pink", "grey")])))
+    task = steering(
+        recolor_items(encoded_pictures([halves("red", "blue"), halves("pink", "grey")]))
+    )
     with pytest.raises(SemanticHubError, match="contrasts w amiss"):
         replace(task, contrasts={"w": UnembeddingContrast(("red",), ("blue", "grey"))})
     mixed = replace(
@@ -104,20 +106,20 @@ def test_words_are_one_pair_or_one_for_each_prompt() -> None:
 
 
 def test_only_pictures_with_two_colours_are_recoloured() -> None:
-    assert recolored(shown_of(random_pictures(5, kind="one colour"))) == ()
-    assert len(recolored(shown_of(random_pictures(5, kind="shapes")))) > 0
+    assert recolor_items(encoded_pictures(random_pictures(5, kind="one colour"))) == ()
+    assert len(recolor_items(encoded_pictures(random_pictures(5, kind="shapes")))) > 0
 
 
 def test_a_sweep_from_a_layer_on_is_one_context_for_each_layer(seeing: Any) -> None:
     """Each prompt by hand: its own words, its own half, every layer from l on."""
     drawn = random_pictures(4, kind="halves", seed=5)
-    items = recolored([show(encoder(seeing), picture) for picture in drawn])
+    items = recolor_items([encode_picture(encoder(seeing), picture) for picture in drawn])
     task = steering(items, max_new_tokens=2)
     found = intervene(seeing, task)
     norms = sh.residual_stream(seeing, task.prompts).norm(dim=-1).mean(dim=0)
     steered = list(found.strengths).index(1.0)
     for index, item in enumerate(items):
-        direction = unembedding_difference(seeing, item.new, item.of.color)
+        direction = unembedding_difference(seeing, item.new, item.old_region.color)
         for column, layer in enumerate(found.layers):
             with ExitStack() as steers:
                 for reached in range(layer, seeing.cfg.n_layers + 1):
@@ -143,11 +145,11 @@ def next_word(model: Any, prompt: Any) -> str:
 
 
 def test_steering_changes_the_patches_of_the_half_and_no_others(seeing: Any) -> None:
-    shown = show(encoder(seeing), halves("red", "blue", Canvas(jitter=0)))
-    prompt = shown.prompt(Wording().asked(shown.picture.regions[0]))
+    encoded = encode_picture(encoder(seeing), halves("red", "blue", Canvas(jitter=0)))
+    prompt = encoded.prompt(Wording().question_about(encoded.picture.regions[0]))
     direction = unembedding_difference(seeing, "green", "red").at(1)
     places = [[SoftPositions(rows=(row,))] for row in range(16)]
-    with sh.steer(seeing, direction, positions=shown.of_region(1), mode="replace"):
+    with sh.steer(seeing, direction, positions=encoded.region_positions(1), mode="replace"):
         steered = [
             sh.residual_stream(seeing, [prompt], positions=p[0], layers=[1])[0, 0] for p in places
         ]
@@ -157,8 +159,8 @@ def test_steering_changes_the_patches_of_the_half_and_no_others(seeing: Any) -> 
 
 
 @pytest.mark.parametrize("kind", ["one colour", "halves", "shapes"])
-def test_patch_pairs_ask_the_same_part_with_another_colour(kind: str) -> None:
-    found = patch_pairs(shown_of(random_pictures(30, kind=kind)))
+def test_exchanges_ask_the_same_part_with_another_colour(kind: str) -> None:
+    found = patch_pairs(encoded_pictures(random_pictures(30, kind=kind)))
     assert len(found) > 10
     for pair in found:
         assert pair.sources[0].text == pair.base.text
@@ -167,9 +169,11 @@ def test_patch_pairs_ask_the_same_part_with_another_colour(kind: str) -> None:
 
 
 def test_a_picture_put_in_at_the_embedding_is_that_picture(seeing: Any) -> None:
-    shown = [show(encoder(seeing), p) for p in random_pictures(8, kind="halves", seed=4)]
+    encoded = [
+        encode_picture(encoder(seeing), p) for p in random_pictures(8, kind="halves", seed=4)
+    ]
     found = intervene(
-        seeing, Patching(patch_pairs(shown), WHOLE_PICTURE), resampling=Resampling(resamples=20)
+        seeing, Patching(patch_pairs(encoded), WHOLE_PICTURE), resampling=Resampling(resamples=20)
     )
     first = found.log_prob[:, 0, 0]
     torch.testing.assert_close(first, found.reference_log_prob, atol=1e-4, rtol=1e-4)
@@ -179,6 +183,6 @@ def test_a_picture_put_in_at_the_embedding_is_that_picture(seeing: Any) -> None:
 
 def test_pictures_of_other_sizes_are_not_exchanged() -> None:
     one, two = one_color("red"), one_color("blue")
-    small = show(lambda image: plain_features(image)[:9], two, (3, 3))
-    assert patch_pairs([*shown_of([one]), small]) == ()
-    assert len(patch_pairs(shown_of([one, two]))) == 2
+    small = encode_picture(lambda image: plain_features(image)[:9], two, (3, 3))
+    assert patch_pairs([*encoded_pictures([one]), small]) == ()
+    assert len(patch_pairs(encoded_pictures([one, two]))) == 2

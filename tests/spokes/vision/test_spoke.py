@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from seeing import encoder, plain_features, shown_of
+from seeing import encoded_pictures, encoder, plain_features
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions
-from semantic_hub.spokes.vision.captions import changed_caption, content_words
+from semantic_hub.spokes.vision.captions import caption_words, changed_caption
 from semantic_hub.spokes.vision.figures import inline_image, picture_words
 from semantic_hub.spokes.vision.images.drawn import Canvas, halves, random_pictures, shapes
 from semantic_hub.spokes.vision.images.picture import (
@@ -26,7 +26,7 @@ from semantic_hub.spokes.vision.images.picture import (
     Region,
     caption_of,
 )
-from semantic_hub.spokes.vision.inputs import MIXED, Shown, patch_regions
+from semantic_hub.spokes.vision.inputs import MIXED, EncodedPicture, patch_regions
 from semantic_hub.spokes.vision.readouts import (
     BACKGROUND_PATCH,
     MIXED_PATCH,
@@ -40,9 +40,9 @@ from semantic_hub.spokes.vision.spoke import (
     PLAIN,
     VisionSpoke,
     Wording,
+    encode_picture,
     hard_negatives,
     pairs,
-    show,
 )
 from semantic_hub.statistics.resampling import Resampling
 
@@ -80,9 +80,9 @@ def test_a_patch_that_is_half_and_half_is_mixed() -> None:
 
 def test_rows_of_a_region_count_from_behind_the_class_tokens() -> None:
     picture = halves("red", "blue", Canvas(jitter=0))
-    shown = show(lambda image: torch.ones(18, 3), picture, (4, 4))
-    assert shown.of_region(0) == SoftPositions(rows=(2, 3, 6, 7, 10, 11, 14, 15))
-    assert shown.at(0, Wording()).position == SoftPositions(rows=(2,))
+    encoded = encode_picture(lambda image: torch.ones(18, 3), picture, (4, 4))
+    assert encoded.region_positions(0) == SoftPositions(rows=(2, 3, 6, 7, 10, 11, 14, 15))
+    assert encoded.at_patch(0, Wording()).position == SoftPositions(rows=(2,))
 
 
 @pytest.mark.parametrize(
@@ -97,23 +97,23 @@ def test_rows_of_a_region_count_from_behind_the_class_tokens() -> None:
 )
 def test_features_that_do_not_fit(features: torch.Tensor, grid: Any, message: str) -> None:
     with pytest.raises(SemanticHubError, match=message):
-        show(lambda image: features, halves("red", "blue"), grid)
+        encode_picture(lambda image: features, halves("red", "blue"), grid)
 
 
 # words
 
 
 def test_prompts_of_both_wordings() -> None:
-    one = show(plain_features, halves("red", "blue"))
+    one = encode_picture(plain_features, halves("red", "blue"))
     whole, left = Region("red"), Region("red", "left")
-    assert one.prompt(Wording().asked(whole)).text == f"{SOFT} colour:"
-    assert one.prompt(Wording().asked(left)).text == f"{SOFT} left:"
+    assert one.prompt(Wording().question_about(whole)).text == f"{SOFT} colour:"
+    assert one.prompt(Wording().question_about(left)).text == f"{SOFT} left:"
     asked = f"{SOFT} What colour is the left half? Answer:"
-    assert one.prompt(PLAIN.asked(left)).text == asked
-    assert one.at(3, PLAIN).text == f"The image shows {SOFT}"
-    assert PLAIN.said("A dog.").text == "The image shows A dog."
+    assert one.prompt(PLAIN.question_about(left)).text == asked
+    assert one.at_patch(3, PLAIN).text == f"The image shows {SOFT}"
+    assert PLAIN.caption_prompt("A dog.").text == "The image shows A dog."
     behind = Wording(image="See {image}: a")
-    assert one.at(3, behind).text == f"See {SOFT}"
+    assert one.at_patch(3, behind).text == f"See {SOFT}"
     assert pairs([one], behind).x[0].text == f"See {SOFT}: a"
     for wrong in ({"image": "x"}, {"question": "{image}"}, {"caption": "{caption}{caption}"}):
         with pytest.raises(SemanticHubError, match="Wording"):
@@ -141,29 +141,29 @@ def test_a_changed_caption_differs_in_one_colour_or_shape() -> None:
 
 
 def test_content_words() -> None:
-    assert content_words("The orange cat, and the Cat's own 3 trees!") == ("orange", "cat", "trees")
-    assert content_words("purple circle, grey cross.") == ("purple", "circle", "grey", "cross")
+    assert caption_words("The orange cat, and the Cat's own 3 trees!") == ("orange", "cat", "trees")
+    assert caption_words("purple circle, grey cross.") == ("purple", "circle", "grey", "cross")
 
 
 # read-outs
 
 
-def word_at(shown: Shown, patch: int, what: str) -> str | None:
-    region = int(shown.regions[patch])
-    return None if region < 0 else getattr(shown.picture.regions[region], what)
+def word_at(encoded: EncodedPicture, patch: int, what: str) -> str | None:
+    region = int(encoded.regions[patch])
+    return None if region < 0 else getattr(encoded.picture.regions[region], what)
 
 
 def test_colour_readouts_are_of_their_patch_and_controls_are_elsewhere() -> None:
-    shown = shown_of(random_pictures(60))
-    found = color_readouts(shown, per_picture=100)
+    encoded = encoded_pictures(random_pictures(60))
+    found = color_readouts(encoded, per_picture=100)
     for readout, picture, patch in zip(found.readouts, found.pictures, found.patches, strict=True):
-        one = shown[picture]
+        one = encoded[picture]
         hub, surface, control = (readout.candidates[g][0] for g in ("hub", "surface", "control"))
         assert hub == word_at(one, patch, "color")
         there = {region.color for region in one.picture.regions}
         assert surface != control and not {surface, control} & there
-        assert readout.prompt == one.at(patch, Wording())
-    regions = np.concatenate([one.regions for one in shown])
+        assert readout.prompt == one.at_patch(patch, Wording())
+    regions = np.concatenate([one.regions for one in encoded])
     assert len(found) == (regions >= 0).sum()
     assert len(set(zip(found.pictures, found.patches, strict=True))) == len(found)
     assert found.dropped == {
@@ -177,8 +177,8 @@ def test_colour_readouts_are_of_their_patch_and_controls_are_elsewhere() -> None
 def test_control_words_are_as_frequent_as_they_are_true() -> None:
     """Seven pictures in eight are red or blue; at a green one that is what is drawn."""
     colors = ["red"] * 4 + ["blue"] * 3 + ["green"]
-    shown = shown_of([shapes([(c, "square")], seed=i) for i, c in enumerate(colors * 3)])
-    found = [color_readouts(shown, seed=seed) for seed in range(40)]
+    encoded = encoded_pictures([shapes([(c, "square")], seed=i) for i, c in enumerate(colors * 3)])
+    found = [color_readouts(encoded, seed=seed) for seed in range(40)]
     at_green = [
         readout.candidates["surface"][0]
         for some in found
@@ -186,7 +186,7 @@ def test_control_words_are_as_frequent_as_they_are_true() -> None:
         if readout.candidates["hub"] == ("green",)
     ]
     patches = {
-        c: sum(int((s.regions >= 0).sum()) for s in shown if s.picture.regions[0].color == c)
+        c: sum(int((s.regions >= 0).sum()) for s in encoded if s.picture.regions[0].color == c)
         for c in colors
     }
     expected = patches["red"] / (patches["red"] + patches["blue"])
@@ -195,41 +195,41 @@ def test_control_words_are_as_frequent_as_they_are_true() -> None:
 
 
 def test_segment_readouts_compare_labels_of_one_picture() -> None:
-    shown = shown_of(random_pictures(40, kind="shapes"))
-    found = segment_readouts(shown, per_picture=3)
+    encoded = encoded_pictures(random_pictures(40, kind="shapes"))
+    found = segment_readouts(encoded, per_picture=3)
     assert len(found) > 20
     for readout, picture, patch in zip(found.readouts, found.pictures, found.patches, strict=True):
-        names = {region.name for region in shown[picture].picture.regions}
+        names = {region.name for region in encoded[picture].picture.regions}
         hub, surface, control = (readout.candidates[g][0] for g in ("hub", "surface", "control"))
-        assert hub == word_at(shown[picture], patch, "name")
+        assert hub == word_at(encoded[picture], patch, "name")
         assert control in names - {hub} and surface not in names
-    all_four = [i for i, one in enumerate(shown) if len(one.picture.regions) == 4]
+    all_four = [i for i, one in enumerate(encoded) if len(one.picture.regions) == 4]
     assert not set(all_four) & set(found.pictures)
-    assert found.dropped[NO_CONTROLS] == sum(int((shown[i].regions >= 0).sum()) for i in all_four)
+    assert found.dropped[NO_CONTROLS] == sum(int((encoded[i].regions >= 0).sum()) for i in all_four)
 
 
 def test_caption_readouts_have_as_many_words_in_each_group_and_none_twice() -> None:
-    shown = shown_of(random_pictures(40))
-    found = caption_readouts(shown)
+    encoded = encoded_pictures(random_pictures(40))
+    found = caption_readouts(encoded)
     assert found.pictures == tuple(range(40))
     for readout, picture in zip(found.readouts, found.pictures, strict=True):
         words = list(readout.candidates.values())
         assert len(set(map(len, words))) == 1 and len(words[0]) > 0
         assert len({w for group in words for w in group}) == 3 * len(words[0])
-        assert set(words[0]) <= set(content_words(shown[picture].picture.caption))
-        assert not {*words[1], *words[2]} & set(content_words(shown[picture].picture.caption))
+        assert set(words[0]) <= set(caption_words(encoded[picture].picture.caption))
+        assert not {*words[1], *words[2]} & set(caption_words(encoded[picture].picture.caption))
 
 
 def test_things_without_colour_and_captions_without_words_are_counted() -> None:
     segments = np.repeat([[0, 0, 1, 1]], 4, axis=0)
     regions = (Region(name="dog"), Region(name="tree"))
     picture = Picture(np.zeros((4, 4, 3), np.uint8), "the the", segments, regions)
-    shown = shown_of([picture] * 3, (2, 2))
-    assert color_readouts(shown).dropped[UNNAMED] == 12
-    assert caption_readouts(shown).dropped[NO_CONTROLS] == 12
-    assert len(segment_readouts(shown)) == 0
+    encoded = encoded_pictures([picture] * 3, (2, 2))
+    assert color_readouts(encoded).dropped[UNNAMED] == 12
+    assert caption_readouts(encoded).dropped[NO_CONTROLS] == 12
+    assert len(segment_readouts(encoded)) == 0
     other = replace(picture, regions=(Region(name="cat"),) * 2)
-    with_other = segment_readouts([*shown, *shown_of([other], (2, 2))])
+    with_other = segment_readouts([*encoded, *encoded_pictures([other], (2, 2))])
     assert {r.candidates["surface"] for r in with_other.readouts} == {("cat",)}
     assert {frozenset(r.candidates["control"]) for r in with_other.readouts} <= {
         frozenset({"dog"}),
@@ -262,15 +262,15 @@ def test_at_the_embedding_each_patch_says_its_colour(seeing: Any, class_tokens: 
 
 def test_the_figure_shows_the_colours(seeing: Any) -> None:
     picture = halves("red", "white", Canvas(jitter=0))
-    shown = show(encoder(seeing), picture)
-    prompts = [shown.at(patch, Wording()) for patch in range(shown.n_patches)]
+    encoded = encode_picture(encoder(seeing), picture)
+    prompts = [encoded.at_patch(patch, Wording()) for patch in range(encoded.n_patches)]
     frame = top_tokens(seeing, prompts, k=2, layers=[0, 1]).to_frame()
-    figure = picture_words(picture.pixels, frame, 0, shown.grid)
+    figure = picture_words(picture.pixels, frame, 0, encoded.grid)
     assert list(figure.data[0].text) == ["red", "red", "white", "white"] * 4
     assert list(figure.data[0].textfont.color) == ["white", "white", "black", "black"] * 4
     assert figure.layout.images[0].source == inline_image(picture.pixels)
     with pytest.raises(SemanticHubError, match=r"0 top tokens of layer 2 for 4 × 4"):
-        picture_words(picture.pixels, frame, 2, shown.grid)
+        picture_words(picture.pixels, frame, 2, encoded.grid)
 
 
 def test_an_inline_image_is_small_and_the_same_picture(tmp_path: Path) -> None:
@@ -294,21 +294,21 @@ def test_an_inline_image_is_small_and_the_same_picture(tmp_path: Path) -> None:
 
 
 def test_pairs_and_hard_negatives_differ_in_the_caption_alone() -> None:
-    shown = shown_of(random_pictures(20))
-    own, near = pairs(shown), hard_negatives(shown, seed=3)
+    encoded = encoded_pictures(random_pictures(20))
+    own, near = pairs(encoded), hard_negatives(encoded, seed=3)
     assert own.x == near.x and (own.x_name, own.y_name) == ("picture", "caption")
     assert all(a.text != b.text for a, b in zip(own.y, near.y, strict=True))
-    assert [f"{p.text}." for p in own.y] == list(own.labels) == [s.picture.caption for s in shown]
+    assert [f"{p.text}." for p in own.y] == list(own.labels) == [s.picture.caption for s in encoded]
     bare = Picture(np.zeros((4, 4, 3), np.uint8), "A dog.")
     with pytest.raises(SemanticHubError, match="A dog"):
-        hard_negatives(shown_of([bare]))
+        hard_negatives(encoded_pictures([bare]))
 
 
 def test_asked_pairs_put_the_same_question_behind_both_and_change_its_answer() -> None:
-    shown = shown_of(random_pictures(30))
-    own, near = pairs(shown, ask=True), hard_negatives(shown, ask=True)
+    encoded = encoded_pictures(random_pictures(30))
+    own, near = pairs(encoded, ask=True), hard_negatives(encoded, ask=True)
     parts = set()
-    for one, x, y, wrong in zip(shown, own.x, own.y, near.y, strict=True):
+    for one, x, y, wrong in zip(encoded, own.x, own.y, near.y, strict=True):
         question = (x.text or "").removeprefix(SOFT)
         assert y.text == one.picture.caption + question
         caption, said = one.picture.caption, (wrong.text or "").removesuffix(question)
@@ -320,7 +320,7 @@ def test_asked_pairs_put_the_same_question_behind_both_and_change_its_answer() -
     assert {" left:", " right:", " colour:"} < parts
     bare = Picture(np.zeros((4, 4, 3), np.uint8), "A dog.")
     with pytest.raises(SemanticHubError, match="A dog"):
-        pairs(shown_of([bare]), ask=True)
+        pairs(encoded_pictures([bare]), ask=True)
 
 
 def test_captions_of_which_some_say_a_colour_make_two_sets() -> None:
@@ -346,8 +346,8 @@ def test_each_picture_is_encoded_once() -> None:
 
     spoke = VisionSpoke(encode, random_pictures(12, seed=1), at_most=5)
     spoke.pairs(), spoke.hard_negatives(), spoke.readouts(), spoke.interventions()
-    assert len(calls) == sum(map(len, spoke.shown.values())) <= 12
-    assert max(map(len, spoke.shown.values())) <= 5
+    assert len(calls) == sum(map(len, spoke.encoded_pictures.values())) <= 12
+    assert max(map(len, spoke.encoded_pictures.values())) <= 5
 
 
 def test_everything_runs(seeing: Any) -> None:

@@ -45,8 +45,8 @@ def test_counts_print_the_numbers_that_their_description_lists() -> None:
     [
         (Count(2, 6), "start two, end six.", "for i in range(2, 6): print(i)"),
         (Count(0, 6), "start zero, end six.", "for i in range(0, 6): print(i)"),
-        (Count(0, 6, told=False), "end six.", "for i in range(6): print(i)"),
-        (Count(2, 6, told=False), "start two, end six.", "for i in range(2, 6): print(i)"),
+        (Count(0, 6, with_start=False), "end six.", "for i in range(6): print(i)"),
+        (Count(2, 6, with_start=False), "start two, end six.", "for i in range(2, 6): print(i)"),
         (Count(0, 2, counted=True), "start zero, end two: zero, one.", None),
     ],
 )
