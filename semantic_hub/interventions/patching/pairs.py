@@ -142,7 +142,8 @@ def position_pairs(position_map: PositionMap, source: Encoding, base: Encoding) 
     if len(from_positions) != len(to_positions):
         raise SemanticHubError(
             "PositionMap",
-            got=f"{len(from_positions)} positions of the source and {len(to_positions)} of the base",
+            got=f"{len(from_positions)} positions of the source "
+            f"and {len(to_positions)} of the base",
             expected="as many of one as of the other, to match them one to one",
             fix='Choose spans of equal length, or mode="mean-to-each".',
         )

@@ -58,7 +58,8 @@ def patchscope(
     Example:
         >>> import semantic_hub as sh
         >>> from semantic_hub.interventions.patching.scope import patchscope
-        >>> decoded = patchscope(sh.load_model("hub-mini"), ["dix égale sept plus"], layers=[6], k=1,
+        >>> model = sh.load_model("hub-mini")
+        >>> decoded = patchscope(model, ["dix égale sept plus"], layers=[6], k=1,
         ...                      identity_prompt="eight equals four plus")
         >>> tuple(decoded.tokens.shape)
         (1, 1, 1)

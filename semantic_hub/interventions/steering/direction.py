@@ -95,7 +95,7 @@ class Direction:
 
     @property
     def relative_norm(self) -> float | None:
-        """`norm` over the mean norm of the states that it was made from; None if there were none."""
+        """`norm` over the mean norm of the states it was made from; None if there were none."""
         return None if self.stream_norm is None else self.norm / self.stream_norm
 
     def mean(self) -> "Direction":

@@ -248,9 +248,7 @@ def _steered_in_prompts(
     return steered
 
 
-def _span_of_each(
-    positions: SteeredPositions | slice, n_prompts: int
-) -> Sequence[SteeredPositions | slice]:
+def _span_of_each(positions: SteeredPositions | slice, n_prompts: int) -> Sequence[Any]:
     """Where to steer in each prompt of a batch."""
     if not is_span_per_prompt(positions):
         return [positions] * n_prompts

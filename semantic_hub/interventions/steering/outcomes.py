@@ -45,7 +45,7 @@ class ExpectedAnswer:
             return "other"
         new, old = (a if isinstance(a, str) else a[index] for a in (self.new, self.old))
         expected: dict[Outcome, str] = {"success": new, "unchanged": old}
-        matching = [outcome for outcome, word in expected.items() if word == answer]
+        matching: list[Outcome] = [o for o, word in expected.items() if word == answer]
         ends_inside = text.find(answer) + len(answer) == len(text)
         if not matching and self.may_be_cut and ends_inside:
             matching = [o for o, word in expected.items() if word.startswith(answer)]

@@ -121,9 +121,9 @@ def _patched(
     if not (world.shared or said_in == source):
         amplitudes = dict(zip(COMPONENTS, AMPLITUDES.T[LANGUAGE_LAYER], strict=True))
     heard, said = world.index(source), world.index(said_in)
-    source = {"token": heard, "concept": heard, "language": said, "surface": said, "own": heard}
+    languages = {"token": heard, "concept": heard, "language": said, "surface": said, "own": heard}
     codes = dict(zip(COMPONENTS, world.codes.components, strict=True))
-    return np.sum([amplitudes[name] * codes[name][source[name]] for name in COMPONENTS], axis=0)
+    return np.sum([amplitudes[name] * codes[name][languages[name]] for name in COMPONENTS], axis=0)
 
 
 def _run_on(
