@@ -24,6 +24,14 @@ DOCS = sorted((ROOT / "docs").rglob("*.md"))
 SKETCHES = {"docs/spokes.md"}
 """Pages whose blocks all read files of the reader's."""
 
+SLOW = {
+    "README.md",
+    "docs/tutorial.md",
+    "docs/how-to/compare.md",
+    "docs/how-to/results.md",
+}
+"""Pages that measure whole spokes; all but the readme also run when the site is built."""
+
 BLOCK = re.compile(r"^```python(?P<title> title=\"[^\"\n]+\")?\n(?P<code>.*?)^```$", re.M | re.S)
 
 
@@ -51,7 +59,9 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else []) for page in PAGES]
+)
 def test_blocks_run(page: str) -> None:
     names: dict[str, Any] = {"__name__": page}
     for code, runs in PAGES[page]:
@@ -61,7 +71,7 @@ def test_blocks_run(page: str) -> None:
 
 def test_the_documentation_has_code_that_runs() -> None:
     running = [page for page, found in PAGES.items() if any(runs for _, runs in found)]
-    assert {"README.md", "docs/tutorial.md", "docs/how-to/own-pairs.md"} <= set(running)
+    assert SLOW | {"docs/how-to/own-pairs.md"} <= set(running)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,19 @@ import pytest
 
 import semantic_hub as sh
 
+SLOW = (
+    "semantic_hub.reporting.comparison",
+    "semantic_hub.reporting.document",
+    "semantic_hub.reporting.examples",
+)
+"""Modules whose examples measure whole reports."""
+
 MODULES = [
-    importlib.import_module(found.name)
+    pytest.param(
+        importlib.import_module(found.name),
+        id=found.name,
+        marks=[pytest.mark.slow] if found.name in SLOW else [],
+    )
     for found in pkgutil.walk_packages(sh.__path__, "semantic_hub.")
 ]
 
@@ -20,7 +31,11 @@ def hub_mini():
     return sh.load_model("hub-mini", device="cpu")
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_the_slow_modules_exist() -> None:
+    assert {param.id for param in MODULES if param.marks} == set(SLOW)
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_examples(module: ModuleType, hub_mini, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     names = {**vars(module), "sh": sh, "model": hub_mini}

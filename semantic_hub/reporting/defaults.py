@@ -57,9 +57,10 @@ def chosen_spokes(
         return default_spokes(model)
     if isinstance(spokes, str):
         raise _error(spokes, "a list of spokes or of their names", f"Write [{spokes!r}].")
-    known = known_spokes(model)
-    for name in spokes:
-        if isinstance(name, str) and name not in known:
+    names = [spoke for spoke in spokes if isinstance(spoke, str)]
+    known = known_spokes(model) if names else {}
+    for name in names:
+        if name not in known:
             near = get_close_matches(name, known, n=1)
             fix = f"Did you mean {near[0]!r}?" if near else "Name one of these."
             expected = f"one of {', '.join(known)}"
