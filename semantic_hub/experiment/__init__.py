@@ -1,1 +1,14 @@
-"""TODO semantic_hub/experiment."""
+"""What does all the evidence on one data type say?
+
+`spoke` is the base class of data types, `runner` measures one on a model, `findings` holds and saves
+what came out. `verdict` calls it supported or not, `across` compares the forms of several spokes.
+"""
+
+from semantic_hub.experiment.across import compare_concepts
+from semantic_hub.experiment.findings import Findings
+from semantic_hub.experiment.runner import run
+from semantic_hub.experiment.spoke import Spoke
+from semantic_hub.experiment.verdict.judging import verdicts
+from semantic_hub.experiment.verdict.result import Verdicts
+
+__all__ = ["Findings", "Spoke", "Verdicts", "compare_concepts", "run", "verdicts"]

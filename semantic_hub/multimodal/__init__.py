@@ -1,1 +1,11 @@
-"""TODO semantic_hub/multimodal."""
+"""How do pictures and sounds get into a model?
+
+`loading` gets a language model and its encoder from one checkpoint, `encoder` runs the checkpoint's
+own image or audio tower, `native` makes prompts for models that encode by themselves.
+"""
+
+from semantic_hub.multimodal.encoder import Encoder
+from semantic_hub.multimodal.loading import load_multimodal, register_encoder
+from semantic_hub.multimodal.native import native_prompt
+
+__all__ = ["Encoder", "load_multimodal", "native_prompt", "register_encoder"]

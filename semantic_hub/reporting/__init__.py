@@ -1,1 +1,12 @@
-"""TODO semantic_hub/reporting."""
+"""What does a reader see?
+
+`document` measures all spokes for one page, `comparison` sets several runs side by side, `storage`
+saves a report's numbers. `sections` and `causal` turn results into rows and figures, `cautions` lists
+what weakens them, `defaults` chooses the spokes; `render` fills the `templates`.
+"""
+
+from semantic_hub.reporting.comparison import Comparison, compare
+from semantic_hub.reporting.defaults import default_spokes
+from semantic_hub.reporting.document import Report, report
+
+__all__ = ["Comparison", "Report", "compare", "default_spokes", "report"]

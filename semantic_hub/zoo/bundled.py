@@ -1,11 +1,12 @@
-"""The models that ship with the package, as `load_model` and `load_multimodal` load them."""
+"""The models that ship with the package: importing this registers them by name."""
 
 from pathlib import Path
 
 from semantic_hub.models.checkpoints import LoadOptions
-from semantic_hub.models.loading import load_model
+from semantic_hub.models.loading import load_model, register_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.multimodal.encoder import EncodeInput
+from semantic_hub.multimodal.loading import register_encoder
 
 HUB_MINI = "hub-mini"
 """Name of the trained model for `semantic_hub.load_model`."""
@@ -61,3 +62,9 @@ def load_encoders(name: str) -> EncodeInput:
 def _folder(name: str) -> Path:
     """The folder of the trained model for its name, else the name as a folder."""
     return hub_mini_path() if name == HUB_MINI else Path(name)
+
+
+register_model(HUB_MINI, load_hub_mini)
+register_model("planted-hub", load_planted_hub)
+register_model("planted-separate", load_planted_separate)
+register_encoder(HUB_MINI, matches=name_has_encoders, load=load_encoders)

@@ -1,1 +1,4 @@
-"""TODO semantic_hub/experiment/verdict."""
+"""Is the evidence on a set, and on a spoke, enough to call it supported?
+
+`judging` collects margins and corrects them, `rule` decides, `result` holds the verdicts.
+"""

@@ -1,1 +1,4 @@
-"""TODO semantic_hub/interventions/patching."""
+"""What happens when a state of one prompt is put into another?
+
+`exchange` says what is put where, `sweep` runs every layer, `result` holds the answers.
+"""

@@ -1,1 +1,4 @@
-"""TODO semantic_hub/interventions/text."""
+"""What does a model write, and how good is it?
+
+`generation` samples texts, `scorers` and `perplexity` score them, `steering` sweeps directions.
+"""

@@ -1,1 +1,1 @@
-"""TODO semantic_hub/lenses/translators."""
+"""Lenses that are fitted: tuned lenses, Jacobian lenses, least squares."""

@@ -1,1 +1,1 @@
-"""TODO semantic_hub/spokes/lexicon."""
+"""Words with their meanings in many languages: numbers, names, a dictionary."""

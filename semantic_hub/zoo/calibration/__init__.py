@@ -1,1 +1,1 @@
-"""TODO semantic_hub/zoo/calibration."""
+"""How often are the tests wrong where the truth is known?"""

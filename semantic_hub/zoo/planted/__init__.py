@@ -1,1 +1,1 @@
-"""TODO semantic_hub/zoo/planted."""
+"""Models written down by formula, whose every measure has a closed form."""

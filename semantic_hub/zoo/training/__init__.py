@@ -1,1 +1,1 @@
-"""TODO semantic_hub/zoo/training."""
+"""How hub-mini was trained, and how it is evaluated."""

@@ -32,7 +32,86 @@ from semantic_hub.zoo.world.grammar import LANGUAGES, Voice
 from semantic_hub.zoo.world.spokes import WorldLanguageSpoke, spokes_of, world_problems
 
 Row = Sequence[str]
+
+            "evaluate",
+            expected="a model that semantic_hub.zoo.training.train made",
+            fix="Use semantic_hub.reporting.document for other models.",
+            got=f"{model.cfg.model_name}, whose tokenizer names no world",
+            rows = (row for item in found.text_steering.items() for row in _text_rows(*item))
+            yield _table((*_ANSWERS, *layers), rows)
+            yield _table((*_LENS, *layers), rows)
+            yield _table((*_PATCHING, *layers), rows)
+            yield _table((*_STEERING, *layers), rows)
+            yield _table(_TEXTS, rows)
+        )
+        >>> asked = questions(World(seed=0), "en", "facts", held_out=True)
+        >>> list(asked[0].candidates)
+        SemanticHubError: As `semantic_hub.logit_lens`, no questions included.
+        SemanticHubError: The model's tokenizer names no world.
+        ['surface']
+        accuracy: Share of the scored questions, 0 to 1.
+        chosen = (p for p in world_problems(world, held_out=held_out) if p.operator == kind)
+        dropped: Questions whose answer has no token in this tokenizer.
+        held_out: Ask what only the dominant language was told, or what every language was.
+        if found.answer_probability:
+        if found.lens:
+        if found.patching:
+        if found.steering:
+        if found.text_steering:
+        kind: ``"facts"`` (none in digits), ``"+"`` or ``"*"``.
+        layers = list(map(layer_name, range(model.cfg.n_layers + 1)))
+        model: A model that `semantic_hub.zoo.training.train` made.
+        n: Questions scored.
+        notation: A language of the world, the dominant one included, or ``"digits"``.
+        permutations: Pairings of the permutation tests.
+        raise SemanticHubError(
+        resampling: Resamples, coverage and seed of the intervals.
+        return []
+        return [_question(p.question(notation), number_word(p.right, notation)) for p in chosen]
+        return f"{self.accuracy:.2f} ({self.n}, {self.dropped})"
+        rows = (row for item in found.answer_probability.items() for row in _answer_rows(*item))
+        rows = (row for item in found.lens.items() for row in _lens_rows(*item))
+        rows = (row for item in found.patching.items() for row in _patching_rows(*item))
+        rows = (row for item in found.steering.items() for row in _steering_rows(*item))
+        run(model, spoke, resampling=resampling, permutations=permutations) for spoke in spokes
+        world: The world.
+        yield _table(_SIMILARITY, (_similarity_row(*item) for item in found.similarity.items()))
+        yield f"### {found.spoke.capitalize()}\n"
+    """
+    """Accuracy, then similarity, lens and interventions of each spoke, as Markdown.
+    """Of how many questions a model says the answer first.
+    """Top-1 accuracy: an answer counts where its first token is the model's likeliest next one.
+    """What a model of this world can be asked; the only candidate is the answer, ``surface``.
+    Args:
+    Attributes:
+    Example:
+    Raises:
+    ]
+    accuracy: float
+    def __str__(self) -> str:
+    dropped: int
+    findings = [
+    for found in findings:
+    hits = last.rank[:, 0, last.groups.index("surface")] == 1
+    if kind != "facts":
+    if notation == DIGITS:
+    if spokes is None:
+    last = logit_lens(model, asked, layers=[model.cfg.n_layers])
+    model: HookedModel, *, resampling: Resampling = Resampling(), permutations: int = 1000
+    n: int
+    return Score(float(hits.double().mean()), len(last.kept), sum(last.dropped.values()))
+    return [_question(fact.question(voice), fact.value.forms[notation]) for fact in facts]
+    spokes = spokes_of(model)
+    voice, facts = Voice(notation), WorldLanguageSpoke(world, held_out=held_out).facts
+    yield _table(_ACCURACY, _accuracy_rows(model, spokes.language.world)) + _ACCURACY_NOTE
+    yield _table(_VERDICT, map(_verdict_row, verdicts(findings).lines)) + _VERDICT_NOTE
 """Cells of a row of a table."""
+) -> Iterator[str]:
+@dataclass(frozen=True)
+class Score:
+def questions(world: World, notation: str, kind: str, *, held_out: bool) -> list[Readout]:
+def score(model: HookedModel, asked: Sequence[Readout]) -> Score:
+def tables(
 
 _ACCURACY = (
     "", "facts", "facts, held out", "sums", "sums, held out", "products", "products, held out",

@@ -1,1 +1,1 @@
-"""TODO semantic_hub/zoo/world."""
+"""The small world that hub-mini knows: facts, sums, programs, scenes, in five languages."""

@@ -314,7 +314,12 @@ def test_every_experiment_runs(listening: Any) -> None:
     assert len(found.top_tokens["label"].prompts) == 3
     assert list(found.steering) == ["yes -> no", "no -> yes"]
     assert list(found.answer_probability) == ["P(yes), yes -> no", "P(yes), no -> yes"]
-    assert set(found.to_frame()["evidence"]) == {"similarity", "lens", "steering", "answer_probability"}
+    assert set(found.to_frame()["evidence"]) == {
+        "similarity",
+        "lens",
+        "steering",
+        "answer_probability",
+    }
     assert found.spelled_out["each position, dog"].tokens.shape == (N_FRAMES, 4, 1)
     drawn = spoke.figures(found)
     assert [title.split(",")[1] for title in drawn] == [" dog", " cat"]

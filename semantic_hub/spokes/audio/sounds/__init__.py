@@ -1,1 +1,1 @@
-"""TODO semantic_hub/spokes/audio/sounds."""
+"""Sounds: clips, files, synthesis, spoken words, spectrograms."""

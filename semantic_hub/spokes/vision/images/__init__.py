@@ -1,1 +1,1 @@
-"""TODO semantic_hub/spokes/vision/images."""
+"""Pictures: drawn ones, files with captions, COCO annotations."""
