@@ -62,7 +62,7 @@ def report(
     seed: Seed = 0,
 ) -> None:
     """Measure a model and write one self-contained page."""
-    from semantic_hub.reporting.document import check_page_path
+    from semantic_hub.reporting.render import check_page_path
     from semantic_hub.reporting.storage import check_save_folder
     from semantic_hub.statistics.resampling import Resampling
 
@@ -97,7 +97,8 @@ def compare(
     The options besides --out are those of report, for what is measured.
     """
     from semantic_hub.reporting.comparison import compare as compared
-    from semantic_hub.reporting.document import Report, check_page_path
+    from semantic_hub.reporting.document import Report
+    from semantic_hub.reporting.render import check_page_path
     from semantic_hub.reporting.storage import holds_report
     from semantic_hub.statistics.resampling import Resampling
 

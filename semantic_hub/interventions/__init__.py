@@ -39,7 +39,7 @@ from semantic_hub.interventions.steering.outcomes import ExpectedAnswer, Relativ
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.interventions.text.generation import Sampling, generate_texts
-from semantic_hub.interventions.text.perplexity import perplexity
+from semantic_hub.interventions.text.likelihood import perplexity
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.scorers import relevance, sentiment_classifier
 from semantic_hub.interventions.text.steering import text_steering_sweep

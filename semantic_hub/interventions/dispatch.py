@@ -23,7 +23,7 @@ from semantic_hub.interventions.steering.answers import AnswerProbability, answe
 from semantic_hub.interventions.steering.contrasts import mean_differences
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.steering.sweep import steering_sweep
-from semantic_hub.interventions.text.perplexity import perplexity
+from semantic_hub.interventions.text.likelihood import perplexity
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.steering import text_steering_sweep
 from semantic_hub.models.protocol import HookedModel

@@ -33,7 +33,7 @@ from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.interventions.text.generation import Sampling, generate_texts
-from semantic_hub.interventions.text.perplexity import perplexity
+from semantic_hub.interventions.text.likelihood import perplexity
 from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.lenses.translators.fitted import fit_affine_lens
 from semantic_hub.models.layers import layer_hook

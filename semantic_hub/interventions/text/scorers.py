@@ -1,7 +1,7 @@
 """Scorers of generated texts: sentiment and relevance, by models of the user's choice.
 
 A scorer is any function from generations to one number each; NaN means that a text has no score,
-as an empty one has no sentiment. More of them: `semantic_hub.interventions.text.perplexity` and
+as an empty one has no sentiment. More of them: `semantic_hub.interventions.text.likelihood` and
 `semantic_hub.spokes.language.share`.
 """
 

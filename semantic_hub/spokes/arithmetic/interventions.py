@@ -15,7 +15,7 @@ from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.interventions.spec import ActivationContrast, Steering
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer
 from semantic_hub.prompts.prompt import Prompt
-from semantic_hub.spokes.arithmetic.problems import Problem, problems
+from semantic_hub.spokes.arithmetic.items import Problem, problems
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
 from semantic_hub.spokes.routes import make_pairs
 from semantic_hub.spokes.sampling import evenly_spaced

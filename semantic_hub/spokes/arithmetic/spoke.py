@@ -21,7 +21,7 @@ from semantic_hub.spokes.arithmetic.interventions import (
     steering,
     sums,
 )
-from semantic_hub.spokes.arithmetic.problems import OPERATIONS, Problem, problems
+from semantic_hub.spokes.arithmetic.items import OPERATIONS, Problem, problems
 from semantic_hub.spokes.lexicon.concepts import digit_concepts
 from semantic_hub.spokes.lexicon.languages import check_languages, control_for
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word

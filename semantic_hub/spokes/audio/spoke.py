@@ -25,8 +25,8 @@ from semantic_hub.spokes.audio.inputs import (
     label_words,
 )
 from semantic_hub.spokes.audio.interventions import Question, other_answer, steering
-from semantic_hub.spokes.audio.pairs import hard_negatives, pairs
-from semantic_hub.spokes.audio.readouts import readouts
+from semantic_hub.spokes.audio.pairing import hard_negatives, pairs
+from semantic_hub.spokes.audio.reading import readouts
 from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
 from semantic_hub.spokes.audio.sounds.files import clips_from_folder
 from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel

@@ -20,7 +20,7 @@ from semantic_hub.lenses.mass.texts import LanguageTexts
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.tables import read_table
-from semantic_hub.spokes.language.readouts import cloze_readouts, next_word_readouts
+from semantic_hub.spokes.language.reading import cloze_readouts, next_word_readouts
 from semantic_hub.spokes.language.sentiment import sentiment_steering
 from semantic_hub.spokes.language.share import language_share
 from semantic_hub.spokes.language.translation import patch_pairs

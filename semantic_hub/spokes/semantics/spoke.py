@@ -32,7 +32,7 @@ from semantic_hub.spokes.semantics.interventions import (
     transitive_events,
 )
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
-from semantic_hub.spokes.semantics.readouts import NameReadouts, readouts, role_readouts
+from semantic_hub.spokes.semantics.reading import NameReadouts, readouts, role_readouts
 from semantic_hub.spokes.semantics.shuffling import shuffled_names
 
 if TYPE_CHECKING:

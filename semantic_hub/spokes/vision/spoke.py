@@ -47,8 +47,8 @@ from semantic_hub.spokes.vision.interventions import (
     recolor_items,
     steering,
 )
-from semantic_hub.spokes.vision.pairs import askable, changeable, hard_negatives, pairs
-from semantic_hub.spokes.vision.readouts import (
+from semantic_hub.spokes.vision.pairing import askable, changeable, hard_negatives, pairs
+from semantic_hub.spokes.vision.reading import (
     PatchReadouts,
     caption_readouts,
     color_readouts,

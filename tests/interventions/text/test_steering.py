@@ -13,7 +13,7 @@ from semantic_hub.interventions.spec import ActivationContrast, TextSteering
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.text.generation import Sampling, generate_texts
-from semantic_hub.interventions.text.perplexity import perplexity
+from semantic_hub.interventions.text.likelihood import perplexity
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.steering import text_steering_sweep
 from semantic_hub.prompts.prompt import Prompt

@@ -27,7 +27,7 @@ from semantic_hub.spokes.vision.images.picture import (
     caption_of,
 )
 from semantic_hub.spokes.vision.inputs import MIXED, EncodedPicture, patch_regions
-from semantic_hub.spokes.vision.readouts import (
+from semantic_hub.spokes.vision.reading import (
     BACKGROUND_PATCH,
     MIXED_PATCH,
     NO_CONTROLS,

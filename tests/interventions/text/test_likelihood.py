@@ -8,7 +8,7 @@ import transformers
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation, Sampling, generate_texts
-from semantic_hub.interventions.text.perplexity import perplexity
+from semantic_hub.interventions.text.likelihood import perplexity
 from semantic_hub.models import loading as models
 
 
