@@ -44,7 +44,7 @@ Seed = Annotated[int, typer.Option(help="seed of everything random")]
 
 @app.callback()
 def main() -> None:
-    """Does a language model process everything in one shared space?"""
+    """Measure whether a language model processes everything in one shared space."""
 
 
 @app.command()
@@ -92,7 +92,7 @@ def compare(
     permutations: Permutations = 1000,
     seed: Seed = 0,
 ) -> None:
-    """Set two runs side by side on one page; a model that was not saved is measured.
+    """Compare two runs on one page; a model without a saved report is measured first.
 
     The options besides --out are those of report, for what is measured.
     """
@@ -155,7 +155,7 @@ def _wrote(place: Path) -> None:
 
 @contextmanager
 def _errors_told() -> Iterator[None]:
-    """An error of ours is one line and exit code 1, without a traceback."""
+    """Print a `SemanticHubError` as one line, and exit with code 1 and no traceback."""
     from semantic_hub.errors import SemanticHubError
 
     try:
@@ -167,7 +167,7 @@ def _errors_told() -> Iterator[None]:
 
 @contextmanager
 def _told() -> Iterator[Callable[[str], None]]:
-    """A function that shows what is being done: a live line, or plain lines outside a terminal."""
+    """Yield a function that shows progress: a live line, or plain lines outside a terminal."""
     if not _console.is_terminal:
         yield lambda line: _console.print(line, markup=False, highlight=False)
         return

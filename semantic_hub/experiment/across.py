@@ -12,7 +12,7 @@ from semantic_hub.statistics.resampling import Resampling
 
 
 def concept_items(spokes: Sequence[Spoke]) -> LabeledItems:
-    """Items of all spokes: form to English word to prompt, from their ``concepts()``.
+    """Collect the ``concepts()`` of all spokes: form to English word to prompt.
 
     Example:
         >>> items = concept_items([sh.spokes.arithmetic.ArithmeticSpoke()])
@@ -33,7 +33,7 @@ def compare_concepts(
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
 ) -> FormSimilarity | None:
-    """Similarity of every two forms of all spokes, on the concepts that both have.
+    """Similarity of every two forms (such as words and digits) on the concepts that both have.
 
     Forms are a language's words, digits, pictures, clips. The state is that of the item itself and
     not of a question about it: at the last token of a word, the last patch or frame.

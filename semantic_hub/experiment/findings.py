@@ -54,7 +54,7 @@ _INDEX = "findings.json"
 
 @dataclass(frozen=True)
 class Findings:
-    """What one spoke showed on one model.
+    """All results of one spoke on one model.
 
     Attributes:
         spoke: The spoke's name.
@@ -92,7 +92,7 @@ class Findings:
 
     @property
     def top_tokens(self) -> Mapping[str, TopTokens]:
-        """Top token of each layer at the first scored read-outs of each set."""
+        """Top token of each layer at the first few scored read-outs of each set."""
         return self._group("top_tokens", TopTokens)
 
     @property
@@ -131,7 +131,7 @@ class Findings:
         return self._group("lens_comparison", LensComparison)
 
     def to_frame(self) -> "pd.DataFrame":
-        """All numbers as one tidy frame; top tokens have frames of their own.
+        """All results as one tidy frame, except top tokens, whose columns differ.
 
         Returns:
             Columns ``spoke evidence set``, then all those that a result's own ``to_frame`` has, NaN
@@ -153,7 +153,7 @@ class Findings:
         return joined.reindex(columns=[*_COLUMNS, *others])
 
     def save(self, directory: str | Path) -> Path:
-        """Write every result into a folder of its own below `directory`, and an index.
+        """Save every result below `directory`, with an index for `load`.
 
         Findings that are there are replaced in one step. Killed before that step, the directory
         still holds the old findings.

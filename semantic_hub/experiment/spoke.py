@@ -19,7 +19,7 @@ _ALIKE = 0.8
 
 
 class Spoke:
-    """One data type. A subclass overrides what it offers; all but the name has an empty default.
+    """Base class of a data type; a subclass sets a name and overrides the sets that it offers.
 
     Every method returns named sets; the names appear in results, files and on the page. A subclass
     with a public method that looks like a misspelling of one of these is refused when it is
@@ -57,40 +57,40 @@ class Spoke:
                 )
 
     def pairs(self) -> Mapping[str, Pairs]:
-        """Set name to pairs with the same meaning, for the similarity."""
+        """Pairs of prompts with the same meaning, by set name, for the similarity."""
         return {}
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """Set name to the x of its pairs with a y that differs in one fact: a null control."""
+        """Pairs by set name that keep each x but alter one fact in its y: a null control."""
         return {}
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
-        """Set name to read-outs for the lens; all of a set name the same groups of candidates."""
+        """Read-outs for the lens, by set name; all in a set have the same candidate groups."""
         return {}
 
     def texts(self) -> Mapping[str, LanguageTexts]:
-        """Set name to texts of one language, for the language mass."""
+        """Texts of one language, by set name, for the language mass."""
         return {}
 
     def interventions(self) -> Mapping[str, Any]:
-        """Set name to an intervention, such as `semantic_hub.interventions.spec.Patching`."""
+        """Interventions by set name, such as `semantic_hub.interventions.spec.Patching`."""
         return {}
 
     def spelled_out(self) -> Mapping[str, Sequence[Prompt]]:
-        """Name to prompts of which the top token of each layer is kept, for the spoke's figures."""
+        """Prompts by name, whose top token at each layer is kept for the spoke's figures."""
         return {}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """Form to English word to prompt, for the comparison of forms across spokes."""
+        """Prompts by form, then by English word, to compare forms across spokes."""
         return {}
 
     def figures(self, findings: "Findings") -> "Mapping[str, go.Figure]":
-        """Title to a figure for the report that only this spoke can draw from its findings."""
+        """Extra figures for the report, by title, drawn from this spoke's findings."""
         return {}
 
 
 def check_spoke(operation: str, spoke: object) -> Spoke:
-    """The spoke itself, if it is one.
+    """Raise unless an object is an instance of `Spoke` with a name; return it.
 
     Args:
         operation: The user's call, for the error.

@@ -54,7 +54,7 @@ _RUNNERS: dict[type, Runner[Any]] = {}
 def intervene(
     model: HookedModel, spec: Intervention, *, resampling: Resampling = Resampling()
 ) -> Result:
-    """Run an intervention with its controls, by the runner that its class is registered with.
+    """Run an intervention and its controls, with the runner registered for its class.
 
     `Patching` gives a `PatchResult`, `Steering` a `SteeringResult`, `AnswerSteering` an
     `AnswerProbability`, all at every layer; `TextSteering` gives a `TextSteeringResult`, at its
@@ -92,7 +92,7 @@ def intervene(
 def register_intervention(
     spec_class: type, run: Runner[Any], *, replace_existing: bool = False
 ) -> None:
-    """Make `intervene` run specifications of a class, and of its subclasses.
+    """Register the function that `intervene` calls for a class of specifications.
 
     With a result that has a ``kind``, a spoke's ``interventions()`` may then hold such
     specifications: findings, verdicts, comparisons and the report take the result from there.
@@ -134,7 +134,7 @@ def register_intervention(
 
 
 def run_patching(model: HookedModel, spec: Patching, *, resampling: Resampling) -> PatchResult:
-    """`patching_sweep` of a specification.
+    """Run a `Patching` specification with `patching_sweep`.
 
     Args:
         model: A decoder.
@@ -146,7 +146,7 @@ def run_patching(model: HookedModel, spec: Patching, *, resampling: Resampling) 
 
 
 def run_steering(model: HookedModel, spec: Steering, *, resampling: Resampling) -> SteeringResult:
-    """`steering_sweep` of the prompts of a specification that this model can be asked.
+    """Run a `Steering` specification with `steering_sweep`, on the prompts that this model can use.
 
     Args:
         model: A decoder with a tokenizer.
@@ -173,7 +173,7 @@ def run_steering(model: HookedModel, spec: Steering, *, resampling: Resampling) 
 def run_answer_steering(
     model: HookedModel, spec: AnswerSteering, *, resampling: Resampling
 ) -> AnswerProbability:
-    """`answer_probability` of the prompts of a specification that this model can be asked.
+    """Run an `AnswerSteering` specification with `answer_probability`, on usable prompts.
 
     Args:
         model: A decoder with a tokenizer.
@@ -197,7 +197,7 @@ def run_answer_steering(
 def run_text_steering(
     model: HookedModel, spec: TextSteering, *, resampling: Resampling
 ) -> TextSteeringResult:
-    """`text_steering_sweep` of a specification at its depths, with the texts' perplexity.
+    """Run a `TextSteering` specification with `text_steering_sweep`; also scores perplexity.
 
     Args:
         model: A decoder with a tokenizer.

@@ -1,4 +1,4 @@
-"""Prepare a steering for a model: drop prompts that cannot be steered, make the directions."""
+"""Prepare a steering specification for a model: drop unusable prompts, compute the directions."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -91,7 +91,7 @@ def drop_multi_token_words(
 def resolve_outcome(
     model: HookedModel, steering: Steering
 ) -> tuple[Steering, OutcomeRule, dict[str, int]]:
-    """Keep the prompts whose unsteered continuation is usable, and bind the outcome to it.
+    """Drop prompts with unusable unsteered continuations; turn a `RelativeOutcome` into a rule.
 
     Args:
         model: A decoder with a tokenizer.
@@ -137,7 +137,7 @@ def resolve_outcome(
 
 
 def select_prompts(spec: SteeringSpec, kept: Sequence[int]) -> SteeringSpec:
-    """Specification of some of the prompts.
+    """Restrict a steering specification to the prompts with the given indices.
 
     Args:
         spec: All of it.
@@ -160,7 +160,7 @@ def select_prompts(spec: SteeringSpec, kept: Sequence[int]) -> SteeringSpec:
 def directions_of(
     model: HookedModel, spec: Steering | AnswerSteering
 ) -> dict[str, dict[int, Direction]]:
-    """Mapping from each contrast's name to its direction at every layer.
+    """Compute the direction of every contrast at every layer, by the contrast's name.
 
     Args:
         model: The model.
@@ -170,7 +170,7 @@ def directions_of(
 
 
 def positions_of(model: HookedModel, spec: Steering) -> SteeredPositions:
-    """Positions to steer, where `LastTokenOf` has become a span of each prompt.
+    """Positions to steer, with `LastTokenOf` resolved to a token span for each prompt.
 
     Args:
         model: The model, for its tokenizer.

@@ -66,7 +66,7 @@ class UnembeddingContrast:
     minus: str | tuple[str, ...]
 
     def pairs_per_prompt(self, n_prompts: int) -> tuple[tuple[str, str], ...]:
-        """The two words of every prompt.
+        """Plus word and minus word for each prompt; a single word serves all prompts.
 
         Args:
             n_prompts: Number of prompts.
@@ -88,7 +88,7 @@ Contrast = ActivationContrast | UnembeddingContrast
 
 @dataclass(frozen=True)
 class LastTokenOf:
-    """Positions: in each prompt the last token of a text that the prompt begins with.
+    """Steered position: in each prompt the last token of a text that the prompt begins with.
 
     Args:
         texts: One for each prompt, such as ``"Anna helped Bo"`` for ``"Anna helped Bo . Who"``.
@@ -112,7 +112,7 @@ class Patching:
 
 @dataclass(frozen=True)
 class Steering:
-    """Prompts to steer, in which directions, and the outcome of a continuation.
+    """Prompts to steer, the directions, and the rule that classifies each continuation.
 
     Args:
         prompts: What is continued.

@@ -18,7 +18,7 @@ _FULL_PRECISION = ("float32", "float64")
 
 
 class Caution(NamedTuple):
-    """One thing to know, and the sets that it is about."""
+    """A warning to the reader, and the sets that it concerns."""
 
     message: str
     sets: tuple[str, ...] = ()

@@ -83,7 +83,7 @@ class Comparison:
         return _panels(rows, f"{spoke}: {kind}")
 
     def to_html(self) -> str:
-        """The page: one HTML document that loads nothing, everything in it escaped."""
+        """Render the page: one self-contained HTML document, with all content escaped."""
         frame = self.to_frame()
         parts: Any = frame.groupby(["spoke", "kind"], sort=False)
         sections: dict[str, dict[str, Any]] = {}
@@ -101,7 +101,7 @@ class Comparison:
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the page; a page that is there is replaced in one step.
+        """Write the page to a file; an existing file is replaced atomically.
 
         Raises:
             SemanticHubError: The folder does not exist, or the path is itself a folder.
@@ -182,7 +182,7 @@ def _lines(reports: Mapping[str, Report]) -> Iterator[dict[str, Any]]:
 
 
 def differences(reports: Mapping[str, Report], frame: "pd.DataFrame") -> list[Caution]:
-    """List what differs between runs besides the model: settings and versions, sets that not every run has, and sets of unlike items.
+    """List what differs between runs besides the model, such as settings, sets and item counts.
 
     Args:
         reports: The runs.

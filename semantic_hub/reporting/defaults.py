@@ -14,7 +14,7 @@ DEFAULT = ("language", "arithmetic")
 
 
 def default_spokes(model: HookedModel) -> Sequence[Spoke]:
-    """Default spokes of a report.
+    """Spokes that a report measures if none are named.
 
     For a model that was trained on a world of the zoo, these are the spokes on what that world held
     out. For any other model, the authored sentences and the arithmetic of the package, with English
@@ -24,7 +24,7 @@ def default_spokes(model: HookedModel) -> Sequence[Spoke]:
 
 
 def known_spokes(model: HookedModel) -> Mapping[str, Callable[[HookedModel], Spoke | str | None]]:
-    """Spokes that can be named for a model, each with the function that makes it.
+    """Spokes that can be named for a model: name to the function that makes the spoke.
 
     These are the registered spokes (`semantic_hub.spokes.registry.SPOKES`). For a model that was
     trained on a world of the zoo, that world's spokes replace those of the same name.
@@ -40,7 +40,7 @@ def known_spokes(model: HookedModel) -> Mapping[str, Callable[[HookedModel], Spo
 def chosen_spokes(
     model: HookedModel, spokes: Sequence[Spoke | str] | None = None
 ) -> Sequence[Spoke]:
-    """Spokes as given, with names replaced by the spokes that they stand for.
+    """Resolve a list of spokes and spoke names to spokes; None gives the defaults.
 
     Args:
         model: Model that the spokes are made for.

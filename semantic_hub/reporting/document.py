@@ -41,11 +41,11 @@ class Report(ReportParts):
 
     @cached_property
     def verdicts(self) -> Verdicts:
-        """One line for each spoke and kind of evidence, by `verdicts`."""
+        """Verdicts on all findings, one line for each spoke and kind of evidence."""
         return verdicts(self.findings, resampling=self.resampling)
 
     def to_html(self) -> str:
-        """The page: one HTML document with its figures and plotly's script inside.
+        """Render the page: one HTML document with its figures and plotly's script inside.
 
         Everything that comes from data or from the model is escaped. It loads nothing.
         """
@@ -70,7 +70,7 @@ class Report(ReportParts):
         )
 
     def save(self, path: str | Path) -> Path:
-        """Write the page; a page that is there is replaced in one step.
+        """Write the page to a file; an existing file is replaced atomically.
 
         Raises:
             SemanticHubError: The folder does not exist, or the path is itself a folder.
@@ -108,7 +108,7 @@ def report(
     lenses: Mapping[str, LensLike] | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Measure every spoke on a model, for one page: `run` for each.
+    """Measure every spoke on a model with `run`, and collect the findings in a `Report`.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.

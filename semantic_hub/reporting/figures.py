@@ -1,4 +1,4 @@
-"""Figures for a page: as small as they can be without a visible change, safe inside a script."""
+"""Convert figures to compact JSON that is safe inside a page's script element."""
 
 import json
 from base64 import b64decode
@@ -35,7 +35,7 @@ MARGIN = {"value": "margin", "low": "margin_low", "high": "margin_high"}
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure as a page holds it.
+    """A plotly figure converted for a page: its title, JSON and height.
 
     Attributes:
         label: Its title as plain text, which stands above it: it wraps there, and screen readers
@@ -51,7 +51,7 @@ class PageFigure:
 
 
 def page_figures(figures: "Iterable[go.Figure]") -> list[PageFigure]:
-    """Figures as a page holds them.
+    """Convert plotly figures to compact JSON for a page.
 
     Args:
         figures: Any number.
@@ -68,7 +68,7 @@ def page_figures(figures: "Iterable[go.Figure]") -> list[PageFigure]:
 
 
 def titled(figure: "go.Figure", title: str) -> "go.Figure":
-    """The same figure under another title, escape.
+    """Set a figure's title to plain text, escaped, and return the figure.
 
     Args:
         figure: Changed in place.
@@ -78,12 +78,12 @@ def titled(figure: "go.Figure", title: str) -> "go.Figure":
 
 
 def page_template() -> str:
-    """The template of the package's figures, as JSON that is safe inside a script element."""
+    """JSON of the package's plotly template, safe inside a script element."""
     return script_json(_own_template())
 
 
 def script_json(content: Any) -> str:
-    r"""Compact JSON, keys in order, in which nothing can end a script element or begin a comment.
+    r"""Compact JSON with sorted keys, safe inside a script element.
 
     Args:
         content: Plain JSON values.
@@ -142,18 +142,18 @@ def _numbers(array: dict[str, str]) -> list[Any]:
 
 @runtime_checkable
 class HasArrays(Protocol):
-    """A result or a summary."""
+    """Type of a result or summary whose arrays `cell` reads."""
 
     @property
     def low(self) -> Tensor:
-        """Lower ends."""
+        """Lower ends of the intervals."""
         ...
 
 
 def cell(
     result: HasArrays, index: int | tuple[int, ...], names: Mapping[str, str] = _SUMMARY
 ) -> Cell:
-    """One number of a result or summary, with its interval.
+    """Read one value and its interval from the arrays of a result or summary.
 
     Args:
         result: What has the arrays.

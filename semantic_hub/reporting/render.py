@@ -1,4 +1,4 @@
-"""Pages: templates filled in, with plotly's script inside, and written in one step."""
+"""Fill in the page templates, and write pages atomically."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(template: str, **content: Any) -> str:
-    """One HTML document that loads nothing; all content is escaped.
+    """Fill in a template: one self-contained HTML document, with all content escaped.
 
     Args:
         template: File among the package's templates.
@@ -27,12 +27,12 @@ def render(template: str, **content: Any) -> str:
 
 
 def readable(manifest: Mapping[str, Any]) -> str:
-    """A manifest as a page shows it: JSON in lines."""
+    """Format a manifest as indented JSON for a page."""
     return json.dumps(manifest, ensure_ascii=False, indent=2)
 
 
 def write_page(path: str | Path, html: str, operation: str) -> Path:
-    """Write a page; one that is there is replaced in one step.
+    """Write a page to a file; an existing file is replaced atomically.
 
     Args:
         path: The file.
@@ -48,7 +48,7 @@ def write_page(path: str | Path, html: str, operation: str) -> Path:
 
 
 def check_page_path(path: str | Path, operation: str = "Report.save") -> Path:
-    """Where a page can be written, and that it can be; worth asking before hours of measuring.
+    """Check that a page can be written to a path, before a long run; return the path.
 
     Args:
         path: The file.

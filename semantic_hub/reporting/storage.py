@@ -34,7 +34,7 @@ _KEYS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ReportParts:
-    """Everything that a report is made of.
+    """Contents of a report: findings, manifest, figures and per-token examples.
 
     Attributes:
         findings: One entry for each spoke.
@@ -60,7 +60,7 @@ class ReportParts:
 
 
 def write_report(directory: str | Path, parts: ReportParts) -> Path:
-    """Write a report's numbers into a folder; a report that is there is replaced in one step.
+    """Write a report's numbers into a folder; an earlier report is replaced atomically.
 
     Args:
         directory: Made if it does not exist.
@@ -138,7 +138,7 @@ def read_report(directory: str | Path) -> ReportParts:
 
 
 def check_save_folder(directory: str | Path) -> Path:
-    """Make the folder for a report's numbers, before a long run rather than after it.
+    """Create the folder for a report's numbers, before a long run; return its path.
 
     Args:
         directory: Made, with the folders above it, if it does not exist.

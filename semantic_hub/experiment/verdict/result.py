@@ -90,7 +90,7 @@ class SpokeVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdicts:
-    """The verdicts on all spokes, with the numbers of the rule.
+    """Verdicts on all sets and spokes, and the alpha and smallest margin used.
 
     Args:
         lines: One for each spoke and kind of evidence.
@@ -116,7 +116,7 @@ class Verdicts:
         return _frame([_line(line) for line in self.lines], _LINE_COLUMNS)
 
     def sets_frame(self) -> "pd.DataFrame":
-        """The verdicts of all sets: the fields of `SetVerdict`, with ``layers`` in words."""
+        """The verdicts of all sets as a frame: the fields of `SetVerdict`, ``layers`` as text."""
         rows = [{**vars(one), "layers": one.layer_range} for one in self.sets]
         return _frame(rows, list(SetVerdict.__dataclass_fields__))
 

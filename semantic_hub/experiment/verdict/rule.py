@@ -32,7 +32,7 @@ class Judgment(NamedTuple):
 def decide(
     margins: CellMargins, adjusted: Float[Tensor, " cell"], *, alpha: float, smallest: float
 ) -> Judgment:
-    """Decide whether one set is supported.
+    """Judge one set: ``"supported"``, ``"not supported"`` or ``"cannot tell"``.
 
     **Supported** if in one cell or more the adjusted p ≤ alpha and the interval lies above 0. Else
     **not supported** if in every cell the interval lies below the smallest effect of interest. Else

@@ -25,7 +25,7 @@ _checked: "weakref.WeakKeyDictionary[Any, set[str]]" = weakref.WeakKeyDictionary
 
 
 def component_hook(component: Component, layer: int) -> str:
-    """Name of a component's hook; attention, MLP and heads of layer k are those of block k.
+    """Name of a component's hook at a layer; layer k of attention, MLP and heads is block k − 1.
 
     Args:
         component: The component.
@@ -42,7 +42,7 @@ def component_hook(component: Component, layer: int) -> str:
 
 
 def check_component(model: HookedModel, component: Component) -> Component:
-    """Raise unless this model's hooks hold what a component stands for; return the component.
+    """Check that a component's hooks add up to the stream on this model; return the component.
 
     On some architectures a hook of that name is not what the block adds to the stream (it comes
     before a norm or a factor, or includes the stream itself). So the identity is tested on a few

@@ -19,7 +19,7 @@ _TITLES = {
 
 
 def patch_curves(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
-    """One measure over layers: the patch and its controls.
+    """Curves of one measure over layers, for the patch and its controls.
 
     Args:
         frame: Rows of one measure, answer and place of ``PatchResult.to_frame()``.
@@ -35,7 +35,7 @@ def patch_curves(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
 
 
 def patch_map(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
-    """One measure over layers and places (positions, spans, heads), without the controls.
+    """Heat map of one measure over layers and places (positions, spans, heads); no controls.
 
     Args:
         frame: Rows of one measure and answer of ``PatchResult.to_frame()``.

@@ -18,7 +18,7 @@ PositionPairs = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
 
 @dataclass(frozen=True)
 class PatchPair:
-    """Source prompts, the base prompt that their activations are patched into, and answers.
+    """Source prompts, a base prompt to patch their activations into, and the answers to score.
 
     With D the logit of the first answer minus that of the second one, both read where the base
     prompt's next word is, the effect of a patch is the normalized logit difference
@@ -105,7 +105,7 @@ ONE_TO_ONE = PositionMap(mode="one-to-one")
 
 
 def single_positions(positions: Sequence[int]) -> dict[str, PositionMap]:
-    """One map for each position, from that position of the source to the same of the base.
+    """Make one map for each position, from it in the source to the same position in the base.
 
     Args:
         positions: Among the prompts' own tokens, from the end if negative.
@@ -122,7 +122,7 @@ def single_positions(positions: Sequence[int]) -> dict[str, PositionMap]:
 
 
 def position_pairs(position_map: PositionMap, source: Encoding, base: Encoding) -> PositionPairs:
-    """Positions that a map joins in two prompts, as indices into their tokens.
+    """Token indices of the source and base positions that a map connects.
 
     Args:
         position_map: The map.

@@ -37,7 +37,7 @@ _SMALLEST_DISTANCE = 1e-6
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PatchResult(Result):
-    """Answers after each patch, one row for each patch pair; see `PatchPair`.
+    """Log-probabilities and ranks of the answers after each patch, for every `PatchPair`.
 
     Args:
         component: What was patched: ``"resid"``, ``"attn"``, ``"mlp"`` or ``"head"``.
@@ -107,7 +107,7 @@ class PatchResult(Result):
         )
 
     def top1_share(self, answer: str) -> Summary:
-        """Share of patch pairs whose likeliest next token is this answer's, 0 to 1.
+        """Share of patch pairs whose top next token belongs to the named answer, 0 to 1.
 
         Args:
             answer: Name of a group of answers.
@@ -122,14 +122,14 @@ class PatchResult(Result):
         return share_summary(self.rank[..., column] == 1, self.resampling.confidence)
 
     def effect_curve(self) -> EffectCurve:
-        """Share of runs whose top token is the effect answer, at the first place."""
+        """Share of patch pairs with `effect_answer` on top at each layer, for the first place."""
         share = self.top1_share(self.effect_answer)
         summary = Summary(value=share.value[:, 0], low=share.low[:, 0], high=share.high[:, 0])
         unit = f"share of patch pairs: top token is {self.effect_answer}"
         return EffectCurve(self.layers, summary, len(self.kept), unit)
 
     def cell_margins(self, resampling: Resampling) -> CellMargins:
-        """Share of runs with the effect answer on top, less the largest share of the controls.
+        """Share with `effect_answer` on top minus the strongest control's, at middle layers.
 
         A cell is a layer and a place.
 
@@ -145,15 +145,15 @@ class PatchResult(Result):
         return share_margins(cells, self._is_top(rows), controls, unit, resampling)
 
     def best_cell(self) -> tuple[int, int]:
-        """Layer at which the effect answer is on top most often, at the first place."""
+        """Index of the layer where `effect_answer` is most often on top, and 0 (first place)."""
         return int(self.top1_share(self.effect_answer).value[:, 0].argmax()), 0
 
     def counts(self) -> Counts:
-        """Patch pairs that were measured, and those that were dropped by reason."""
+        """Number of patch pairs measured, and number dropped for each reason."""
         return Counts(len(self.kept), self.dropped)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Logit differences and shares as a tidy frame, the controls' too.
+        """Tidy frame of logit differences and top-1 shares, for the patch and its controls.
 
         Returns:
             Columns ``row measure layer place answer value low high n``. ``row`` is ``patched`` or a
@@ -166,7 +166,7 @@ class PatchResult(Result):
         return pd.DataFrame([cell for row, result in rows.items() for cell in result._cells(row)])
 
     def figure(self, measure: str = LOGIT_DIFF, *, answer: str | None = None) -> "go.Figure":
-        """One measure over layers, or over layers and places.
+        """Plot one measure over layers, or over layers and places if there are several.
 
         See `semantic_hub.interventions.patching.figures`.
 

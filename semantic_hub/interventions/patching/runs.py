@@ -32,7 +32,7 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PatchRuns:
-    """Base prompts that can be run with any patches.
+    """Base prompts of a patching sweep, to run unpatched or with given patches.
 
     Args:
         model: The model.
@@ -66,7 +66,7 @@ class PatchRuns:
     def patched(
         self, patches: PatchGrid
     ) -> tuple[Float[Tensor, "item layer place answer"], Int[Tensor, "item layer place answer"]]:
-        """Run every base with every patch.
+        """Run each base prompt with each of its patches, once for every layer (and head).
 
         Args:
             patches: What goes into it, ``[pair][position map]``.

@@ -53,7 +53,7 @@ def collect_source_activations(
     component: Component,
     layers: Sequence[int],
 ) -> list[list[PatchValues]]:
-    """Run all sources once, and keep the positions that some position map reads.
+    """Run the source prompts once, and collect the activations to patch into each base.
 
     Args:
         model: The model.

@@ -83,7 +83,7 @@ class AnswerProbability(Result):
         return mean_summary(self.p_first[row].permute(2, 0, 1), resampling=self.resampling)
 
     def effect_curve(self) -> EffectCurve:
-        """Mean under the effect's direction, at the strength of `best_cell`."""
+        """Mean under `effect_direction` at each layer, at the strength of `best_cell`."""
         mean, (_, best) = self.mean(self.effect_direction), self.best_cell()
         summary = Summary(value=mean.value[:, best], low=mean.low[:, best], high=mean.high[:, best])
         unit = f"probability of {self.answers[0]} against {self.answers[1]}"
@@ -91,7 +91,7 @@ class AnswerProbability(Result):
         return EffectCurve(self.layers, summary, n, unit, note)
 
     def best_cell(self, direction: str | None = None) -> tuple[int, int]:
-        """Layer and strength, as indices, where the mean is furthest from the unsteered one.
+        """Indices of the layer and strength where the mean differs most from the unsteered one.
 
         Args:
             direction: Its name; None for the effect's.
@@ -104,7 +104,7 @@ class AnswerProbability(Result):
         return divmod(int(change.argmax()), len(self.strengths))
 
     def counts(self) -> Counts:
-        """Prompts that were steered, and those that were dropped by reason."""
+        """Number of prompts steered, and number dropped for each reason."""
         return Counts(self.p_first.shape[-1], self.dropped)
 
     def to_frame(self) -> "pd.DataFrame":

@@ -30,7 +30,7 @@ class SteeringOptions(NamedTuple):
     mode: Mode
 
     def rows(self, indices: Sequence[int]) -> "SteeringOptions":
-        """Options of some prompts, where each prompt has its own span."""
+        """Options for the prompts with the given indices; selects spans where each has its own."""
         if not is_span_per_prompt(self.positions):
             return self
         return self._replace(positions=tuple(self.positions[index] for index in indices))
@@ -78,7 +78,7 @@ class Continuations:
     def steered(
         self, steerings: Sequence[tuple[Sequence[Direction], float]], options: SteeringOptions
     ) -> list[list[str]]:
-        """Texts under each of several steerings of the same layers, as many as fit in a batch.
+        """Continue every prompt under each of several steerings of the same layers.
 
         Args:
             steerings: For each the direction of every layer, and the strength; prompt i is steered
@@ -161,7 +161,7 @@ def before_end(tokens: list[int], end: int | None) -> list[int]:
 def check_room(
     operation: str, model: HookedModel, encodings: Sequence[Encoding], max_new_tokens: int
 ) -> None:
-    """Raise unless the model can continue the prompts: it needs a tokenizer, and room.
+    """Raise unless the model has a tokenizer and enough context to continue the prompts.
 
     Args:
         operation: The user's call, for the error.

@@ -95,7 +95,7 @@ class Direction:
 
     @property
     def relative_norm(self) -> float | None:
-        """`norm` over the mean norm of the states it was made from; None if there were none."""
+        """`norm` over the mean norm of the states it was made from; None if that is unknown."""
         return None if self.stream_norm is None else self.norm / self.stream_norm
 
     def mean(self) -> "Direction":
@@ -109,7 +109,7 @@ class Direction:
         )
 
     def at(self, layer: int) -> "Direction":
-        """The same vector at another layer, where the stream's norm is not known.
+        """The same vector at another layer, without `stream_norm`, which is unknown there.
 
         Example:
             >>> Direction(torch.ones(2), None, "by hand").at(3).layer
@@ -118,7 +118,7 @@ class Direction:
         return self if layer == self.layer else replace(self, layer=layer, stream_norm=None)
 
     def rows(self, indices: Sequence[int]) -> "Direction":
-        """Rows of some prompts; a single vector stays as it is.
+        """Select the rows of the prompts with the given indices; a single vector stays as it is.
 
         Raises:
             SemanticHubError: An index without a row.

@@ -110,7 +110,7 @@ def check_steering(
     positions: SteeredPositions | slice = "all",
     mode: Mode = "add",
 ) -> int:
-    """Raise unless `steer` would accept these arguments; return the direction's layer.
+    """Check arguments as `steer` does, and return the layer that the direction belongs to.
 
     Args:
         model: The model.

@@ -1,4 +1,4 @@
-"""What a steered continuation counts as: success, unchanged or other."""
+"""Rules that classify steered continuations as success, unchanged or other."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ OutcomeRule = Callable[[int, str], Outcome]
 
 @dataclass(frozen=True)
 class ExpectedAnswer:
-    """Outcome of a prompt whose old and new answers are known: a rule for `Steering`.
+    """Rule for prompts with known answers: the new one is success, the old one unchanged.
 
     Args:
         new: The answer that counts as success, one for all prompts or one for each.
@@ -54,7 +54,7 @@ class ExpectedAnswer:
 
 @dataclass(frozen=True)
 class RelativeOutcome:
-    """Outcome of a prompt by comparison with its unsteered continuation.
+    """Rule that compares a steered continuation with the unsteered one of the same prompt.
 
     Args:
         compare: From the unsteered and the steered continuation of a prompt to its outcome.

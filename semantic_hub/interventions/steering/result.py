@@ -78,7 +78,7 @@ class SteeringResult(Result):
         return share_summary(by_prompt, self.resampling.confidence)
 
     def effect_curve(self) -> EffectCurve:
-        """Share of success of the effect's direction, at the strength of `best_cell`."""
+        """Success share under `effect_direction` at each layer, at the strength of `best_cell`."""
         share, (_, best) = self.share("success", self.effect_direction), self.best_cell()
         summary = Summary(
             value=share.value[:, best], low=share.low[:, best], high=share.high[:, best]
@@ -87,7 +87,7 @@ class SteeringResult(Result):
         return EffectCurve(self.layers, summary, n, "share of prompts: success", note)
 
     def cell_margins(self, resampling: Resampling) -> CellMargins:
-        """Share of success of the effect's direction, less that of the control.
+        """Success share minus the control's, at each middle layer and nonzero strength.
 
         A cell is a layer and a strength other than 0.
 
@@ -104,7 +104,7 @@ class SteeringResult(Result):
         return share_margins(cells, effect, control, unit, resampling)
 
     def best_cell(self, direction: str | None = None) -> tuple[int, int]:
-        """Layer and strength, as indices, where a direction succeeds most often.
+        """Indices of the layer and strength where a direction succeeds most often.
 
         Args:
             direction: Its name; None for the effect's.
@@ -116,7 +116,7 @@ class SteeringResult(Result):
         return divmod(int(share.value.argmax()), len(self.strengths))
 
     def counts(self) -> Counts:
-        """Prompts that were steered, and those that were dropped by reason."""
+        """Number of prompts steered, and number dropped for each reason."""
         return Counts(self.outcome.shape[-1], self.dropped)
 
     def to_frame(self) -> "pd.DataFrame":

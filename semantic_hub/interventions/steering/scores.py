@@ -1,4 +1,4 @@
-"""What steering changes in the model's expectation of each token of a prompt."""
+"""Changes that steering makes to the log-probability of each token of a prompt."""
 
 import torch
 from jaxtyping import Float

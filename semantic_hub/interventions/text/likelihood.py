@@ -21,7 +21,7 @@ from semantic_hub.prompts.prompt import Encoding
 def perplexity(
     scoring_model: HookedModel, generated_by: HookedModel, *, batch_size: int = 8
 ) -> Scorer:
-    """Perplexity of each continuation given its prompt: exp(−mean log p(token | all before it)).
+    """Make a scorer of perplexity given the prompt: exp(−mean log p(token | all before it)).
 
     The mean is over the new tokens alone. The generated ids themselves are scored, so that the
     boundary between prompt and continuation is exact; text is never tokenized again.

@@ -109,7 +109,7 @@ class TextSteeringResult(Result):
         return self._summary("change", scorer, direction)
 
     def effect_curve(self) -> EffectCurve:
-        """Change of the primary score under the effect's direction, at the strength of `best_cell`.
+        """Mean change of the primary score at each layer, at the strength of `best_cell`.
 
         Its items are prompts.
         """
@@ -122,7 +122,7 @@ class TextSteeringResult(Result):
         return EffectCurve(self.layers, summary, len(self.prompts), unit, note)
 
     def cell_margins(self, resampling: Resampling) -> CellMargins:
-        """Change of the primary score under the effect's direction, less that under the control.
+        """Primary score's change minus the control's, at middle layers and nonzero strengths.
 
         A cell is a layer and a strength other than 0.
 
@@ -139,7 +139,7 @@ class TextSteeringResult(Result):
         return item_margins(cells, effect, control, unit, resampling)
 
     def best_cell(self, direction: str | None = None) -> tuple[int, int]:
-        """Layer and strength, as indices, where a direction changes the primary score most.
+        """Indices of the layer and strength where a direction raises the primary score most.
 
         The largest mean change among strengths other than 0.
 
@@ -155,11 +155,11 @@ class TextSteeringResult(Result):
         return divmod(int(change.nan_to_num(nan=-torch.inf).argmax()), len(self.strengths))
 
     def counts(self) -> Counts:
-        """Prompts that were continued; none is dropped."""
+        """Number of prompts continued; none is dropped."""
         return Counts(len(self.prompts), {})
 
     def text(self, direction: str, layer: int, strength: int, prompt: int, seed: int) -> str:
-        """One of the texts.
+        """Text generated for one direction, layer, strength, prompt and seed.
 
         Args:
             direction: Name of a direction.
@@ -177,7 +177,7 @@ class TextSteeringResult(Result):
         return self.texts[int(np.ravel_multi_index((row, layer, strength, prompt, seed), shape))]
 
     def to_frame(self) -> "pd.DataFrame":
-        """All summaries as a tidy frame.
+        """Tidy frame of each scorer's mean and mean change, by direction, layer and strength.
 
         Returns:
             Columns ``measure scorer direction layer strength value low high n``. ``measure`` is
@@ -198,8 +198,12 @@ class TextSteeringResult(Result):
         )
 
     def texts_frame(self) -> "pd.DataFrame":
-        """Every text with its scores: columns ``direction layer strength prompt seed text``, then
-        one for each scorer. An unsteered text comes once for each direction and layer."""
+        """Every generated text with its scores as a frame.
+
+        Returns:
+            Columns ``direction layer strength prompt seed text``, then one for each scorer. An
+            unsteered text comes once for each direction and layer.
+        """
         import pandas as pd
 
         axes = (self.directions, self.layers, self.strengths, self.prompts, self.seeds)

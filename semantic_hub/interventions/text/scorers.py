@@ -42,7 +42,7 @@ def sentiment_classifier(
     device: str | torch.device | None = None,
     batch_size: int = 16,
 ) -> Scorer:
-    """Sentiment of each continuation by a transformers classifier: P(positive) − P(negative).
+    """Make a scorer of sentiment from a transformers classifier: P(positive) − P(negative).
 
     Args:
         name_or_path: A text classification model, by name or folder.
@@ -86,7 +86,7 @@ def relevance(
     device: str | torch.device = "cpu",
     batch_size: int = 16,
 ) -> Scorer:
-    """Relevance of each continuation to its prompt: cosine of two sentence embeddings.
+    """Make a scorer of relevance to the prompt: cosine of two sentence embeddings.
 
     An embedding is the mean of the encoder's last states over all tokens that are not padding.
 
