@@ -1,8 +1,9 @@
 """Evidence 1: do two forms of the same meaning share a state?
 
-`pairwise` compares pairs in a model, with null controls from `controls` that `surface` checks.
-`measures` lists every measure: `cosine` (Eq. 1), `normalized`, `retrieval`, `cka`, `neighbors`, all on
-`states` scaled once. `between_forms` compares many forms at once; `result` is what comes out.
+`pairwise` compares pairs in a model, beside the control rows of `controls`, which uses `surface` to
+find shared words. `measures` lists every measure: `cosine` (Eq. 1), `normalized`, `retrieval`,
+`cka` and `neighbors`, which share the checked and scaled `states`. `between_forms` compares many
+forms at once; `result` holds the result classes.
 """
 
 from semantic_hub.alignment.between_forms import FormSimilarity, compare_forms

@@ -174,7 +174,7 @@ def compare_forms(
 
 
 def labeled_items(sets: Mapping[str, Pairs]) -> dict[str, dict[str, Prompt]]:
-    """Sides of labeled pairs as forms, for `compare_forms`: side to label to prompt.
+    """Regroup sets of labeled pairs for `compare_forms`: side name to label to prompt.
 
     Args:
         sets: Pairs with labels, such as a spoke's. Sides of the same name become one form, so a

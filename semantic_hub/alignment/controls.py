@@ -31,7 +31,7 @@ _REASONS = ("a word in common", "cognates")
 
 @dataclass(frozen=True)
 class Controls(Mapping[str, HookedModel | Pairs]):
-    """Control rows by name, and which of them are checks instead of null controls.
+    """Control rows by name: null controls, and checks (the effect on chosen or rewritten pairs).
 
     Args:
         rows: Name to another model, which measures the same pairs, or to other pairs.
@@ -86,7 +86,7 @@ def stacked_controls(
     twin: HookedModel | None = None,
     seed: int = 0,
 ) -> Controls:
-    """Make every control that the pairs allow, for ``similarity(..., controls=)``.
+    """Make all null controls and checks that pairs allow, for ``similarity(..., controls=)``.
 
     Null controls, row i of each made from pair i: ``"mismatched pairs"`` (`mismatched_pairs`),
     ``"random twin"``, ``"shuffled tokens"`` (`shuffled_tokens`), and ``"hard negatives"`` where

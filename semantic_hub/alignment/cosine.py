@@ -189,7 +189,7 @@ def similarity_interval(
 def similarity_replicates(
     states: PairedStates, resampling: Resampling
 ) -> Float[Tensor, "resample layer"]:
-    """Similarity in each resample of `similarity_interval`; NaN with 2 pairs.
+    """Draw bootstrap resamples and compute the similarity in each; NaN with 2 pairs.
 
     Args:
         states: Both sides.
@@ -222,7 +222,7 @@ def similarity_under_pairings(
 def resampled_similarity(
     states: PairedStates, weights: Float[Tensor, "resample pair"]
 ) -> Float[Tensor, "resample layer"]:
-    """Similarity in each bootstrap resample.
+    """Similarity in given bootstrap resamples, as weights ``[resample pair]``.
 
     Args:
         states: Both sides.

@@ -122,7 +122,7 @@ class Measure:
         return self.state_p_values(self.states(x, y), permutations, seed)
 
     def states(self, x: States, y: States) -> PairedStates:
-        """Change, check and scale both sides of states.
+        """Apply ``change`` to both sides, check them, and make `PairedStates` of them.
 
         Args:
             x: States of one side, torch or numpy.
@@ -211,7 +211,7 @@ def register_measure(measure: Measure, *, replace: bool = False) -> None:
 
 
 def run_measures() -> tuple[str, ...]:
-    """Names of the measures that `semantic_hub.run` takes of every set of pairs.
+    """Names of the measures that `semantic_hub.run` computes for every set of pairs.
 
     Example:
         >>> run_measures()[:2]
@@ -221,7 +221,7 @@ def run_measures() -> tuple[str, ...]:
 
 
 def cosine_measure(name: str, change: Change | None = None, *, in_run: bool = False) -> Measure:
-    """Make a measure of `paired_similarity` after a change of the states.
+    """Make a `Measure`: the paired cosine similarity of states transformed by ``change``.
 
     Its interval is `paired_interval` with the change held fixed; its p-values are
     `paired_p_values`, exact because the change knows no pairing.

@@ -129,7 +129,7 @@ def nearest_others(
     number: int,
     jitter: np.random.Generator | None = None,
 ) -> tuple[Float[Tensor, "pair rank"], Int[Tensor, "pair rank"]]:
-    """Largest cosines of each query with the gallery's other entries, and their indices.
+    """Largest cosines of each query i with gallery entries other than i, and their indices.
 
     Args:
         queries: States of length 1, float64.

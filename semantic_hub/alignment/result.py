@@ -76,7 +76,7 @@ class MeasureResult(Result):
         return pd.DataFrame({"layer": self.layers, **columns})
 
     def figure(self) -> "go.Figure":
-        """The measure over layers with its interval, and what chance reads."""
+        """Curve of the measure over layers with its interval, and a line at chance level."""
         from semantic_hub.plotting.curves import layer_curve
 
         frame = self.to_frame().assign(row="pairs")
@@ -199,7 +199,7 @@ class SimilarityResult(Result):
 
     @property
     def row(self) -> str:
-        """Name of the pairs' own row: ``"en – es"``."""
+        """Name of the row of the pairs themselves in frames and figures: ``"en – es"``."""
         return f"{self.x_name} – {self.y_name}"
 
     def to_frame(self) -> "pd.DataFrame":

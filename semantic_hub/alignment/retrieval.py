@@ -10,7 +10,7 @@ from semantic_hub.statistics.p_values import RESOLUTION
 
 
 def retrieval(x: States, y: States) -> Float[Tensor, " layer"]:
-    """Share of pairs whose partner is the nearest state on the other side, at each layer.
+    """Share of states x_i whose nearest y, by cosine, is their partner y_i, at each layer.
 
     ``R = 1/n Σ_i [cos(x_i, y_i) > max_{j≠i} cos(x_i, y_j)]``, in [0, 1]: accuracy@1 of finding
     y_i by x_i among all y. The other way is ``retrieval(y, x)``. Chance level ``1/n``, which
@@ -42,7 +42,7 @@ def retrieval(x: States, y: States) -> Float[Tensor, " layer"]:
 
 
 def retrieval_hits(states: PairedStates) -> Bool[Tensor, "pair layer"]:
-    """Whether each state's nearest state on the other side is its partner.
+    """Whether the nearest y of each x_i, by cosine, is its partner y_i, at each layer.
 
     Args:
         states: Both sides; x searches, y is to be found.

@@ -44,7 +44,7 @@ class PairedStates(NamedTuple):
         )
 
     def units(self, layer: int) -> list[Float[Tensor, "pair d_model"]]:
-        """Unit states x̂ and ŷ of one layer, float64.
+        """States of both sides at one layer, scaled to length 1, float64.
 
         Args:
             layer: Index of the layer.
@@ -85,7 +85,7 @@ def paired_states(x: States, y: States, operation: str) -> PairedStates:
 
 
 def row_blocks(rows: int, columns: int, entries: int) -> Iterator[slice]:
-    """Split rows into blocks of at most that many entries, but at least one row.
+    """Yield slices of blocks of rows, each at most ``entries`` numbers or a single row.
 
     Example:
         >>> list(row_blocks(5, columns=10, entries=20))

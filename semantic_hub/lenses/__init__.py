@@ -1,9 +1,10 @@
 """Evidence 2: what does a layer say?
 
-`lens` is a lens as a value; `logit` reads candidates through it, `topk` the top tokens, `per_token`
-one prompt at every token, `whole_words` words of several tokens. `translators` are tuned, fitted and
-Jacobian lenses, `comparison` lays them over each other. `mass` is the probability of whole languages,
-`trajectory` the path of a state among unembeddings, `label_matrix` gold labels against read ones.
+`lens` has the base class of lenses and their registry; `logit` reads candidates through a lens,
+`topk` the top tokens, `per_token` one prompt at every token, `whole_words` words of several tokens.
+`translators` are tuned, fitted and Jacobian lenses, `comparison` reads the same through several
+lenses. `mass` is the probability of whole languages, `trajectory` the path of mean states among
+unembeddings, `label_matrix` gold labels against read ones.
 """
 
 from semantic_hub.lenses.comparison import LensComparison, read_through

@@ -61,7 +61,7 @@ def read_through(
     logit: LensResult,
     resampling: Resampling = Resampling(),
 ) -> LensComparison:
-    """Read the same read-outs through other lenses, beside a result of the logit lens.
+    """Read the read-outs of a logit-lens result through further lenses, and join the results.
 
     Args:
         model: A decoder.
@@ -88,7 +88,7 @@ def read_through(
 
 
 def resolve_lenses(model: HookedModel, lenses: Mapping[str, LensLike]) -> dict[str, Lens]:
-    """Check lenses, and look up those given by name, before a long run.
+    """Look up lenses by name and check them, so that a wrong one fails before a long run.
 
     Args:
         model: The model that is to be read.

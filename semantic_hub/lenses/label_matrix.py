@@ -155,7 +155,7 @@ class LabelMatrix(Result):
         return label_map(self.to_frame(), best if layer is None else layer)
 
     def diagonal_figure(self) -> "go.Figure":
-        """The mean of the diagonal over layers, with its interval."""
+        """Curve over layers of the diagonal's mean, with its interval."""
         import pandas as pd
 
         from semantic_hub.plotting.curves import layer_curve

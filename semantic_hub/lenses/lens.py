@@ -92,7 +92,7 @@ class Lens(ABC):
         del model, operation
 
     def record(self) -> dict[str, Any]:
-        """Entries of manifests about the lens: its name, and its origin if that is known."""
+        """Entries for a result's manifest: the lens' name, and its origin if that is known."""
         return {"lens": self.name}
 
 
@@ -180,7 +180,7 @@ def resolve_lens(model: HookedModel, lens: LensLike, operation: str) -> Lens:
 def covered_layers(
     model: HookedModel, lens: Lens, layers: Sequence[int] | None, operation: str
 ) -> list[int]:
-    """Layers to read through a lens: those asked for, or all that it covers and the last one.
+    """Check the layers to read through a lens; None gives all that it covers and the last.
 
     Args:
         model: A decoder.

@@ -53,7 +53,7 @@ def score(
     tokens: Sequence[Sequence[Sequence[int]]],
     lens: LensLike = LOGIT,
 ) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
-    """Log-probability and rank of the likeliest token of each group, from states.
+    """Log-probability and rank of each group's likeliest token, read from states by a lens.
 
     Args:
         model: A decoder.
@@ -83,7 +83,7 @@ def score(
 def padded(
     numbers: Sequence[Sequence[Sequence[int]]],
 ) -> Int[Tensor, "readout group target"]:
-    """Pad groups of numbers to equal length by repeating their first one, which moves no maximum.
+    """Pad groups of token ids to equal length by repeating the first, which keeps the maximum.
 
     Example:
         >>> padded([[[5, 6], [7]]]).tolist()

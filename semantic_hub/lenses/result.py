@@ -65,7 +65,7 @@ class LensResult(Result):
 
     @property
     def scored_as(self) -> dict[str, dict[str, int]]:
-        """How each group was scored, as numbers of read-outs.
+        """Number of read-outs of each group by how it was scored: first, several or one token.
 
         ``first token``: some word of the group by its first token alone; ``several tokens``: some
         word in full, over several tokens; ``one token``: all of them are one token.
@@ -88,7 +88,7 @@ class LensResult(Result):
         return self.log_prob.exp()
 
     def mean_probability(self, group: str) -> Summary:
-        """Mean probability of a group over read-outs, 0 to 1: the paper's curves.
+        """Mean probability of a group over read-outs, 0 to 1, as the paper plots it.
 
         Raises:
             SemanticHubError: No group of that name.
@@ -145,7 +145,7 @@ class LensResult(Result):
         return share_summary(top, self.resampling.confidence)
 
     def pooled(self, n: int) -> "LensResult":
-        """One row for every n read-outs, such as all positions of one input.
+        """Merge every n consecutive read-outs into one row, such as all positions of one input.
 
         Log-probabilities are averaged, and ranks replaced by their median.
 
@@ -187,7 +187,7 @@ class LensResult(Result):
         )
 
     def effect_curve(self) -> EffectCurve | None:
-        """How often ``hub`` beats ``surface``, by layer; None without these groups.
+        """Share of read-outs where ``hub`` is likelier than ``surface``; None without both.
 
         Example:
             >>> curve = sh.logit_lens(model, sh.spokes.arithmetic.readouts()[:20]).effect_curve()
@@ -200,7 +200,7 @@ class LensResult(Result):
         return EffectCurve(self.layers, self.share(HUB, SURFACE), len(self.kept), unit)
 
     def cell_margins(self, resampling: Resampling) -> CellMargins:
-        """Share of read-outs in which ``hub`` beats ``surface``, less each other group's.
+        """Share of read-outs where ``hub`` beats ``surface``, less the best other group's share.
 
         Args:
             resampling: Resamples over read-outs.
@@ -227,7 +227,7 @@ class LensResult(Result):
         return share_margins(cells, beats.pop(HUB), beats, unit, resampling)
 
     def best_cell(self) -> tuple[int] | None:
-        """Index of the layer where ``hub`` most often beats ``surface``; None without these."""
+        """Index of the layer where ``hub`` most often beats ``surface``; None without both."""
         if not {HUB, SURFACE} <= set(self.groups):
             return None
         return (int(self.share(HUB, SURFACE).value.argmax()),)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TokenScores(Result):
-    """Result with one number for every token of a prompt in each row.
+    """One number for each token of a prompt, in one or more rows, such as a row for each layer.
 
     Args:
         pieces: Text of each token.
@@ -103,7 +103,7 @@ def lens_scores(
     lens: LensLike = LOGIT,
     layers: Sequence[int] | None = None,
 ) -> TokenScores:
-    """Probability of each token of a prompt, read through a lens at the token before it.
+    """Probability of each token of a prompt given those before it, read by a lens at each layer.
 
     Args:
         model: A decoder.
@@ -126,7 +126,7 @@ def lens_scores(
 
 
 def scores_of(lens: TokenLens) -> TokenScores:
-    """Probability of each token of a prompt, from a `TokenLens` that was read before.
+    """Probability of each token of a prompt, taken from an existing `TokenLens`.
 
     Example:
         >>> from semantic_hub.lenses.per_token import token_lens

@@ -171,7 +171,7 @@ def likeliest(
 
 
 def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
-    """Text of each prompt up to the token that is read, with a `SOFT` for each span of features."""
+    """Text of each prompt up to the token that is read; `SOFT` stands for a span of features."""
     encodings = encode(model, prompts)
     read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
     written = partial(decode, model.tokenizer)

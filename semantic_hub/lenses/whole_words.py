@@ -52,7 +52,7 @@ def score_words(
 ) -> tuple[
     CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
 ]:
-    """Log-probability of the likeliest whole word of each group, at every layer (see the module).
+    """Log-probability and rank of each group's likeliest whole word, read at every layer.
 
     A word too long for the rest of the model's context after the read-out is scored by its first
     token. Every text after which a token is scored is run once, in batches of similar length.

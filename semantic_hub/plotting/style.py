@@ -110,7 +110,7 @@ def axis_ticks(numbers: Sequence[int]) -> list[int]:
 
 
 def nth(choices: Sequence[str], index: int) -> str:
-    """Element at an index, starting again from the first when they run out."""
+    """Element at an index modulo the length, to cycle through colors or symbols."""
     return choices[index % len(choices)]
 
 

@@ -17,7 +17,7 @@ _PICTURES = {chr(code): chr(0x2400 + code) for code in range(0x20)} | {
 
 
 def shortened(text: str, longest: int) -> str:
-    """Shorten a text to a number of letters, with an ellipsis at the end.
+    """Cut a text to at most ``longest`` characters; a cut text ends in an ellipsis.
 
     Example:
         >>> shortened("color", 5), shortened("colors", 5)

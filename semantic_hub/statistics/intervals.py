@@ -81,7 +81,7 @@ def replicate_interval(
     resampling: Resampling = Resampling(),
     min_distinct: int = 1,
 ) -> Interval:
-    """Bootstrap interval of a statistic that is computed from resample weights.
+    """Bootstrap interval of a statistic, given as a function of weights ``[resample item]``.
 
     Args:
         replicate: From weights ``[resample item]`` to the statistic of each resample.
@@ -109,7 +109,7 @@ def replicate_interval(
 def percentile_interval(
     replicates: Float[Tensor, "resample ..."], confidence: float = 0.95
 ) -> Interval:
-    """Percentile interval: the middle ``confidence`` of the replicates.
+    """Percentile bootstrap interval from the value of a statistic in each resample.
 
     Args:
         replicates: The statistic of each resample.

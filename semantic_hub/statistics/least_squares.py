@@ -17,7 +17,9 @@ from semantic_hub.errors import SemanticHubError
 
 
 class Moments:
-    """Running means and second moments of x, [place, layer, d_model], and of y − x.
+    """Running means and second moments of states x and targets y, for a least-squares fit.
+
+    Kept are those of x, ``[place, layer, d_model]``, and of y − x; a place is one token position.
 
     Everything is float64, and centered at each batch's own mean before it is added (Chan, Golub and
     LeVeque 1979), so that large means cost no digits.
@@ -42,13 +44,13 @@ class Moments:
 
     @property
     def mean_y(self) -> Float[Tensor, " d_model"]:
-        """Mean of y."""
+        """Mean of the targets y over all places added so far."""
         return (self.mean_x + self.mean_change)[0]
 
     def add(
         self, x: Float[Tensor, "place layer d_model"], y: Float[Tensor, "place d_model"]
     ) -> None:
-        """Add the states of one batch.
+        """Add the states x and targets y of one batch to the running moments.
 
         Args:
             x: Streams of the fitted layers.
@@ -70,7 +72,7 @@ class Moments:
     def affine_map(
         self, ridge: float
     ) -> tuple[Float[Tensor, "layer d_model d_model"], Float[Tensor, "layer d_model"]]:
-        """Weight A and bias b of the module's formula at each layer, float64.
+        """Solve the ridge regression of y on x at each layer for weight A and bias b, float64.
 
         Args:
             ridge: ρ, 0 or more. With 0, the A nearest to the identity where several serve.

@@ -82,7 +82,7 @@ def margin(
 
 
 def no_margin(n_layers: int) -> Margin:
-    """Margin of a row without null controls: NaN at each layer.
+    """Make a `Margin` of NaN at each layer, for an effect that has no null controls.
 
     Args:
         n_layers: Number of layers.
@@ -100,7 +100,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CellMargins:
-    """Effect less the strongest control at each cell of one set.
+    """Effect less the strongest control at each `Cell`, for one set of items.
 
     Args:
         cells: Where; none, with a `reason`, if nothing could be measured.
@@ -126,7 +126,7 @@ class CellMargins:
 
     @classmethod
     def none(cls, unit: str, reason: str) -> "CellMargins":
-        """Margins without cells, with the reason.
+        """Make empty margins, with the reason why nothing could be measured.
 
         Args:
             unit: What the margin would have counted.
@@ -140,7 +140,7 @@ class CellMargins:
 def middle_cells(
     layers: Sequence[int], n_layers: int, where: Sequence[str] = ("",)
 ) -> tuple[tuple[Cell, ...], list[int]]:
-    """Cells at the middle layers, and the indices of these layers among the measured ones.
+    """Cells at all measured layers but the embedding and the last, and these layers' indices.
 
     A middle layer is neither the embedding nor the last block's output.
 
@@ -203,7 +203,7 @@ def share_margins(
     unit: str,
     resampling: Resampling,
 ) -> CellMargins:
-    """`item_margins` of values that are 0 or 1, with intervals no narrower than `unseen_share`.
+    """`item_margins` of 0/1 values; intervals keep a width even where all items agree.
 
     A bootstrap of items that are all alike has no width. With u the `unseen_share`, the interval of
     a margin M in [-1, 1] reaches at least from ``M − u (M + 1)`` to ``M + u (1 − M)``.
@@ -229,7 +229,7 @@ def share_margins(
 
 
 def unseen_share(n: int, confidence: float = 0.95) -> float:
-    """Upper bound of the share of items unlike all n that were seen: ``1 − tail^(1/n)``.
+    """Upper confidence bound of the rate of an outcome seen in 0 of n: ``1 − tail^(1/n)``.
 
     The upper end of the exact interval of a share of which none in n was seen, with
     ``tail = (1 − confidence) / 2``.
@@ -250,7 +250,7 @@ def unseen_share(n: int, confidence: float = 0.95) -> float:
 
 
 def least_p(n: int, n_cells: int) -> float:
-    """Smallest p-value that n items can give at one of several cells: ``n_cells / 2^n``.
+    """Smallest p-value to report for n items, corrected over cells: ``n_cells / 2^n``.
 
     Where a margin is as likely below 0 as above, n items all lie above it by chance in ``1 / 2^n``
     of cases, and a bootstrap of those items cannot know.

@@ -142,7 +142,7 @@ def holm(p_values: Float[Tensor, " test"]) -> Float[Tensor, " test"]:
 def max_t_p_values(
     value: Float[Tensor, " cell"], replicates: Float[Tensor, "resample cell"]
 ) -> Float[Tensor, " cell"]:
-    """One-sided p-values that a value is above 0, corrected over cells by the max statistic.
+    """One-sided bootstrap p-values that a value is above 0, max-t corrected over cells.
 
     Cells are what is looked at together, such as layers. With s the standard deviation of a cell's
     replicates and t = value / s,

@@ -127,7 +127,7 @@ def leave_one_out_weights(n_items: int) -> Iterator[Float[Tensor, "resample item
 def influence_values(
     estimate: Float[Tensor, "..."], left_out: Float[Tensor, "item ..."]
 ) -> Float[Tensor, "item ..."]:
-    """Contribution of each item to a statistic, scaled so that their mean is the statistic.
+    """Jackknife pseudo-value of each item, shifted so that their mean is the statistic.
 
     ``v_i = θ + (n − 1)(θ_(·) − θ_(−i))`` with θ_(−i) the statistic without item i, and θ_(·) their
     mean: Tukey's pseudo-values, moved so that their mean is θ itself and not its version corrected
@@ -154,7 +154,7 @@ def influence_values(
 
 
 def block_sizes(rows: int, columns: int, entries: int) -> Iterator[int]:
-    """Split rows into blocks of at most a number of entries, but at least one row.
+    """Yield the sizes of blocks of rows, each at most ``entries`` numbers or a single row.
 
     Args:
         rows: Number of rows, over all blocks together.
@@ -174,7 +174,7 @@ def block_sizes(rows: int, columns: int, entries: int) -> Iterator[int]:
 
 
 def range_error(name: str, got: object, expected: str) -> SemanticHubError:
-    """Make the error for a number out of range.
+    """Make the error for an argument out of range; the caller raises it.
 
     Args:
         name: Of the number.

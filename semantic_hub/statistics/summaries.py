@@ -28,7 +28,7 @@ class Summary:
     high: Float[Tensor, "..."]
 
     def rows(self, **columns: Sequence[object] | str | float) -> list[dict[str, Any]]:
-        """The numbers as rows of a tidy frame, one for each cell.
+        """Rows for a tidy data frame, one dict for each entry of the arrays.
 
         Args:
             columns: The frame's first columns: for each axis of the arrays, in their order, its

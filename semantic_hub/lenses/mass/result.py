@@ -23,7 +23,7 @@ SHARED = "shared"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LanguageMassResult(Result):
-    """Next-token probability in each language and in the shared bucket, for texts and layers.
+    """Probability of each language's tokens and of tokens of no language, by text and layer.
 
     Args:
         n_layers: The model's number of blocks.
@@ -55,11 +55,11 @@ class LanguageMassResult(Result):
     resampling: Resampling = Resampling()
 
     def mean_mass(self) -> Summary:
-        """Mean mass over texts, ``[layer language]``, 0 to 1, with bootstrap intervals."""
+        """Mean probability of each language over texts, ``[layer language]``, with intervals."""
         return mean_summary(self.mass, resampling=self.resampling)
 
     def mean_shared(self) -> Summary:
-        """Mean mass of the whole shared bucket over texts, ``[layer]``, 0 to 1."""
+        """Mean probability of tokens of no language over texts, ``[layer]``, with intervals."""
         return mean_summary(self.shared.sum(dim=-1), resampling=self.resampling)
 
     def entropy(self) -> Summary:
@@ -86,7 +86,7 @@ class LanguageMassResult(Result):
         return tuple(self.languages[index] if mass > 0 else None for mass, index in leaders)
 
     def crossover(self, language: str) -> int | None:
-        """Layer from which on a language, such as that of the texts, is dominant to the end.
+        """Layer at which a language becomes `dominant` after another, and stays so to the last.
 
         The first layer from which on `language` is `dominant` up to the last one, where another
         language was dominant before. It is taken from the means alone; the intervals of the frame
@@ -109,7 +109,7 @@ class LanguageMassResult(Result):
         return self.layers[lost[-1] + 1] if overtaken else None
 
     def effect_curve(self) -> EffectCurve | None:
-        """Mean mass of the texts' own language by layer; None if that was not stated."""
+        """Mean probability of the texts' own language; None if `text_language` is not set."""
         if self.text_language is None:
             return None
         column = self.languages.index(self.text_language)

@@ -77,7 +77,7 @@ def token_frequencies(
 
 
 def spellings(words: Mapping[str, float]) -> Mapping[str, float]:
-    """Every form of the words, each with the frequency of its word.
+    """Case variants of words, with and without a leading space, each with its word's frequency.
 
     A word has six forms: as it is, capitalized and in capitals, each with and without a space
     before it. Forms that are written alike, as all cases are in Chinese, add up, so that a word
@@ -167,7 +167,7 @@ class LanguageTable:
     def posterior(
         self, prior: Sequence[float], threshold: float = THRESHOLD
     ) -> Float[Tensor, "token bucket"]:
-        """Probability P(bucket | v) of each bucket: the languages, then `REASONS`.
+        """P(bucket | token), by Bayes; the buckets are the languages, then the `REASONS`.
 
         By Bayes, P(L | v) = P(v | L) π(L) / Σ_L' P(v | L') π(L') for a token that is not shared;
         a shared one has 1 at its reason and 0 elsewhere.

@@ -59,7 +59,7 @@ class LanguageTexts:
 def mass_of_texts(
     model: HookedModel, texts: LanguageTexts, *, resampling: Resampling = Resampling()
 ) -> LanguageMassResult:
-    """Language mass of a spoke's texts.
+    """Call `language_mass` on a spoke's `LanguageTexts`, with their language and languages.
 
     Args:
         model: A decoder.

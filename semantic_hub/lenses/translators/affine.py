@@ -68,7 +68,7 @@ class AffineLens(Result, Lens):
         return residual @ self.weight[index].to(residual).T + self.bias[index].to(residual)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Size of the maps, a row for each layer.
+        """Distance of each layer's map from the identity, and length of its bias, as a tidy frame.
 
         Returns:
             Columns ``layer row value``: of the row ``map`` the value is ‖A_l − I‖ / ‖I‖
@@ -115,7 +115,7 @@ class AffineLens(Result, Lens):
             )
 
     def record(self) -> dict[str, Any]:
-        """Its name and its own manifest, for the manifests of what is read through it."""
+        """Entries for a result's manifest: the lens' name and the lens' own manifest."""
         return {"lens": self.name, "lens_manifest": self.manifest}
 
     def _check_width(self, width: int) -> None:

@@ -58,7 +58,7 @@ class FittedLens(AffineLens):
     n_held_out: int
 
     def to_frame(self) -> "pd.DataFrame":
-        """Both errors of each layer, as columns ``layer error identity_error``."""
+        """Held-out errors of map and identity, as columns ``layer error identity_error``."""
         import pandas as pd
 
         errors = {"error": self.error.tolist(), "identity_error": self.identity_error.tolist()}

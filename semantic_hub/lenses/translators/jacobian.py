@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def jacobian_lens(lens: "JacobianLens | str | PathLike[str]", model: HookedModel) -> AffineLens:
-    """Convert a fitted Jacobian lens for ``logit_lens(model, readouts, lens=lens)``.
+    """Make an `AffineLens` of a TransformerLens Jacobian lens, for ``logit_lens(..., lens=lens)``.
 
     Args:
         lens: A ``transformer_lens.tools.analysis.JacobianLens`` (``JacobianLens.fit`` and

@@ -38,7 +38,7 @@ _KIND = "linear_tuned_lens"
 
 
 def tuned_lens(path: str | PathLike[str], model: HookedModel) -> AffineLens:
-    """Load a trained tuned lens for ``logit_lens(model, readouts, lens=lens)``.
+    """Load a tuned-lens checkpoint as an `AffineLens` for ``logit_lens(..., lens=lens)``.
 
     Args:
         path: The checkpoint's folder, or its file of parameters, ``.pt`` or ``.safetensors``, with
@@ -156,7 +156,7 @@ def _check_unembedding(expected: str | None, model: HookedModel) -> None:
 
 
 def unembedding_hash(matrix: Float[Tensor, "d_model d_vocab"]) -> str:
-    """Hash of an unembedding as in the tuned-lens package: SHA-256 of its printed corners.
+    """SHA-256 of numpy's abbreviated printout of an unembedding, as in the tuned-lens package.
 
     Example:
         >>> unembedding_hash(torch.eye(2))[:8]
