@@ -51,7 +51,7 @@ class Comparison:
         return pd.DataFrame(rows, columns=list(_COLUMNS))
 
     def verdicts_frame(self) -> "pd.DataFrame":
-        """The verdicts of every run as a frame: ``model``, then the columns of `Verdicts.to_frame`."""
+        """The verdicts of every run as a frame: `Verdicts.to_frame` with a column ``model``."""
         import pandas as pd
 
         frames = [
