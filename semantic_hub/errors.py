@@ -48,7 +48,7 @@ class SemanticHubError(ValueError):
 
 
 class NothingLeftError(SemanticHubError):
-    """Error for a measurement from which every item was dropped, such as words that are split."""
+    """Error for a measurement that has no items left, because every one was dropped."""
 
 
 class SemanticHubWarning(UserWarning):
@@ -56,7 +56,7 @@ class SemanticHubWarning(UserWarning):
 
 
 def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]) -> int:
-    """Look up the position of a value among the known ones, or raise.
+    """Return the index of a value in the list of accepted ones; raise if it is not in it.
 
     Args:
         operation: The user's call, for the error.
@@ -82,7 +82,7 @@ def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]
 
 
 def nearest_name(got: object, known: Iterable[object]) -> str:
-    """Suggest the known name that is most like a wrong one, as the last sentence of an error.
+    """Suggest the known name closest to a wrong one, as a sentence for an error message.
 
     Args:
         got: The wrong name.

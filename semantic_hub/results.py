@@ -1,4 +1,4 @@
-"""What every result shares: named axes, units, a manifest, and files that can be read back."""
+"""Base class of results: named axes, units, a manifest, saving and loading."""
 
 import hashlib
 import json
@@ -43,7 +43,7 @@ FORMAT = 2
 def write_record(
     directory: Path, record: Mapping[str, Any], arrays: Mapping[str, Tensor], operation: str
 ) -> None:
-    """Write a record and its arrays into a directory, in place of what is there.
+    """Write a record and its arrays into a directory, replacing an earlier record.
 
     The arrays' file is named by its content and written first; the moment the JSON file is moved
     into place, the directory holds the new record. Killed before that, it still holds the old
@@ -72,7 +72,7 @@ def write_record(
 def replacing_folders(
     directory: Path, index: str, prefix: str, old: Iterable[str]
 ) -> Iterator[tuple[Path, Callable[[str], None]]]:
-    """Replace the folders that an index names, in one step.
+    """Context for writing a new folder and its index; then removes the old index's folders.
 
     New content is written into a fresh folder beside the old ones; then the index is moved into
     place; then the folders that the old index named are removed. Killed before that step, the
@@ -125,7 +125,7 @@ def read_record(directory: Path, kind: str) -> tuple[dict[str, Any], dict[str, T
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name beside its place, then move it there."""
+    """Write a file atomically: under a temporary name in the same folder, then rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.write_bytes(data)
@@ -135,7 +135,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def to_json(content: object, operation: str) -> str:
-    """Readable, strict JSON.
+    """Convert plain values to indented JSON; raise if it cannot hold them, as with NaN.
 
     Raises:
         SemanticHubError: The content holds something that JSON cannot, NaN included.
@@ -165,7 +165,7 @@ def _read_arrays(path: Path, kind: str) -> dict[str, Tensor]:
 
 
 def old_format_error(operation: str, path: Path, number: object) -> SemanticHubError:
-    """The error for files that another version of the package wrote.
+    """The error for files in a format that this version of the package does not read.
 
     Args:
         operation: The user's call.
@@ -208,14 +208,14 @@ RESULTS: "Registry[type[Result]]" = Registry("kind of result")
 
 
 class Counts(NamedTuple):
-    """How many items were measured, and how many were dropped, by reason."""
+    """Number of items measured, and of items dropped for each reason."""
 
     kept: int
     dropped: Mapping[str, int]
 
 
 class EffectCurve(NamedTuple):
-    """A result's own effect at each of its layers, controls left aside.
+    """Effect at each layer of a result, with its interval; controls are not subtracted.
 
     ``summary`` has ``[layer]`` arrays, ``n`` counts the items, ``unit`` says what the height is,
     and ``note`` what was chosen by looking, such as a strength.
@@ -279,14 +279,14 @@ class Result:
         _check_axes(self)
 
     def effect_curve(self) -> EffectCurve | None:
-        """The result's own effect at each of its layers, controls left aside.
+        """Effect at each layer, controls not subtracted; None if the result has no such curve.
 
-        It is what several models are compared by; None, the default, where there is none.
+        Comparisons of several models use it. The default is None.
         """
         return None
 
     def cell_margins(self, resampling: Resampling) -> CellMargins | None:
-        """The effect above its strongest control at each cell: what a verdict judges.
+        """Effect minus its strongest control in each cell; verdicts are based on it.
 
         Args:
             resampling: Resamples over items; a result that brings its own leaves them aside.
@@ -298,7 +298,7 @@ class Result:
         return None
 
     def best_cell(self) -> tuple[int, ...] | None:
-        """Where the effect is largest: indices of the layer, and of a place or strength.
+        """Indices of the cell with the largest effect: layer, then place or strength if any.
 
         Chosen by looking, so an interval there is a description. The page, the comparison and the
         example texts all show this cell. None, the default, where there is nothing to choose.
@@ -306,11 +306,11 @@ class Result:
         return None
 
     def counts(self) -> Counts | None:
-        """How many items were measured, and how many were dropped by reason; None if not counted."""
+        """Number of items measured, and dropped for each reason; None if they are not counted."""
         return None
 
     def to_frame(self) -> "pd.DataFrame":
-        """Every number of every array as a tidy frame; most results have summaries instead.
+        """Convert all arrays to a tidy frame, one row per number; subclasses may give summaries.
 
         Returns:
             Columns ``measure``, the names of all axes, and ``value``; ``measure`` is the array's
@@ -332,12 +332,12 @@ class Result:
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
-        """Array name to the names of its axes, in order."""
+        """Names of each array's axes, in order, by array name."""
         return {name: tuple(kind.dim_str.split()) for name, kind in _array_types(self).items()}
 
     @property
     def units(self) -> dict[str, str]:
-        """Array name to its unit."""
+        """Unit of each array, by array name."""
         units = {field.name: field.metadata.get("unit", "") for field in fields(self)}
         return {name: units[name] for name in self.axes}
 
@@ -359,7 +359,7 @@ class Result:
 
     @classmethod
     def load(cls: type[ResultType], directory: str | Path) -> ResultType:
-        """Read back what `save` wrote, in the same numbers.
+        """Read a result that `save` wrote; its numbers are exactly those that were saved.
 
         Args:
             directory: The directory that was given to `save`.
@@ -374,7 +374,7 @@ class Result:
 def manifest(
     model: HookedModel, *, resampling: Resampling | None = None, **extra: Any
 ) -> dict[str, Any]:
-    """Where a result's numbers come from: the model, the library versions and the settings.
+    """Describe where a result's numbers come from: model, library versions and settings.
 
     It holds no time, so that equal runs give equal manifests. ``padding_side`` is the one that
     `residual_stream` uses unless told otherwise, whatever the tokenizer's own.

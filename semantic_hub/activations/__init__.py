@@ -1,8 +1,9 @@
 """What comes out of a model for a prompt?
 
-`residuals` gives the residual stream at every layer, `captures` any hook's values in one pass over
-prompts grouped by `batches`, with values overwritten where asked. `features` feeds features of
-pictures and sounds in, `columns` says where in a batch, `forward_passes` follows a model's calls.
+`residuals` reads the residual stream at every layer; `captures` reads, and can overwrite, values of
+any hook, in `batches` of prompts of similar length. `features` writes the features of images and
+sounds over token embeddings, `columns` finds a prompt's tokens in a batch, and `forward_passes`
+records which prompts a model's forward passes read.
 """
 
 from semantic_hub.activations.batches import Progress

@@ -112,7 +112,7 @@ def pad(
     indices: Sequence[int],
     side: Literal["left", "right"] = "right",
 ) -> Batch:
-    """Pad some of the encodings to one batch.
+    """Make one padded batch of the encodings at some indices.
 
     Args:
         model: Its tokenizer's padding token is used where it has one (masked out in any case).

@@ -42,7 +42,7 @@ Overwrites = Mapping[str, Callable[[int], Overwrite | None]]
 
 @dataclass(frozen=True, eq=False)
 class Captured:
-    """Activations that were kept of one batch.
+    """Activations of one batch at the hooks and positions that `capture` was asked for.
 
     Args:
         prompts: Indices of the batch's prompts, in the caller's list.
@@ -77,7 +77,7 @@ def capture(
     batch_size: int | Literal["auto"] = "auto",
     padding_side: Literal["left", "right"] = "right",
 ) -> None:
-    """Run prompts in batches of similar length, and hand the kept activations to `on_batch`.
+    """Run prompts in batches, and call `on_batch` with each batch's values at hooks and positions.
 
     Args:
         model: The model.
@@ -135,7 +135,7 @@ def capture_layers(
     batch_size: int | Literal["auto"] = "auto",
     padding_side: Literal["left", "right"] = "right",
 ) -> None:
-    """Run prompts as `capture` does, and hand `on_batch` one activation at several layers.
+    """Run prompts as `capture` does; `on_batch` also gets one activation, stacked over layers.
 
     Args:
         model: The model.

@@ -25,7 +25,7 @@ from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 
 @dataclass(frozen=True, eq=False)
 class SoftColumns:
-    """Features of a batch, and where they are in it.
+    """Features of the prompts in a batch, with the row and column of each.
 
     Args:
         shape: Rows and columns of the batch.
@@ -45,7 +45,7 @@ class SoftColumns:
     def of(
         cls, soft: Sequence[Sequence[PlacedSoftTokens]], offsets: Sequence[int], width: int
     ) -> "SoftColumns":
-        """Lay out the features of a batch's prompts by row and column.
+        """Compute the row and column of each feature of a batch's prompts.
 
         Args:
             soft: Each prompt's spans.
@@ -74,7 +74,7 @@ _batch_features: "weakref.WeakKeyDictionary[Any, SoftColumns | None]" = weakref.
 
 @contextmanager
 def expect_batch_features(model: HookedModel) -> Iterator[None]:
-    """Context in which `set_batch_features` applies; on leaving, the features are as before."""
+    """Context that starts without batch features, and restores the former ones on exit."""
     before = _batch_features.get(model)
     _batch_features[model] = None
     try:
@@ -89,7 +89,7 @@ def set_batch_features(model: HookedModel, soft: SoftColumns) -> None:
 
 
 def current_batch_features(model: HookedModel, shape: Sequence[int]) -> SoftColumns | None:
-    """The features of the batch that the model reads; None if it has none.
+    """Get the features that were set for the batch that the model reads; None if none were set.
 
     Args:
         model: The model.
@@ -125,11 +125,11 @@ class PromptColumns:
     soft: SoftColumns | None = None
 
     def own(self, row: int) -> list[int]:
-        """Columns of the own tokens of the prompt in a row."""
+        """Columns of a row that hold the prompt's own tokens, not padding or BOS."""
         return self.real[row].nonzero().flatten().tolist()[int(self.bos[row]) :]
 
     def spans(self, row: int) -> tuple[range, ...]:
-        """Columns of each span of features of the prompt in a row."""
+        """Columns of each span of features in a row."""
         return () if self.soft is None else self.soft.spans[row]
 
 
@@ -163,7 +163,7 @@ def prompt_columns(model: HookedModel, arguments: Mapping[str, Any]) -> PromptCo
 
 
 def input_tokens(model: HookedModel, arguments: Mapping[str, Any]) -> Tensor:
-    """Tokens ``[batch pos]`` of the ``input`` of a call, made as the model itself makes them.
+    """Get the tokens ``[batch pos]`` of a call's ``input``; text is tokenized by the model.
 
     Embeddings, ``[batch pos d_model]``, are returned as they are unless ``tokens`` are passed too.
 
@@ -185,7 +185,7 @@ def input_tokens(model: HookedModel, arguments: Mapping[str, Any]) -> Tensor:
 
 
 def is_embedded(given: object) -> bool:
-    """Whether an input is embeddings rather than tokens or text."""
+    """Whether an input is a tensor of embeddings rather than tokens or text."""
     return isinstance(given, Tensor) and given.is_floating_point()
 
 

@@ -34,7 +34,7 @@ def injecting_features(
     prompts: Sequence[PromptLike],
     padding_side: Literal["left", "right"] = "right",
 ) -> Iterator[Batch]:
-    """Context in which the model reads these prompts, features included, as one batch.
+    """Context for your own forward passes over one batch of prompts with features.
 
     For forward passes of your own; functions of this package that take prompts do this themselves.
 
@@ -68,7 +68,7 @@ def injecting_features(
 
 
 class FeatureInjector:
-    """Writes the features of prompts into the model's embeddings, batch by batch.
+    """Write the features of prompts over the model's token embeddings, batch by batch.
 
     Args:
         model: The model.
@@ -82,7 +82,7 @@ class FeatureInjector:
 
     @contextmanager
     def injecting(self) -> Iterator[None]:
-        """Context in which features are written; prompts without features cost nothing."""
+        """Context in which forward passes read the features; adds no hook if no prompt has any."""
         with expect_batch_features(self.model):
             if not self._any_features:
                 yield
@@ -95,7 +95,7 @@ class FeatureInjector:
                 hook.remove()
 
     def start(self, batch: Batch) -> None:
-        """Set the batch that the coming passes read."""
+        """Set the batch that the next forward passes read."""
         if self._any_features:
             soft = [self.encodings[prompt].soft for prompt in batch.prompts]
             width = batch.tokens.shape[1]

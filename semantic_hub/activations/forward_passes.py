@@ -1,4 +1,4 @@
-"""Follow a model's forward passes, so that hooks know which columns are the prompt's.
+"""Record what a model's forward passes read, so that hooks can find the prompts' columns.
 
 A hook sees ``[batch, column, d_model]`` and nothing else. In a step of ``generate`` with a cache
 that is one column, without a cache it is the whole text so far; either may come from a padded
@@ -28,7 +28,7 @@ _ABSENT = object()
 
 @dataclass(frozen=True, eq=False)
 class ForwardPass:
-    """The forward pass that is running.
+    """What a running forward pass reads: the prompts' columns, and how many columns follow them.
 
     Args:
         prompts: Columns of the prompts; None if an earlier pass that was not followed read them.
@@ -40,7 +40,7 @@ class ForwardPass:
 
 
 class PassFollower:
-    """Keeps track of which prompts a model's forward passes read; see the module's text.
+    """Record which prompts a model's forward passes read, those of ``generate`` included.
 
     Args:
         model: The model.
@@ -60,7 +60,7 @@ class PassFollower:
 
     @contextmanager
     def following(self) -> Iterator[None]:
-        """Wrap ``forward`` and ``generate`` so that their arguments are recorded.
+        """Context in which calls of ``forward`` and ``generate`` are recorded.
 
         They are replaced on this instance of the model only, and put back afterwards.
         """
@@ -77,7 +77,7 @@ class PassFollower:
 
     @property
     def before_first_pass(self) -> bool | None:
-        """Whether the running ``generate`` call has made no pass yet; None outside of one."""
+        """Whether the running ``generate`` call has made no pass yet; None if no call runs."""
         return None if self._generation is None else self._generation.last is None
 
     def _wrap_forward(self, forward: Callable[..., Any]) -> Callable[..., Any]:

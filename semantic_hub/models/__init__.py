@@ -1,9 +1,10 @@
 """Which model is measured?
 
-`loading` gets one by name or folder and `registry` adds names; `protocol` is what every function
-asks of a model. `layers` says where the residual stream is read, `output` holds the final norm and
-the unembedding, `twins` makes a randomly initialized model of the same shape, `provenance` tells
-what was done to the weights. `checkpoints` and `conversion` read folders.
+`loading` loads a model by name or from a folder; users add names through a `registry`. `protocol`
+lists the methods that this package needs of a model. `layers` maps layer numbers to hooks, `output`
+applies the final norm and the unembedding, `twins` makes a randomly initialized model of the same
+shape, `provenance` reports how the weights were processed. `checkpoints` and `conversion` read
+folders.
 """
 
 from semantic_hub.models.checkpoints import Backend

@@ -1,4 +1,4 @@
-"""Reading unprocessed models from disk or by name, through TransformerLens' own converters.
+"""Load models without weight processing, by name or from a folder, with TransformerLens.
 
 `semantic_hub.models.conversion` adds the folders that ``HookedTransformer`` cannot load by itself.
 """
@@ -34,7 +34,7 @@ UNPROCESSED = {
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How a model is loaded: the keyword arguments of `semantic_hub.load_model`.
+    """Keyword arguments of `semantic_hub.load_model`: device, dtype, backend, remote code.
 
     Args:
         device: Device of the model; ``None`` leaves the choice to TransformerLens.
@@ -73,7 +73,7 @@ class LoadOptions:
 
     @property
     def may_be_hooked(self) -> bool:
-        """Whether a ``HookedTransformer`` is allowed and TransformerLens has the class."""
+        """Whether the model may be loaded as a ``HookedTransformer``: allowed, and installed."""
         return self.backend != "bridge" and hooked_transformer_class() is not None
 
 
@@ -98,7 +98,7 @@ def bridge_class() -> Any:
 
 
 def build_hooked_transformer(config: Any, tokenizer: Any, **options: Any) -> Any:
-    """Build a ``HookedTransformer`` without the notice that 4.x will drop the class.
+    """Build a ``HookedTransformer``, with its deprecation warning silenced.
 
     Args:
         config: Its ``HookedTransformerConfig``.
@@ -117,14 +117,14 @@ def is_checkpoint_folder(path: Path) -> bool:
 
 
 def official_name(name: str) -> str | None:
-    """The hub repository of a name that ``HookedTransformer`` knows, or ``None``."""
+    """Hugging Face repository of a name or alias in TransformerLens; ``None`` if it has none."""
     from transformer_lens import loading_from_pretrained as loading
 
     return loading.make_model_alias_map().get(name.lower())
 
 
 def hooked_knows_name(name: str, trust_remote_code: bool) -> bool:
-    """Whether ``HookedTransformer.from_pretrained`` knows the name and needs no remote code."""
+    """Whether ``HookedTransformer`` can load the name, given whether remote code is trusted."""
     from transformer_lens import loading_from_pretrained as loading
 
     repository, remote = official_name(name), loading.NEED_REMOTE_CODE_MODELS
@@ -217,7 +217,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def is_decoder(folder: Path) -> bool:
-    """Whether transformers counts a folder's architecture among the causal language models."""
+    """Whether the architecture in a folder's ``config.json`` is a causal language model."""
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     return read_config(folder)["architectures"][0] in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()
@@ -225,7 +225,7 @@ def is_decoder(folder: Path) -> bool:
 
 @contextmanager
 def file_errors(name_or_folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Context in which a file that cannot be read raises a `SemanticHubError`.
+    """Context that turns errors on reading a model's files into a `SemanticHubError`.
 
     Args:
         name_or_folder: The model that is being read: a local folder or a name.
@@ -280,7 +280,7 @@ def unknown_name(name: str) -> SemanticHubError:
 
 @contextmanager
 def _without_notice() -> Iterator[None]:
-    """Silence the one notice that TransformerLens 4 will drop the class."""
+    """Context that silences the deprecation warning of ``HookedTransformer``."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "HookedTransformer.* is deprecated", DeprecationWarning)
         yield

@@ -1,4 +1,4 @@
-"""Convert a decoder of transformers to a ``HookedTransformer``, through TransformerLens' rules.
+"""Convert a Hugging Face decoder to a ``HookedTransformer``, with TransformerLens' converters.
 
 TransformerLens 3.9 refuses a local folder in ``HookedTransformer.from_pretrained``. The three steps
 that it takes inside accept one: the configuration, the converted weights, and the class itself.
@@ -26,7 +26,7 @@ from semantic_hub.models.protocol import HookedModel
 
 
 def convert_folder(folder: Path, options: LoadOptions) -> HookedModel | None:
-    """Convert a local Hugging Face folder, and compare its logits with those of transformers.
+    """Load a Hugging Face folder as a ``HookedTransformer``; ``None`` if that changes its logits.
 
     Args:
         folder: The folder.
@@ -57,7 +57,7 @@ def convert_folder(folder: Path, options: LoadOptions) -> HookedModel | None:
 def convert_network(
     source: Any, tokenizer: Any | None, name: str, options: LoadOptions
 ) -> HookedModel | None:
-    """Convert a decoder of transformers, and compare its logits.
+    """Convert a loaded decoder to a ``HookedTransformer``; ``None`` if that changes its logits.
 
     Args:
         source: The decoder.
@@ -74,7 +74,7 @@ def convert_network(
 
 
 def same_logits(logits: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
-    """Whether logits agree as far as a dtype allows, relative to the norm of the expected ones."""
+    """Whether logits equal the expected ones within a dtype's tolerance, by relative norm."""
     tolerance = 1e-3 if dtype in (torch.float32, torch.float64) else 0.1
     difference = logits.cpu().float() - expected.cpu().float()
     return bool(difference.norm() <= tolerance * expected.float().norm())

@@ -38,7 +38,7 @@ def check_layers(model: HookedModel, layers: Sequence[int] | None) -> list[int]:
 
 
 def layer_hook(layer: int) -> str:
-    """Name of the hook on the residual stream at a layer (see the module's convention).
+    """Name of the residual stream's hook at a layer; 0 is the input of the first block.
 
     Example:
         >>> layer_hook(0), layer_hook(3)
@@ -48,7 +48,7 @@ def layer_hook(layer: int) -> str:
 
 
 def layer_name(layer: int) -> str:
-    """Name of a layer in figures and tables.
+    """Name of a layer in figures and tables: ``emb`` for layer 0, else its number.
 
     Example:
         >>> layer_name(0), layer_name(3)
@@ -58,7 +58,7 @@ def layer_name(layer: int) -> str:
 
 
 def check_single_stack(model: HookedModel, operation: str = "residual_stream") -> None:
-    """Raise unless the model is one stack of blocks.
+    """Raise if the model is an encoder-decoder, which has two stacks of blocks.
 
     Args:
         model: The model.
@@ -93,7 +93,7 @@ def running_to_layer(
     last_layer: int,
     hooks: Sequence[tuple[str, Callable[..., Any]]],
 ) -> Iterator[Callable[[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]], None]]:
-    """Context for many forward passes with the same hooks, each of which stops at ``last_layer``.
+    """Context with a function that runs a batch, with hooks, through the model to ``last_layer``.
 
     Args:
         model: The model.

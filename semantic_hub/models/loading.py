@@ -149,7 +149,7 @@ def check_model(model: object) -> HookedModel:
 
 
 def check_decoder(model: object, operation: str) -> HookedModel:
-    """The model itself, if its states can be read as words: a decoder with a tokenizer.
+    """Return the model if it is a decoder with a tokenizer, else raise.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.

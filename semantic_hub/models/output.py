@@ -14,7 +14,7 @@ from semantic_hub.models.protocol import HookedModel, first_parameter
 
 
 def predicts_next_token(model: HookedModel) -> bool:
-    """Whether the model predicts next tokens from its last layer, as a decoder does.
+    """Whether the model is a decoder, which predicts next tokens from its last layer.
 
     False for encoders (BERT family), which have no next-token lens.
     """
@@ -24,7 +24,7 @@ def predicts_next_token(model: HookedModel) -> bool:
 
 
 def check_predicts_next_token(model: HookedModel, operation: str) -> None:
-    """Raise unless the model predicts next tokens.
+    """Raise unless the model is a decoder, which predicts next tokens.
 
     Raises:
         SemanticHubError: The model is an encoder.

@@ -36,7 +36,7 @@ class HookedModel(Protocol):
         ...
 
     def parameters(self) -> Iterator[Parameter]:
-        """The weights."""
+        """Iterate over the weights."""
         ...
 
     def to_tokens(self, *args: Any, **kwargs: Any) -> Any:

@@ -30,7 +30,7 @@ _commits: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
 
 
 def processed(model: HookedModel) -> list[str]:
-    """List what was done to the weights on loading; empty for a model as it was trained.
+    """List how the weights were changed on loading (folded norms, centering); empty if unchanged.
 
     TransformerLens marks folded norms (``LNPre``, ``RMSPre``) and a bridge's processed weights.
     Centering leaves no mark on a ``HookedTransformer`` but the zero means of its weights.
@@ -47,19 +47,19 @@ def processed(model: HookedModel) -> list[str]:
 
 
 def effects(changes: list[str]) -> str:
-    """Describe what the changes of `processed` mean for a measurement."""
+    """Describe how the changes that `processed` lists affect measurements, for a warning."""
     return ", ".join(_EFFECTS[change] for change in changes)
 
 
 def remember_commit(model: HookedModel, repository: str) -> None:
-    """Remember the commit of the cached files from which a model was just loaded."""
+    """Store the commit of the cached Hugging Face files that a model was just loaded from."""
     file = try_to_load_from_cache(repository, "config.json")
     if isinstance(file, str):
         _commits[model] = Path(file).parent.name
 
 
 def commit(model: HookedModel) -> str | None:
-    """The commit of the Hugging Face files that a model was loaded from, or ``None``."""
+    """Commit of the Hugging Face files that a model was loaded from; ``None`` if unknown."""
     return _commits.get(model)
 
 

@@ -1,4 +1,4 @@
-"""A mapping by name to which users can add: models, encoders, measures, lenses, spokes."""
+"""Mapping by name that users can extend, for models, encoders, measures, lenses and spokes."""
 
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ Registered = TypeVar("Registered")
 
 
 class Registry(Mapping[str, Registered], Generic[Registered]):
-    """A mapping from names to values of one kind, to which more can be added.
+    """A mapping from names to values of one kind, which users can extend.
 
     Whatever users can extend is looked up in one of these. An unknown name raises an error that
     lists the known ones and suggests the nearest.
@@ -57,7 +57,7 @@ class Registry(Mapping[str, Registered], Generic[Registered]):
         self._values[name] = value
 
     def unregister(self, name: str) -> None:
-        """Remove a value, such as one that a test added.
+        """Remove the value of a name.
 
         Raises:
             SemanticHubError: No value of that name.

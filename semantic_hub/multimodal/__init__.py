@@ -1,7 +1,7 @@
 """How do pictures and sounds get into a model?
 
-`loading` gets a language model and its encoder from one checkpoint, `encoder` runs the checkpoint's
-own image or audio tower, `native` makes prompts for models that encode by themselves.
+`loading` loads a language model and its encoder from one checkpoint, `encoder` runs that image or
+audio encoder, `native` makes prompts for bridges that compute the features themselves.
 """
 
 from semantic_hub.multimodal.encoder import Encoder

@@ -17,7 +17,7 @@ MODALITIES = {"image_token_id": "images", "audio_token_id": "audio"}
 
 @runtime_checkable
 class EncodeInput(Protocol):
-    """Anything that turns an image or a waveform into features, such as an `Encoder`."""
+    """Type of a function from an image or a waveform to features, such as an `Encoder`."""
 
     def __call__(
         self, image_or_waveform: Any, /, rate: int | None = None
@@ -27,7 +27,7 @@ class EncodeInput(Protocol):
 
 
 def feature_token(config: Any) -> tuple[str, int]:
-    """Find the token that stands for features in a configuration.
+    """Find the placeholder token for images or audio that a model's configuration names.
 
     Args:
         config: A configuration of transformers.
@@ -103,7 +103,7 @@ def _one_row(tokens: Int[Tensor, "batch pos"]) -> list[int]:
 
 
 class Preparation:
-    """Prepare one image or waveform, inside a text, with the checkpoint's own processor.
+    """Make a network's inputs from an image or a waveform, with the checkpoint's processor.
 
     Args:
         processor: The processor.
@@ -216,7 +216,7 @@ class Encoder:
 
     @torch.inference_mode()
     def features(self, inputs: Any) -> Float[Tensor, "pos d_model"]:
-        """Features of an image or a waveform that the processor has prepared."""
+        """Compute features from the processor's output for an image or a waveform."""
         parameter = first_parameter(self._network)
         inputs = inputs.to(parameter.device, parameter.dtype)
         embeddings = self._network(**inputs).last_hidden_state[0]

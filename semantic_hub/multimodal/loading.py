@@ -38,7 +38,7 @@ _AFTER = " 1 2 3"
 
 
 class EncoderSource(NamedTuple):
-    """Where `load_multimodal` finds the encoder of models of one kind.
+    """A registered encoder: which model names it belongs to, and a function that loads it.
 
     Args:
         matches: Whether a name or folder is of this kind.
@@ -117,7 +117,7 @@ def register_encoder(
     load: Callable[[str], EncodeInput],
     replace: bool = False,
 ) -> None:
-    """Make `load_multimodal` load models of a kind together with an encoder of your own.
+    """Make `load_multimodal` use an encoder of your own for some models.
 
     Args:
         name: Name of the encoder.

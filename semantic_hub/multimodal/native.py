@@ -24,7 +24,7 @@ from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
 
 @torch.inference_mode()
 def native_prompt(model: HookedModel, inputs: Mapping[str, Tensor]) -> Prompt:
-    """Turn a processor's output into a prompt of token ids with features.
+    """Turn a processor's output into a `Prompt` with features, for a multimodal bridge.
 
     The image or sound is where the token is that the model's configuration names; its features are
     the stream there at layer 0. The prompt must give the same logits as the native inputs.

@@ -1,8 +1,8 @@
 """What is read?
 
-`prompt` has prompts, read-outs and their token ids; `pairs` pairs of prompts that mean the same,
-from lists or `tables`. `positions` says at which tokens to read, `words` which tokens a word is.
-`soft_tokens` are places in a prompt for features of pictures and sounds.
+`prompt` defines prompts and read-outs, and tokenizes them; `pairs` holds pairs of prompts with the
+same meaning, from lists or from files that `tables` reads. `positions` selects the tokens to read,
+`words` finds the tokens of a word. `soft_tokens` puts features of images and sounds into a prompt.
 """
 
 from semantic_hub.prompts.pairs import Pairs

@@ -12,7 +12,7 @@ from semantic_hub.prompts.tables import read_records, read_table
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs (x_i, y_i) of prompts with the same meaning in two spokes or two languages.
+    """Pairs (x_i, y_i) of prompts with the same meaning, such as a text and its translation.
 
     ``len`` is the number of pairs, a slice is `Pairs` again, and iteration gives ``(x_i, y_i)``.
 
@@ -93,7 +93,7 @@ class Pairs:
     def from_tsv(
         cls, path: str | Path, x: str = "en", y: str = "es", *, labels: str | None = None
     ) -> "Pairs":
-        """Read pairs from two columns of a UTF-8 table, tab-separated, with a header line.
+        """Read pairs from two columns of a UTF-8 table with a header; tabs, or commas in ``.csv``.
 
         A file whose name ends in ``.csv`` is read as comma-separated. Spaces around cells are
         dropped.

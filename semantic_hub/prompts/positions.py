@@ -26,7 +26,7 @@ def read_positions(
     positions: Positions,
     special_ids: frozenset[int],
 ) -> list[tuple[int, ...]]:
-    """Turn ``positions=`` into indices into each prompt's tokens.
+    """Convert a ``positions`` argument to indices into each prompt's tokens.
 
     - ``"last"``: the last own token, or the prompt's own ``position`` where it has one.
     - ``"mean"``: every own token that is not a special one (BOS, padding, ``[SEP]``), features
@@ -67,7 +67,7 @@ def read_positions(
 def last_token_spans(
     model: HookedModel, prompts: Sequence[Prompt], texts: Sequence[str]
 ) -> tuple[tuple[int, int], ...]:
-    """Find the last token of a text that each prompt begins with.
+    """Find the last token of a prefix of each prompt, as a span of one token.
 
     Args:
         model: The model whose tokenizer applies.

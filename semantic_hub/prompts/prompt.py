@@ -92,7 +92,7 @@ class Prompt:
 
 
 NEXT = "\0"
-"""Candidate of a `Readout` that stands for the token that really follows in its text."""
+"""Candidate of a `Readout` that stands for the token that actually follows in its text."""
 
 
 HUB = "hub"
@@ -104,11 +104,11 @@ SURFACE = "surface"
 
 @dataclass(frozen=True)
 class Readout:
-    """One position of one prompt, and named groups of candidate words to score there.
+    """A prompt, and named groups of candidate words to score at its position.
 
     Args:
         prompt: The input; its ``position`` is where the next word is read.
-        candidates: Group name to words; `NEXT` stands for the token that really follows.
+        candidates: Group name to words; `NEXT` stands for the token that actually follows.
         following: The text after the prompt, if it was cut from a longer one. The read-out then
             counts only if the tokens of the prompt are the first tokens of the whole text; see
             `semantic_hub.prompts.words.following_tokens`.
@@ -153,7 +153,7 @@ class Readout:
 
 
 def check_word_groups(operation: str, groups: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise if a group of words is a bare text, whose letters would each count as a word.
+    """Raise if a group of words is a single string instead of a tuple of words.
 
     Raises:
         SemanticHubError: For such a group.
@@ -174,7 +174,7 @@ PromptLike = str | Prompt | Sequence[int]
 
 @dataclass(frozen=True)
 class Encoding:
-    """Tokens of one prompt, and which of them are its own.
+    """Tokens of one prompt, and which of them are its own rather than BOS and the like.
 
     Args:
         tokens: All tokens that the model reads; placeholders where there are features.
@@ -191,7 +191,7 @@ class Encoding:
 
     @property
     def own_positions(self) -> range:
-        """Indices of the prompt's own tokens among ``tokens``."""
+        """Indices among ``tokens`` of all but those that the tokenizer added, such as BOS."""
         return range(*self.own.indices(len(self.tokens)))
 
     @property
@@ -200,14 +200,14 @@ class Encoding:
         return tuple(place.positions for place in self.soft)
 
     def first(self, n_tokens: int) -> Prompt:
-        """A prompt of the first tokens, BOS and features included."""
+        """Make a prompt of the first `n_tokens` tokens, BOS and features included."""
         tokens, soft = with_markers(self.tokens[:n_tokens], self.soft)
         return Prompt(tokens=tokens, soft=soft)
 
     def text(
         self, decode: Callable[[Sequence[int]], str], start: int = 0, stop: int | None = None
     ) -> str:
-        """Text of a range of the tokens, with one `SOFT` for each span of features.
+        """Decode a range of the tokens to text, with one `SOFT` marker for each span of features.
 
         Args:
             decode: Token ids to text.
@@ -244,7 +244,7 @@ def as_prompt(prompt: PromptLike) -> Prompt:
 
 
 def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int]]:
-    """Token ids of every prompt, as the model reads them (see the module's convention).
+    """Convert prompts to token ids, with a BOS token where the model's configuration says so.
 
     Where a prompt holds features the ids are placeholders;
     `semantic_hub.activations.features.injecting_features` makes the model read the features.
@@ -269,7 +269,7 @@ def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int
 
 
 def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
-    """Tokenize every prompt, and mark which tokens are its own.
+    """Tokenize prompts, and mark which tokens are their own and which the tokenizer added.
 
     Args:
         model: The model whose tokenizer and BOS convention apply.
@@ -306,7 +306,7 @@ def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
 
 
 def read_tokens(model: HookedModel, text: str) -> tuple[int, ...]:
-    """Tokens of a text as the model reads them, without what the tokenizer adds at the end.
+    """Tokenize a text, with a BOS token as the model has it, but no EOS or ``[SEP]`` at the end.
 
     Each marker in the text becomes one `SOFT_TOKEN`; there is no limit on the length.
 

@@ -82,13 +82,13 @@ class PlacedSoftTokens:
 
     @property
     def positions(self) -> range:
-        """Indices of its positions among the prompt's tokens."""
+        """Indices of the span's positions among the prompt's tokens."""
         return range(self.start, self.start + len(self.span))
 
 
 @dataclass(frozen=True)
 class SoftPositions:
-    """The positions of a prompt's features, wherever they are in it.
+    """A ``positions`` argument that selects a prompt's features, by span and row.
 
     Accepted wherever positions are: by `semantic_hub.residual_stream`, of a
     `Prompt` (then it must name one position), of `semantic_hub.steer`, and as either span of a
@@ -107,7 +107,7 @@ class SoftPositions:
     rows: tuple[int, ...] | None = None
 
     def among(self, spans: Sequence[range]) -> tuple[int, ...]:
-        """Look the positions up among a prompt's spans; empty if one of them does not exist.
+        """Convert to indices into the tokens of a prompt with these spans; empty if one is missing.
 
         Args:
             spans: The positions of each span of the prompt.
@@ -122,7 +122,7 @@ class SoftPositions:
 
 
 def recorded_positions(positions: object) -> object:
-    """Positions as a manifest records them: `SoftPositions` in words, other values as they are.
+    """Convert positions for a manifest: `SoftPositions` to text, other values unchanged.
 
     Example:
         >>> recorded_positions((0, 2)), recorded_positions(SoftPositions(rows=(-1,)))
@@ -133,7 +133,7 @@ def recorded_positions(positions: object) -> object:
 
 
 def marked_tokens(tokenizer: Any, text: str) -> list[int]:
-    """Tokens of a text with markers, without added tokens; each marker is `SOFT_TOKEN`.
+    """Tokenize a text, without special tokens; each `SOFT` marker becomes a `SOFT_TOKEN`.
 
     The text is split at the markers as the tokenizer splits it at any special token. This is done
     by a copy that knows the marker, made once; the tokenizer itself stays unchanged.
@@ -159,7 +159,7 @@ def marked_tokens(tokenizer: Any, text: str) -> list[int]:
 
 
 def placeholder_id(model: HookedModel) -> int:
-    """Token id that stands for features in a prompt's tokens.
+    """Choose the token id to put at the positions of features, as a placeholder.
 
     It is neither BOS, EOS nor padding, so that no mask leaves it out, and rare in texts, so that no
     penalty on frequent tokens applies to a word: an id that the tokenizer does not use, else the
@@ -182,7 +182,7 @@ def placeholder_id(model: HookedModel) -> int:
 def with_placeholders(
     tokens: Sequence[int], own: slice, soft: Sequence[SoftTokens], placeholder: int
 ) -> tuple[tuple[int, ...], slice, tuple[PlacedSoftTokens, ...]]:
-    """Replace each marker by as many placeholders as its span has rows.
+    """Replace each `SOFT_TOKEN` by placeholders, one for each row of its span of features.
 
     Args:
         tokens: Token ids with a `SOFT_TOKEN` for each span.
@@ -212,7 +212,7 @@ def with_placeholders(
 def with_markers(
     tokens: Sequence[int], soft: Sequence[PlacedSoftTokens]
 ) -> tuple[tuple[int, ...], tuple[SoftTokens, ...]]:
-    """Replace the placeholders of each span by one marker, the inverse of `with_placeholders`.
+    """Replace the placeholders of each span by one `SOFT_TOKEN`, undoing `with_placeholders`.
 
     Rows of a span beyond the last token are cut off.
 
@@ -236,7 +236,7 @@ def with_markers(
 def text_with_markers(
     decode: Callable[[Sequence[int]], str], tokens: Sequence[int], soft: Sequence[PlacedSoftTokens]
 ) -> str:
-    """Decode tokens to text, with one `SOFT` for each span.
+    """Decode tokens to text, with one `SOFT` marker for each span of features.
 
     Args:
         decode: Token ids to text.

@@ -68,7 +68,7 @@ def read_table(
 
 
 def read_records(path: str | Path, operation: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read the objects of a JSON Lines file, each with its place ``file:line``.
+    """Yield ``("file:line", object)`` for each object in a JSON Lines file.
 
     Raises:
         SemanticHubError: A line that is not a JSON object.

@@ -1,4 +1,4 @@
-"""From words to token ids: which tokens does a model predict when it predicts this word?
+"""Find the token ids of words: what a model predicts when it predicts a word.
 
 A word is looked up as the *continuation of a text*, never alone: tokenizers of the SentencePiece
 kind add a space before the first word of an input (Llama 2 turns ``"dog"`` into ``"▁dog"`` but
@@ -37,7 +37,7 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class WordTokens:
-    """Tokens that a word may begin with, and its spellings in full.
+    """First tokens of a word's spellings, and all tokens of each spelling.
 
     Args:
         word: The word, without surrounding spaces.
@@ -53,15 +53,15 @@ class WordTokens:
 
     @property
     def whole(self) -> bool:
-        """Whether each of `tokens` is the whole word and not only its beginning."""
+        """Whether every spelling of the word is a single token."""
         return self.problem is None and self.fits(1)
 
     def fits(self, longest: int) -> bool:
-        """Whether no spelling has more than `longest` tokens."""
+        """Whether every spelling has at most `longest` tokens."""
         return all(len(spelling) <= longest for spelling in self.spellings)
 
     def scored(self, longest: int) -> tuple[Tokens, ...]:
-        """Token sequences to score: full spellings if they fit, else first tokens."""
+        """Token sequences to score: full spellings if all fit into `longest`, else first tokens."""
         return self.spellings if self.fits(longest) else tuple((first,) for first in self.tokens)
 
 
@@ -104,7 +104,7 @@ class CandidateTokens:
 
 @dataclass(frozen=True)
 class NextToken:
-    """The token that follows a read-out in its text, or why there is none to read.
+    """The token that follows a read-out's prompt in its text, or the reason why it cannot be used.
 
     Args:
         token: Its id; None where no text follows, or where there is a problem.
@@ -116,7 +116,7 @@ class NextToken:
 
 
 def continuation(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:
-    """Token ids of a text that continues another text.
+    """Tokenize a text as it would be inside a longer text, not at its beginning.
 
     Args:
         tokenizer: The model's tokenizer.
@@ -146,7 +146,7 @@ def decode(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
 
 
 def token_text(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
-    """What one token adds to a text, its leading space included.
+    """Text of one token inside a longer text, its leading space included.
 
     A token that is only a part of a character is given as its bytes: ``"<0xE4><0xB9>"``.
 
@@ -207,7 +207,7 @@ def candidate_tokens(
     longest: Sequence[int] | None = None,
     following: Sequence[NextToken] | None = None,
 ) -> CandidateTokens:
-    """Find the token ids of the candidates of every read-out, group by group.
+    """Find the token ids of each read-out's candidates; drop read-outs that cannot be scored.
 
     A read-out is kept if *every* candidate of it can be scored, and is otherwise dropped and
     counted under one of these reasons:
@@ -227,7 +227,7 @@ def candidate_tokens(
         cases: Case variants to add to each candidate; see `word_tokens`.
         longest: For each read-out, up to how many tokens a word is scored in full; a longer one is
             scored by its first token. None for 1 everywhere.
-        following: For each read-out the token that really follows, as `following_tokens` gives it.
+        following: For each read-out the token that actually follows, from `following_tokens`.
             None if no read-out has a text that follows.
 
     Returns:
@@ -272,7 +272,7 @@ def candidate_tokens(
 
 
 def following_tokens(model: HookedModel, readouts: Sequence[Readout]) -> list[NextToken]:
-    """Find the token that really follows each read-out in its text.
+    """Find the token that follows each read-out's prompt in the text that it was cut from.
 
     With t(x) the tokens of a text as the model reads it, BOS included, a prompt p that f follows is
     read only where t(p f) begins with all of t(p) and goes on; the next token of t(p f) follows.
