@@ -1,7 +1,8 @@
 """What does all the evidence on one data type say?
 
-`spoke` is the base class of data types, `runner` measures one on a model, `findings` holds and saves
-what came out. `verdict` calls it supported or not, `across` compares the forms of several spokes.
+`spoke` is the base class of data types, `runner` measures one on a model, `findings` holds and
+saves the results. `verdict` judges whether they support the hub, `across` compares the forms of
+several spokes.
 """
 
 from semantic_hub.experiment.across import compare_concepts

@@ -1,8 +1,8 @@
 """Evidence 3: does the model use it?
 
-`spec` has interventions as data, and `dispatch` runs them. `patching` puts states of one prompt into
-another and reads the answers; `steering` adds directions while a model reads or writes; `text` scores
-what it then writes.
+`spec` holds interventions as data, and `dispatch` runs them. `patching` puts states of one prompt
+into another and scores the answers; `steering` adds directions while a model reads or writes;
+`text` samples and scores texts under steering.
 """
 
 from semantic_hub.interventions.dispatch import intervene, register_intervention

@@ -1,8 +1,8 @@
 """What does a reader see?
 
-`document` measures all spokes for one page, `comparison` sets several runs side by side, `storage`
-saves a report's numbers. `sections` and `causal` turn results into rows and figures, `cautions` lists
-what weakens them, `defaults` chooses the spokes; `render` fills the `templates`.
+`document` measures all spokes for one page, `comparison` shows several runs side by side, `storage`
+saves a report's numbers. `sections` and `causal` turn results into rows and figures, `cautions`
+lists reasons not to trust them, `defaults` chooses the spokes; `render` fills the `templates`.
 """
 
 from semantic_hub.reporting.comparison import Comparison, compare
