@@ -70,7 +70,7 @@ def ring_routes(notations: Sequence[str]) -> list[Route]:
 
 
 def averaged_routes(bases: Sequence[str], notations: Sequence[str]) -> list[Route]:
-    """Routes into each base from all other notations at once, where there are two or more.
+    """Routes into each base from all other notations together, if those are at least two.
 
     Args:
         bases: Notations to go to.
@@ -95,7 +95,7 @@ def make_pairs(
     seed: int = 0,
     at_most: int = 100,
 ) -> tuple[PatchPair, ...]:
-    """Pair each item as a source with another item as base, with the answers named in `ANSWERS`.
+    """Make patch pairs: each item is the source once; the base is an item with another answer.
 
     The base's item is the next one, in a ring that is shuffled once, with another answer. A pair
     is left out where two of its answers are spelled the same (case aside); of the words in the
@@ -144,7 +144,7 @@ def make_pairs(
 
 
 def partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterator[tuple[int, int]]:
-    """Pair each index with the next in a shuffled ring that has its kind and another answer.
+    """Give each index a random partner of the same kind with another answer, as pairs of indices.
 
     Args:
         kinds: The kind of each item.
@@ -165,7 +165,7 @@ def partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterato
 
 
 def patchings(sets: Mapping[str, tuple[PatchPair, ...]]) -> Mapping[str, Patching]:
-    """Specifications that patch named sets of pairs at the last position, without empty sets.
+    """Make a patching at the last position of each named set of pairs, except empty sets.
 
     Args:
         sets: Mapping from name to pairs.

@@ -67,7 +67,7 @@ class Projector:
         return features @ self.weight + self.position[:n_pos]
 
     def save(self, path: Path) -> None:
-        """Write the projector as safetensors, over a file that is there."""
+        """Write the projector as safetensors, replacing an existing file."""
         tensors = {"weight": self.weight, "place": self.position}  # names in the shipped files
         write_atomically(path, save({name: t.detach().contiguous() for name, t in tensors.items()}))
 

@@ -22,7 +22,7 @@ from semantic_hub.spokes.sampling import evenly_spaced
 
 
 def one_less(right: Sequence[int]) -> ExpectedAnswer:
-    """Outcome rule for sums: completed with b − 1 (success), with b (unchanged), or otherwise.
+    """Make an outcome rule for sums: success for b − 1, unchanged for b, other for anything else.
 
     The whole number at the start of a text counts: ``"12"`` is twelve, and ``"7.5"`` is neither
     seven nor five.
@@ -41,7 +41,7 @@ def one_less(right: Sequence[int]) -> ExpectedAnswer:
 
 
 def sums(items: Sequence[Problem] | None = None) -> tuple[Problem, ...]:
-    """Sums among the problems; all 846 for None."""
+    """Keep only the sums of some problems; None gives all 846 sums."""
     chosen = problems("+") if items is None else items
     return tuple(item for item in chosen if item.operator == "+")
 
@@ -49,7 +49,7 @@ def sums(items: Sequence[Problem] | None = None) -> tuple[Problem, ...]:
 def steering(
     items: Sequence[Problem] | None = None, *, words: str = "en", at_most: int = 100
 ) -> Steering:
-    """Steering of sums in digits by the step from a to a + 1 with the same c.
+    """Steering of sums in digits by ``c=(a+1)+`` − ``c=a+``, which should lower the answer b by 1.
 
     The contrast ``"words"`` takes the step from the words of a language (``"fifteen equals eight
     plus"`` − ``"fifteen equals seven plus"`` for ``"15=7+"``), the contrast ``"digits"`` from

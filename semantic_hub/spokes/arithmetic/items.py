@@ -67,7 +67,7 @@ class Problem:
 def problems(
     operators: str = "+*", *, largest_right: int = 9, result_below: int = 100
 ) -> tuple[Problem, ...]:
-    """All a+b and a*b with a ≥ 1, b in 1..largest_right, and a result below a bound.
+    """List all a+b and a*b with a ≥ 1, 1 ≤ b ≤ `largest_right`, and a result below `result_below`.
 
     Raises:
         SemanticHubError: An operator other than ``+`` and ``*``, or bounds that leave nothing.

@@ -95,7 +95,7 @@ def readouts(
     control: str = "es",
     items: Sequence[Problem] | None = None,
 ) -> list[Readout]:
-    """Make read-outs at ``c=a+`` with four groups of candidates.
+    """Make read-outs at ``c=a+`` that score b in three notations, and an unrelated number.
 
     ``surface`` is b in the notation, ``hub`` b in `words`, ``control`` b in a third language, and
     ``unrelated`` another number in `words`, so that a general preference for that language does not

@@ -28,7 +28,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 @dataclass(frozen=True, eq=False)
 class EncodedClip:
-    """Clip with the features that a model reads in its place.
+    """Clip with its encoder features, which a model reads as soft tokens.
 
     Args:
         clip: The sound.
@@ -51,7 +51,7 @@ class EncodedClip:
         return label_words(self.clip.label)
 
     def prompt(self, template: str = CLIP, row: int | None = None) -> Prompt:
-        """Make a prompt with the clip in a text.
+        """Make a prompt from a template, with the clip's soft tokens in place of ``{clip}``.
 
         Args:
             template: Text with one ``{clip}``.
@@ -85,7 +85,7 @@ def encode_clips(encode: Encode, clips: Sequence[Clip]) -> tuple[EncodedClip, ..
 
 
 def label_words(label: str) -> tuple[str, ...]:
-    """Content words of a label, in lower case and in their order.
+    """Content words of a label, in lower case and in order of appearance.
 
     Example:
         >>> label_words("Playing the drum kit"), label_words("people giggling, laughing")
@@ -95,7 +95,7 @@ def label_words(label: str) -> tuple[str, ...]:
 
 
 def balanced(clips: Sequence[Clip]) -> tuple[Clip, ...]:
-    """Keep as many clips of each label as of the rarest: the first of each, in their order.
+    """Balance the labels: keep the first n clips of each, where n is the count of the rarest label.
 
     If one label is more common than others, a model that always names it is right more often than
     by chance.

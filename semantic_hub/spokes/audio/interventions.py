@@ -34,7 +34,7 @@ OTHER_ANIMALS = frozenset(_OTHER_ANIMALS.split())
 
 @dataclass(frozen=True)
 class Question:
-    """Question about an animal with the answers yes and no.
+    """Yes-no question about an animal, with the animals that each answer is correct for.
 
     Args:
         template: Question after a clip, up to the answer.
@@ -72,12 +72,12 @@ class Question:
         return next((word for word in label_words(label) if word in known), None)
 
     def answer(self, animal: str) -> str:
-        """Right answer for an animal."""
+        """Correct answer for an animal: the word for yes or the word for no."""
         return self.yes if animal in self.true_of else self.no
 
 
 def other_answer(old: str, new: str) -> RelativeOutcome:
-    """Outcome rule for the answer as the first word of a continuation, case aside.
+    """Make an outcome rule: success if steering changes the first word from `old` to `new`.
 
     Args:
         old: Answer that the model must give without steering; other prompts are dropped.

@@ -52,7 +52,7 @@ def hard_negatives(
     question: Question | None = None,
     seed: int = 0,
 ) -> Pairs:
-    """Pair clips with another label, of the same answer to the question if there is one.
+    """Pair clips with a wrong label, if possible one with the same answer to the question.
 
     A dog gets the label of another mammal, so that the pairs differ only in which animal it is.
 

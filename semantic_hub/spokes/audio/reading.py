@@ -25,7 +25,7 @@ def readouts(
     rows: Literal["one", "all"] = "one",
     seed: int = 0,
 ) -> list[Readout]:
-    """Make read-outs at positions of clips, with groups ``hub``, ``surface`` and ``control``.
+    """Make read-outs at positions of clips: words of the label (``hub``) against two other labels'.
 
     Args:
         clips: Encoded clips.

@@ -140,7 +140,7 @@ class AudioSpoke(Spoke):
         return {"label": readouts(self.encoded_clips, seed=self.seed)}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """The first clip of each label that is a single word, under that word."""
+        """One clip of each single-word label as a prompt, by label, to compare across spokes."""
         clips: dict[str, Prompt] = {}
         for encoded in self.encoded_clips:
             if encoded.words == (encoded.clip.label,):
@@ -148,7 +148,7 @@ class AudioSpoke(Spoke):
         return {"clips": clips}
 
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
-        """Every position of the first clip of each of the first two labels."""
+        """Prompts at every position of one clip of each of the first two labels, for figures."""
         return {
             name: tuple(clip.prompt(row=row) for row in range(len(clip.span)))
             for name, clip in self._spelled_out_clips.items()

@@ -71,7 +71,7 @@ def written_arguments(text: str) -> tuple[str, ...] | None:
 
 
 def steering(programs: Sequence[Program], *, at_most: int = 100) -> Steering:
-    """Steering of programs at ``range(`` by ``U["start"] − U["end"]``.
+    """Steering at ``range(`` by ``U["start"] − U["end"]``, to turn its argument n into 0, n.
 
     Args:
         programs: Programs; each call of the builtin ``range`` with one argument is used.
@@ -102,7 +102,7 @@ def steering(programs: Sequence[Program], *, at_most: int = 100) -> Steering:
 
 
 def starts_at_zero(own: str, steered: str) -> str:
-    """Outcome of the arguments: ``"success"`` if n became 0, n; else unchanged or other.
+    """Compare continuations of ``range(``: success if steering turned the argument n into 0, n.
 
     Args:
         own: Unsteered continuation after ``range(``: n and what follows.

@@ -73,7 +73,7 @@ def calls(program: Program) -> Iterator[tuple[ast.Call, Names]]:
 
 
 def is_builtin(name: str, names: Names) -> bool:
-    """Whether a name refers to the builtin, which no name in scope shadows."""
+    """Whether a name refers to a builtin: neither a name in scope nor a star import shadows it."""
     return name not in names and ANYTHING not in names
 
 

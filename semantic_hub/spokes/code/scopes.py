@@ -24,7 +24,7 @@ ANYTHING = "*"
 
 
 def bindings(scope: Scope) -> dict[str, Parameters | None]:
-    """Names that a scope binds itself, without those of functions and classes inside it.
+    """Map each name that a scope itself binds to its function's or class's parameters, or None.
 
     Args:
         scope: A module, class, function or lambda.
@@ -45,7 +45,7 @@ def bindings(scope: Scope) -> dict[str, Parameters | None]:
 
 
 def methods(owner: ast.ClassDef) -> dict[str, Parameters | None]:
-    """Parameters of a class's methods, as filled by calls on its object.
+    """Map each method of a class to its parameters in a call on an instance (without ``self``).
 
     Example:
         >>> [owner] = ast.parse("class A:\\n def say(self, word): pass").body
@@ -61,7 +61,7 @@ def methods(owner: ast.ClassDef) -> dict[str, Parameters | None]:
 
 
 def around(names: Names, function: Function, own: Names) -> Names:
-    """Names in scope around a method: those outside its class, and its object's methods.
+    """Names in scope around a method: those outside its class, and methods such as ``self.say``.
 
     Args:
         names: Names in scope around the class.
@@ -76,7 +76,7 @@ def around(names: Names, function: Function, own: Names) -> Names:
 
 
 def inside(names: Names, function: Function | ast.Lambda, *, method: bool) -> Names:
-    """Names in scope in a function: its own shadow those around it, except a method's object.
+    """Names in scope in a function: those that it binds, and outer ones that these do not hide.
 
     Args:
         names: Names in scope `around` it.
@@ -93,7 +93,7 @@ def inside(names: Names, function: Function | ast.Lambda, *, method: bool) -> Na
 
 @cache
 def builtin_parameters(name: str) -> Parameters | None:
-    """Parameters of a builtin from its signature; None if it has none to inspect.
+    """Positional parameters of a builtin, from its signature; None if it has no signature.
 
     Example:
         >>> builtin_parameters("isinstance"), builtin_parameters("min")

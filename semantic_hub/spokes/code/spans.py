@@ -48,7 +48,7 @@ class Spans:
         return self._lines[line - 1]
 
     def after(self, mark: str, start: int) -> int:
-        """Index after the first such mark from `start` on that is not in a comment.
+        """Index after the first `mark` at or after `start` that is not in a comment.
 
         Only for text without strings, such as between two arguments.
 
@@ -71,7 +71,7 @@ class Spans:
 
 
 def parse(source: str) -> ast.Module:
-    """Parse a program into its syntax tree, without the warnings that its text may cause.
+    """Parse a program into its syntax tree; Python's warnings about the program are suppressed.
 
     Raises:
         SyntaxError: The text is not valid Python.

@@ -53,7 +53,7 @@ _LIST, _CALL = "list, behind a comma", "call, before an argument"
 
 
 def pairs(programs: Sequence[Program], *, at_most: int = 500) -> Pairs:
-    """Pair programs with their descriptions; of programs with the same description, the first.
+    """Pair programs with their descriptions, keeping the first program of each description.
 
     Args:
         programs: Programs; those with a text are used.
@@ -215,7 +215,7 @@ class CodeSpoke(Spoke):
         return {"range(": steering(counting, at_most=self.at_most)} if counting else {}
 
     def figures(self, findings: Findings) -> Mapping[str, "go.Figure"]:
-        """Maps of each read-out by layer: nearer to the left-out word, or to the next token."""
+        """Heat maps of read-outs by layer, comparing the left-out word with the next token."""
         from semantic_hub.lenses.figures import item_map
 
         titles = {

@@ -19,7 +19,7 @@ def next_word_readouts(
     hub: Lexicon,
     control: Lexicon,
 ) -> list[Readout]:
-    """Make a read-out before every word of the texts that both dictionaries know.
+    """Make a read-out before each word of the texts that both `hub` and `control` can translate.
 
     The groups are ``surface`` (the word as written), ``hub`` (its translations into the dominant
     language), ``control`` (its translations into a third language) and ``unrelated`` (the dominant

@@ -135,7 +135,7 @@ def sentiment_steering(
     strengths: Sequence[float | int] = (5.0,),
     sampling: Sampling | None = None,
 ) -> TextSteering:
-    """Steering of texts towards good sentiment, by words of the dominant language and of their own.
+    """Steering of sentiment by h(good) − h(bad), in words of the dominant and the texts' language.
 
     As in the paper, the difference h(good) − h(bad) is added at the first token of the prompt. In
     the paper it is taken over all tokens of the words, here at their last token, which is the same

@@ -54,7 +54,7 @@ def language_share(
     frequencies: WordFrequencies = wordfreq_frequencies,
     factor: float = 10.0,
 ) -> Scorer:
-    """Make a scorer of the share of a continuation that is in a language.
+    """Make a scorer: the share of a continuation's words that belong to a language.
 
     The share is the language's words / (the language's words + words of other languages).
 

@@ -225,7 +225,7 @@ class LanguageSpoke(Spoke):
         return {**patchings(pairs), **self._sentiment()}
 
     def texts(self) -> Mapping[str, LanguageTexts]:
-        """Authored sentences in each other language, for the mass of all languages."""
+        """Authored sentences in each non-dominant language, to measure all languages' mass."""
         languages = (self.dominant, *self.languages)
         return {
             f"sentences, {code}": LanguageTexts.of(sentences(code), code, languages)

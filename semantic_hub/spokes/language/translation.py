@@ -31,7 +31,7 @@ def nouns() -> tuple[Concept, ...]:
 
 
 def question(concept: Concept, source: str, target: str, examples: Sequence[Concept] = ()) -> str:
-    """Prompt that names a word and begins its translation, up to the quotation mark.
+    """Text that asks for a translation, such as ``English: "dog" - Español: "``.
 
     Args:
         concept: Concept to translate.
@@ -64,7 +64,7 @@ def patch_pairs(
     seed: int = 0,
     at_most: int = 100,
 ) -> tuple[PatchPair, ...]:
-    """Patch pairs of a translation into one language and a translation of another word.
+    """Patch pairs of two translation prompts that differ in the word and in the target language.
 
     Answers are named as `semantic_hub.spokes.routes.ANSWERS`.
 

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 
 def content_words(text: str, pattern: re.Pattern[str], without: Collection[str]) -> tuple[str, ...]:
-    """Distinct words of a text in lower case and in their order, without words to ignore.
+    """Distinct words of a text, in lower case and in order of appearance, without stop words.
 
     Args:
         text: The text.

@@ -70,7 +70,7 @@ class Lexicon:
     def from_tsv(
         cls, path: str | Path, source: str, target: str, columns: tuple[str, str] | None = None
     ) -> "Lexicon":
-        """Read a dictionary from a table with a column for each language; rows may repeat a word.
+        """Read a dictionary from a table with a column per language; a word may have several rows.
 
         Args:
             path: A file with a header line; commas separate in ``.csv`` files, tabs elsewhere.
@@ -132,7 +132,7 @@ class Concept:
     polarity: int = 0
 
     def forms(self, language: str) -> tuple[str, ...]:
-        """Dictionary form, and the inflected form if the phrase is a single word."""
+        """Dictionary form of the concept's word, and the inflected form if it is a single word."""
         phrase = self.phrases[language]
         inflected = (phrase,) if phrase.isalpha() else ()
         return tuple(dict.fromkeys((self.words[language], *inflected)))

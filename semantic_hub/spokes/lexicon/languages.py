@@ -19,7 +19,7 @@ def is_unspaced(language: str) -> bool:
 
 
 def check_languages(operation: str, dominant: str, languages: Sequence[str]) -> None:
-    """Raise unless each of a spoke's languages has another one as its control.
+    """Raise unless there are two or more different languages, none of them the dominant one.
 
     Raises:
         SemanticHubError: Fewer than two, repeated ones, or the dominant language among them.
@@ -34,7 +34,7 @@ def check_languages(operation: str, dominant: str, languages: Sequence[str]) -> 
 
 
 def control_for(language: str, languages: Sequence[str]) -> str:
-    """Control language: the first of the other languages.
+    """Choose the control for a language: the first of `languages` that is another one.
 
     Its word for a concept is neither the text's own nor the dominant language's.
 

@@ -31,7 +31,7 @@ class Verb:
 
     @property
     def constructions(self) -> tuple[str, ...]:
-        """Names of its `CONSTRUCTIONS`: four for verbs of giving, two for others."""
+        """Names of the `CONSTRUCTIONS` that it allows: four for verbs of giving, two for others."""
         return _GIVING if self.gives else _ACTING
 
 

@@ -66,7 +66,7 @@ class TransitiveEvent:
 
 
 def other_name(same: tuple[str, ...], other: tuple[str, ...]) -> ExpectedAnswer:
-    """Outcome rule for answers that are names: the other name of the sentence, or the same.
+    """Make an outcome rule for answers that are names: success for the sentence's other name.
 
     The first word of a text counts. A word at the end of the text may have been cut off; it counts
     as the one name that begins with it.
@@ -127,7 +127,7 @@ def steering(
     at_most: int = 100,
     max_new_tokens: int = 4,
 ) -> Steering:
-    """Steering by a role direction at the second name, with a question for that role.
+    """Steering by a role direction at the second name, to make it the answer to the question.
 
     The question after the active ``Anna helped Bo .`` is who helped; the direction agent − theme is
     added at *Bo*. With `passive`, the question after ``Anna was helped by Bo .`` is who was helped,
@@ -183,7 +183,7 @@ def steering(
 def patch_pairs(
     events: Sequence[TransitiveEvent], *, passive: bool = False, at_most: int = 100
 ) -> tuple[PatchPair, ...]:
-    """Patch pairs of a passive as source and an active as base, with the same question and names.
+    """Patch pairs of a passive (source) and an active (base), with the same names and question.
 
     The names are in the same order in both, so a different name answers the question. With
     `passive`, source and base are exchanged. The reference has the meaning of the source in the

@@ -70,7 +70,7 @@ class NameReadouts:
 
 
 def readouts(examples: Sequence[Example]) -> NameReadouts:
-    """Make read-outs with the groups ``surface``, ``hub``, ``control`` and ``unrelated``.
+    """Make read-outs before names: the name (``surface``), its role (``hub``) and other roles.
 
     ``surface`` is the name itself, the actual next token; ``hub`` the word for its role;
     ``control`` the word for the next of all roles, cyclically; and ``unrelated`` the one after it

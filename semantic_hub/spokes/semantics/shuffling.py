@@ -17,7 +17,7 @@ NO_NAME_LEFT = "no name left"
 def shuffled_names(
     examples: Sequence[Example], *, names: Sequence[str] | None = None, seed: int = 0
 ) -> Examples:
-    """Replace every name, one to one within a sentence, so that no role prefers a name.
+    """Replace the names in each sentence, so that all are about equally frequent in each role.
 
     Each role has a shuffled deck of all names, from which its names are dealt; an empty deck is
     followed by a new one. So all names are about equally frequent in each role. Cards are skipped

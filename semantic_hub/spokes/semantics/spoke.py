@@ -212,7 +212,7 @@ class SemanticsSpoke(Spoke):
         return readouts([e for e in shuffled if e.names]).evenly_spaced(self.at_most)
 
     def figures(self, found: Findings) -> Mapping[str, "go.Figure"]:
-        """The role matrix where its diagonal is highest, and its diagonal over layers."""
+        """Role matrix at the layer where its mean diagonal is highest, and that mean by layer."""
         if _BEFORE not in found.lens:
             return {}
         reads = self.name_readouts

@@ -43,7 +43,7 @@ def changed_caption(caption: str, rng: np.random.Generator) -> str | None:
 
 
 def caption_words(caption: str) -> tuple[str, ...]:
-    """Content words of a caption, in lower case and in their order.
+    """Content words of a caption, in lower case and in order of appearance.
 
     There is no list of nouns for every language, so these are the words that are neither sides nor
     among the most frequent English words.

@@ -35,7 +35,7 @@ IMAGE, PART, CAPTION = "{image}", "{part}", "{caption}"
 
 @dataclass(frozen=True)
 class Wording:
-    """Texts around pictures and captions; the defaults are those that hub-mini was trained on.
+    """Templates of prompts with pictures and captions; the defaults are those hub-mini learned.
 
     Args:
         image: Text with a picture that is compared with a caption, read at its end. The lens reads
@@ -94,7 +94,7 @@ PLAIN = Wording(
 
 @dataclass(frozen=True, eq=False)
 class EncodedPicture:
-    """Picture with the features that a model reads in its place.
+    """Picture with its encoder features, which a model reads as soft tokens.
 
     Args:
         picture: The picture.

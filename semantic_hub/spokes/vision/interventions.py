@@ -54,7 +54,7 @@ class RecolorItem:
 def recolor_items(
     pictures: Sequence[EncodedPicture], *, at_most: int = COMBINATIONS, seed: int = 0
 ) -> tuple[RecolorItem, ...]:
-    """Choose a region of each picture, the left and the right one in turn, and a new color.
+    """Choose a region to recolor in each picture, left and right in turn, and its new color.
 
     Each of the 48 combinations is an ordered pair of colors, left and right, and a random third
     color. Pictures with fewer than two regions with color and patches are left out.
@@ -73,7 +73,7 @@ def recolor_items(
 
 
 def new_color(old: tuple[str, ...], new: tuple[str, ...]) -> ExpectedAnswer:
-    """Outcome rule for a color as the first word of a continuation, case aside.
+    """Make an outcome rule: success if the first word is the new color, unchanged if the old one.
 
     Args:
         old: Color of each prompt's region.

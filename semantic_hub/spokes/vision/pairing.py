@@ -93,12 +93,12 @@ def hard_negatives(
 
 
 def askable(pictures: Sequence[EncodedPicture]) -> tuple[EncodedPicture, ...]:
-    """Pictures with regions whose colors their captions contain."""
+    """Keep the pictures that have a region whose color their caption contains."""
     return tuple(encoded for encoded in pictures if _regions_in_caption(encoded))
 
 
 def changeable(pictures: Sequence[EncodedPicture]) -> tuple[EncodedPicture, ...]:
-    """Pictures whose captions contain a color or shape that can be changed."""
+    """Keep the pictures whose caption contains a color or shape that can be replaced."""
     rng = np.random.default_rng(0)
     return tuple(e for e in pictures if changed_caption(e.picture.caption, rng) is not None)
 

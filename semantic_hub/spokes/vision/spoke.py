@@ -204,7 +204,7 @@ class VisionSpoke(Spoke):
         return {name: patches for name, patches in made.items() if len(patches) > 1}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
-        """The first picture of only one color, for each color, under the color's word."""
+        """One picture of only one color as a prompt, by color, to compare across spokes."""
         pictures: dict[str, Prompt] = {}
         for encoded in chain(*self.encoded_pictures.values()):
             if [region.name for region in encoded.picture.regions] == [""]:
@@ -213,7 +213,7 @@ class VisionSpoke(Spoke):
         return {"pictures": pictures}
 
     def spelled_out(self) -> Mapping[str, tuple[Prompt, ...]]:
-        """Every patch of the first picture of each kind."""
+        """Prompts at every patch of the first picture of each kind, for figures."""
         return {
             name: tuple(encoded.at_patch(p, self.wording) for p in range(encoded.n_patches))
             for name, encoded in self._spelled_out_pictures.items()
@@ -224,7 +224,7 @@ class VisionSpoke(Spoke):
         return middle_layer_figures(self._spelled_out_pictures, findings, _draw_picture)
 
     def interventions(self) -> Mapping[str, Patching | Steering]:
-        """Steering of one half to another color, in two ways, and patching of whole pictures."""
+        """Recoloring of one half by two modes of steering, and patching of whole pictures."""
         halved = [
             encoded
             for encoded in chain(*self.encoded_pictures.values())

@@ -25,7 +25,7 @@ from semantic_hub.zoo.calibration.worlds import NULL_WORLDS
 
 
 def calibrate(page: Path, n_worlds: int) -> None:
-    """Measure everything, and write the page and its chart.
+    """Measure false positives, coverage, power and verdicts; write the page and its chart.
 
     Args:
         page: Markdown file; the chart has the same name with the suffix ``.svg``.

@@ -103,7 +103,7 @@ def null_outcome(name: str, x: States, y: States, seed: int) -> NullOutcome:
 def attainable_levels(
     statistics: Float[Tensor, "pairing layer"], alpha: float = ALPHA
 ) -> tuple[Float[np.ndarray, " layer"], float]:
-    """Probability with which the tests of `permutation_p_values` can reject a true null.
+    """Exact false-positive rates of the tests of `permutation_p_values`, which ties can lower.
 
     If the null is true, each row is equally likely to be the true pairing, so the probability of a
     rejection is the share of rows whose p-value would be ≤ α. It is at most α, and less if many
@@ -128,7 +128,7 @@ def attainable_levels(
 
 
 def accepted(n: int, probability: float, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Binomial acceptance interval of the rate of n draws with a probability.
+    """Binomial acceptance interval for the rate of successes in n draws of known probability.
 
     From the smallest k with ``P(X ≤ k) ≥ (1 − confidence) / 2`` to the smallest with ``P(X ≤ k) ≥
     (1 + confidence) / 2``, over n.
@@ -151,7 +151,7 @@ def accepted(n: int, probability: float, confidence: float = CONFIDENCE) -> tupl
 
 
 def judgment(outcome: NullOutcome, n_worlds: int) -> list[str]:
-    """Rates of a measure outside their binomial intervals in one kind of world.
+    """List the rates of a measure that are outside their binomial intervals, as short messages.
 
     Args:
         outcome: Mean outcome of the measure.

@@ -67,7 +67,7 @@ def folded(
     Float[np.ndarray, "pair layer dimension"],
     Float[np.ndarray, "pair layer dimension"],
 ]:
-    """Project both sides to a few dimensions by the same random matrix.
+    """Project the states of both languages to a few dimensions by the same random matrix.
 
     A planted world's concept codes are orthonormal: no two concepts are more alike than any two
     others. In few dimensions some come close to each other, on both sides alike if the codes are
@@ -89,7 +89,7 @@ def folded(
 
 
 def twin_states(seed: int) -> tuple[States, States]:
-    """States of the two languages of ``planted-separate`` in a random twin of its model.
+    """States of both languages of ``planted-separate`` in a randomly initialized copy of its model.
 
     The prompts ``<en> en:dog`` and ``<es> es:dog`` share their first token and their positions, but
     no other token. The rows of the embedding are drawn independently, so no pairing of English and

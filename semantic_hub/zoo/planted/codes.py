@@ -109,7 +109,7 @@ def draw_codes(seed: int, n_languages: int, n_concepts: int, shared: bool) -> Co
 def root_mean_square(
     squared_lengths: Float[np.ndarray, "*state"], d_model: int
 ) -> Float[np.ndarray, "*state"]:
-    """Divisor of an RMS norm for states of these squared lengths: ``√(‖h‖² / d_model + ε)``."""
+    """Root mean square that an RMS norm divides states by: ``√(‖h‖² / d_model + ε)``."""
     return np.sqrt(squared_lengths / d_model + EPS)
 
 

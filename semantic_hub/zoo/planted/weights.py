@@ -86,7 +86,7 @@ def planted_model(
 
 
 def planted_weights(world: PlantedWorld) -> Weights:
-    """Weights that are not 0, except the norms' gains, which are 1."""
+    """Nonzero weights of a world's model, by name; the norms' gains, all 1, are left out."""
     codes = world.codes
     return {
         "embed.W_E": _embedding(world),

@@ -97,7 +97,7 @@ class PlantedWorld:
         return self.languages.index(language)
 
     def marker(self, language: str) -> str:
-        """Token for the language to answer in."""
+        """Token that sets the language of the answer: ``"<es>"``."""
         return f"<{language}>"
 
     def word(self, language: str, concept: str) -> str:
@@ -158,7 +158,7 @@ class PlantedWorld:
         return language, dominant, thirds[0]
 
     def patch_pairs(self, source: str, base: str) -> tuple[PatchPair, ...]:
-        """Patch pairs from every concept in one language into the previous concept in another.
+        """Patch pairs of each concept in one language (source) and the previous in another (base).
 
         The answers are words of the base's language: ``"source"`` for the source's concept,
         ``"other"`` for the concept half-way around from it, which neither prompt is about. (Against

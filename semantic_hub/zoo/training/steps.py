@@ -44,7 +44,7 @@ def add_text_gradient(
 
 
 def put_in_place(part: Path, folder: Path) -> Path:
-    """Move a finished folder to its destination, replacing a folder that is there."""
+    """Move a finished folder to its destination, replacing an existing folder."""
     if folder.exists():
         shutil.rmtree(folder)
     part.replace(folder)
@@ -83,7 +83,7 @@ def restore(model: nn.Module, optimizers: Sequence[Optimizer], path: Path) -> in
 
 
 def keep_recipe(recipe: Any, out: Path, operation: str) -> None:
-    """Write a recipe into the folder of a run.
+    """Write a recipe into the folder of a run; raise if the folder has another recipe.
 
     Raises:
         SemanticHubError: The folder holds a run of another recipe.

@@ -144,7 +144,7 @@ class World:
         )
 
     def known(self, meanings: Sequence[Keyed], language: str) -> list[Keyed]:
-        """Facts or sums that may occur in text in a language."""
+        """Keep the facts or sums that may occur in training text in a language."""
         return [m for m in meanings if language == DOMINANT or m.key not in self.held_out]
 
 

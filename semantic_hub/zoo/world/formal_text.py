@@ -24,7 +24,7 @@ _HIGHEST = 100
 
 
 class FormalText:
-    """Random meanings of a world that have a program, a logical form, a picture or a sound.
+    """Generator of random meanings that have a program, a logical form, a picture or a sound.
 
     Args:
         world: The world.
@@ -38,7 +38,7 @@ class FormalText:
         self.world = world
 
     def listing(self, rng: np.random.Generator) -> Listing:
-        """Draw a list of two to six things of one kind."""
+        """Draw a list of two to six things of one kind, or of one to three that are denied."""
         kind = pick(rng, list(self._by_kind))
         conjunction = pick(rng, _CONJUNCTIONS)
         most = 3 if conjunction == "not" else 6
@@ -48,13 +48,13 @@ class FormalText:
         return Listing(heading, tuple(terms[i] for i in chosen), conjunction)
 
     def calls(self, rng: np.random.Generator) -> Calls:
-        """Draw one to three sentences with one verb and the same parts."""
+        """Draw one to three sentences with the same verb and parts, for calls of one function."""
         first = self.world.sentence(rng)
         more = [self._like(first, rng) for _ in range(int(rng.integers(0, 3)))]
         return Calls((first, *more), keyword=bool(rng.random() < 0.3))
 
     def count(self, rng: np.random.Generator, *, held_out: bool | None = None) -> Count:
-        """Draw a count; half of them start at zero, and half of these write the zero."""
+        """Draw a count from a start to an end; half start at 0, and half of those write the 0."""
         while True:
             start = int(rng.integers(1, _HIGHEST - 1)) if rng.random() < 0.5 else 0
             end = int(rng.integers(start + 1, _HIGHEST))
@@ -97,21 +97,21 @@ class FormalText:
         return Animal(pick(rng, self.world.kind("animal")), pick(rng, ("mammal", "animal", "")))
 
     def is_held_out(self, happening: Happening) -> bool:
-        """Whether two of its names are a held-out pair in this order."""
+        """Whether an event's names in successive roles include a held-out pair."""
         names = happening.event.names
         in_roles = [names[role] for role in ROLES if role in names]
         return any(pair in self.held_out_casts for pair in pairwise(in_roles))
 
     @cached_property
     def held_out_counts(self) -> frozenset[str]:
-        """Keys of the counts that are held out of all but English."""
+        """Keys of the counts that occur in English text only."""
         rng = np.random.default_rng([self.world.seed, 6])
         counts = [Count(start, end) for start in range(_HIGHEST) for end in range(start + 1, 100)]
         return frozenset(count.key for count in counts if rng.random() < HELD_OUT_SHARE)
 
     @cached_property
     def held_out_casts(self) -> frozenset[tuple[str, str]]:
-        """Pairs of names in successive roles that are held out of all but English."""
+        """Ordered pairs of names that fill successive roles in English text only."""
         rng = np.random.default_rng([self.world.seed, 7])
         casts = permutations(self._names, 2)
         return frozenset(cast for cast in casts if rng.random() < HELD_OUT_SHARE)

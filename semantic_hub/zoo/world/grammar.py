@@ -77,7 +77,7 @@ GRAMMARS: Mapping[str, Grammar] = {
 
 @dataclass(frozen=True)
 class Voice:
-    """Language that meanings are said in; `switch` is the share of English content words."""
+    """Language to write meanings in; `switch` is the share of content words left in English."""
 
     language: str
     switch: float = 0.0

@@ -16,10 +16,10 @@ from semantic_hub.zoo.world.grammar import GRAMMARS, LANGUAGES, Voice
 
 @runtime_checkable
 class Meaning(Protocol):
-    """Meaning that can be said in every language."""
+    """Protocol of meanings: values that can be written as text in every language."""
 
     def say(self, voice: Voice) -> str:
-        """Text of the meaning in a voice."""
+        """Write the meaning as text in a voice's language."""
         ...
 
 

@@ -34,7 +34,7 @@ class Listing:
     conjunction: str = "and"
 
     def say(self, voice: Voice) -> str:
-        """Text in English, for every voice."""
+        """English text, whatever the voice's language."""
         *first, last = [term.forms[DOMINANT] for term in self.terms]
         heading = f"{self.heading}: " if self.heading else ""
         if self.conjunction == "not":
@@ -45,7 +45,7 @@ class Listing:
 
 @dataclass(frozen=True)
 class Calls:
-    """Sentences with one verb and the same parts, as calls of one function.
+    """Sentences with the same verb and parts, which a program writes as calls of one function.
 
     Args:
         sentences: The sentences.
@@ -87,7 +87,7 @@ class Count:
         return (self.start, self.end) if self.with_start or self.start else (self.end,)
 
     def say(self, voice: Voice) -> str:
-        """Text in English, for every voice."""
+        """English text, whatever the voice's language."""
         *start, end = [number_term(number).forms[DOMINANT] for number in self.bounds]
         bounds = "".join(f"start {number}, " for number in start) + f"end {end}"
         numbers = range(self.start, self.end) if self.counted else ()
@@ -110,7 +110,7 @@ class Happening:
     labeled: bool = False
 
     def say(self, voice: Voice) -> str:
-        """Text in English; in a voice that switches, with the role before each participant."""
+        """English text; if the voice switches languages, with the role before each participant."""
         text = self.event.annotated() if voice.switch else self.event.sentence
         return f"{self.question()} {self.event.names[self.asked]} ." if self.asked else text
 
@@ -122,7 +122,7 @@ class Happening:
 
 
 def say_in(meaning: Meaning, voice: Voice) -> str:
-    """Text of a meaning in the language of a voice, which may be a formal one.
+    """Write a meaning in a voice's language, which may be Python or logical form.
 
     Raises:
         SemanticHubError: A meaning that has no program.

@@ -25,7 +25,7 @@ class Scene:
     asked: int | None = None
 
     def say(self, voice: Voice) -> str:
-        """Text in English, for every voice."""
+        """English text, whatever the voice's language."""
         if self.asked is None:
             return self.caption()
         return f"{self.question()} {self.regions[self.asked].color}."
@@ -52,7 +52,7 @@ class Animal:
     asked: str = ""
 
     def say(self, voice: Voice) -> str:
-        """Text in English, for every voice."""
+        """English text, whatever the voice's language."""
         return f"{self.question()} {self.answer}." if self.asked else self.caption()
 
     @property

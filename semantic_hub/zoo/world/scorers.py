@@ -22,7 +22,7 @@ from semantic_hub.zoo.world.meanings import Term
 
 @dataclass(frozen=True)
 class KnownWord:
-    """Meanings of a spelling in a world.
+    """What a spelling can mean in a world: its languages, kinds and sentiments.
 
     Attributes:
         languages: Languages that have the spelling.
@@ -36,7 +36,7 @@ class KnownWord:
 
 
 class WorldWords:
-    """Finds the names of a world's things in texts.
+    """Finder of the names of a world's things in texts.
 
     Example:
         >>> words = WorldWords(World(seed=0))
@@ -48,7 +48,7 @@ class WorldWords:
         self.world = world
 
     def find(self, text: str) -> list[KnownWord]:
-        """Known words of a text in their order, the longest at each position."""
+        """Find the known words of a text in order, preferring the longest at each position."""
         return [self.known[match[0]] for match in self._pattern.finditer(text)]
 
     @cached_property
@@ -80,7 +80,7 @@ class WorldWords:
 
 
 def mood(world: World) -> Scorer:
-    """Make a sentiment scorer: (good − bad) / (good + bad) adjectives of a continuation.
+    """Make a sentiment scorer: (g − b) / (g + b) for g good and b bad adjectives in a text.
 
     Adjectives count in any language.
 
@@ -102,7 +102,7 @@ def mood(world: World) -> Scorer:
 
 
 def same_kind(world: World) -> Scorer:
-    """Make a relevance scorer: share of known words of a kind that the prompt names too.
+    """Make a relevance scorer: share of known words whose kind also occurs in the prompt.
 
     Kinds are, for example, adjectives, animals and numbers, in any language.
 
@@ -124,7 +124,7 @@ def same_kind(world: World) -> Scorer:
 
 
 def stays_in(world: World, language: str) -> Scorer:
-    """Make a scorer of the share of a continuation's known words that a language has.
+    """Make a language scorer: share of a continuation's known words that exist in a language.
 
     A spelling that several languages have counts for each of them.
 

@@ -57,7 +57,7 @@ class WorldLanguageSpoke(Spoke):
 
     @property
     def facts(self) -> list[Fact]:
-        """Facts that are asked for, the same in every language."""
+        """Facts that the questions ask for; all languages ask for the same ones."""
         return self._facts(self.held_out)
 
     def pairs(self) -> Mapping[str, Pairs]:
@@ -66,7 +66,7 @@ class WorldLanguageSpoke(Spoke):
         return sets | {f"sentences, {code}": self._sentences(code) for code in self.languages}
 
     def hard_negatives(self) -> Mapping[str, Pairs]:
-        """Questions about a thing with another value, and sentences with another agent."""
+        """Questions about another thing, with another answer, and sentences with another agent."""
         sets = {f"facts, {code}": self._other_questions(code) for code in self.languages}
         return sets | {f"sentences, {code}": self._other_actors(code) for code in self.languages}
 
@@ -106,7 +106,7 @@ class WorldLanguageSpoke(Spoke):
         return word_concepts((DOMINANT, *self.languages))
 
     def texts(self) -> Mapping[str, LanguageTexts]:
-        """Sentences in each language but English, for the mass of all languages."""
+        """Sentences in each language but English, to measure all languages' probability mass."""
         drawn, languages = self._drawn(), (DOMINANT, *self.languages)
         return {
             f"sentences, {code}": LanguageTexts.of(
@@ -221,7 +221,7 @@ def world_spokes(world: World, *, held_out: bool = True) -> WorldSpokes:
 
 
 def world_problems(world: World, *, held_out: bool = True) -> tuple[Problem, ...]:
-    """Sums and products that a world's training text held out, or the others.
+    """Sums and products held out of a world's training text, or those that it contains.
 
     A problem is left out if its mirror image (8*7 for 7*8) is on the other side.
 

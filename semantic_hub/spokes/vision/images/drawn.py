@@ -218,7 +218,7 @@ def random_pictures(
 def drawn_pictures(
     canvas: Canvas | None = None, *, per_kind: int = 110, seed: int = 0
 ) -> tuple[Picture, ...]:
-    """Draw pictures of each of `KINDS`, with as little repetition as possible.
+    """Draw `per_kind` pictures of each of `KINDS`, repeating colors and pairs only as needed.
 
     Every color by itself, the 110 ordered pairs of different colors as halves in random order, and
     random shapes.

@@ -60,7 +60,7 @@ class Region:
 
     @property
     def described(self) -> str:
-        """Description in captions: the color after a side, and before other names."""
+        """Description in captions: ``left red`` for a side, ``red circle`` for any other region."""
         words = (self.name, self.color) if self.name in SIDES else (self.color, self.name)
         return " ".join(filter(None, words))
 
