@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 def evenly_spaced(items: Sequence[Item], at_most: int) -> tuple[Item, ...]:
-    """At most so many items, spread evenly over the whole sequence.
+    """Choose at most `at_most` items, spread evenly over the whole sequence.
 
     Raises:
         SemanticHubError: `at_most` below 1.

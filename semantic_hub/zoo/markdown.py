@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Table of Markdown, ending in a line break.
+    """Format a Markdown table, ending in a line break.
 
     Args:
         header: Names of the columns.

@@ -155,7 +155,7 @@ class AudioSpoke(Spoke):
         }
 
     def figures(self, findings: "Findings") -> Mapping[str, "go.Figure"]:
-        """The spelled-out clips over time, with the top tokens at the middle layer."""
+        """One clip of each of two labels over time, with the top tokens at the middle layer."""
         return middle_layer_figures(self._spelled_out_clips, findings, _draw_clip)
 
     def interventions(self) -> Mapping[str, Steering | AnswerSteering]:

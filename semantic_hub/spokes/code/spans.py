@@ -11,7 +11,7 @@ Placed = ast.stmt | ast.expr | ast.keyword | ast.arg | ast.alias | ast.excepthan
 
 
 class Spans:
-    """Convert the nodes of a program's syntax tree to slices of its text.
+    """Converter from the nodes of a program's syntax tree to character positions in its text.
 
     A node's column counts the *UTF-8 bytes* before it in its line, and lines end where Python ends
     them, at ``\\n``, ``\\r\\n`` and ``\\r``, never at a form feed or a separator of Unicode.

@@ -49,13 +49,13 @@ class TransitiveEvent:
 
     @property
     def active(self) -> Event:
-        """Active sentence, in which the first name is the agent."""
+        """Event in the active voice, in which the first name is the agent."""
         parties = {"agent": Party(self.first), "theme": Party(self.second)}
         return Event(self.verb, "active", parties)
 
     @property
     def passive(self) -> Event:
-        """Passive sentence, in which the second name is the agent."""
+        """Event in the passive voice, in which the second name is the agent."""
         parties = {"agent": Party(self.second), "theme": Party(self.first)}
         return Event(self.verb, "passive", parties)
 

@@ -59,7 +59,7 @@ class NameReadouts:
         return len(self.readouts)
 
     def evenly_spaced(self, at_most: int) -> "NameReadouts":
-        """At most so many read-outs, spread evenly over all.
+        """Keep at most `at_most` read-outs, spread evenly over all.
 
         Raises:
             SemanticHubError: `at_most` below 1.

@@ -71,7 +71,7 @@ class Wording:
 
     @property
     def up_to_image(self) -> str:
-        """Text with a picture, up to the picture."""
+        """Template `image` up to and including ``{image}``."""
         return self.image.partition(IMAGE)[0] + IMAGE
 
     def question_about(self, region: Region) -> str:

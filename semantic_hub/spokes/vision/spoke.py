@@ -220,7 +220,7 @@ class VisionSpoke(Spoke):
         }
 
     def figures(self, findings: "Findings") -> Mapping[str, "go.Figure"]:
-        """The spelled-out pictures, with the top token of each patch at the middle layer."""
+        """One picture of each kind, with the top token of each patch at the middle layer."""
         return middle_layer_figures(self._spelled_out_pictures, findings, _draw_picture)
 
     def interventions(self) -> Mapping[str, Patching | Steering]:

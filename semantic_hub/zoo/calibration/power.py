@@ -20,7 +20,7 @@ N_PAIRS = (8, 16, 32, 48, 96)
 def power(
     seeds: Sequence[int], *, fold: bool = False, noises: Sequence[float] = NOISES
 ) -> dict[str, Float[np.ndarray, "noise number"]]:
-    """Share of `planted-hub` worlds in which the corrected p ≤ α at any layer.
+    """Share of ``planted-hub`` worlds in which each measure's corrected p ≤ α at any layer.
 
     All numbers of pairs are the first concepts of one world, so that d_model stays the same.
 
