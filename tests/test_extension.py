@@ -198,5 +198,5 @@ def test_names_in_use_are_refused() -> None:
         register_lens("doubled", lambda model: Lens.of(lambda layer, h: h, name="doubled"))
     with pytest.raises(sh.SemanticHubError, match="already has a runner"):
         register_intervention(Ablation, ablate)
-    with pytest.raises(sh.SemanticHubError, match="'ablation'.*in use"):
+    with pytest.raises(sh.SemanticHubError, match=r"'ablation'.*in use"):
         type("Other", (Result,), {"kind": "ablation", "__module__": "elsewhere"})

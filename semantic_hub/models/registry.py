@@ -1,7 +1,7 @@
 """Mapping by name that users can extend, for models, encoders, measures, lenses and spokes."""
 
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from semantic_hub.errors import SemanticHubError, nearest_name
 
@@ -80,6 +80,10 @@ class Registry(Mapping[str, Registered], Generic[Registered]):
                 expected=f"one of {', '.join(map(repr, self._values)) or 'none so far'}",
                 fix=nearest_name(name, self._values),
             ) from None
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a name, or a default where there is none."""
+        return self._values.get(name, default)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in self._values

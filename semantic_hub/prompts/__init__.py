@@ -22,17 +22,17 @@ from semantic_hub.prompts.soft_tokens import SOFT, SOFT_TOKEN, SoftPositions, So
 from semantic_hub.prompts.words import candidate_tokens, word_tokens
 
 __all__ = [
-    "Encoding",
     "HUB",
     "NEXT",
+    "SOFT",
+    "SOFT_TOKEN",
+    "SURFACE",
+    "Encoding",
     "Pairs",
     "Positions",
     "Prompt",
     "PromptLike",
     "Readout",
-    "SOFT",
-    "SOFT_TOKEN",
-    "SURFACE",
     "SoftPositions",
     "SoftTokens",
     "candidate_tokens",

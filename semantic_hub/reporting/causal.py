@@ -57,7 +57,7 @@ def causal_parts(findings: Findings, scores: Mapping[str, TokenScores]) -> list[
     for kind, results in findings.results.items():
         if kind in NOT_CAUSAL:
             continue
-        part = CAUSAL_PARTS[kind] if kind in CAUSAL_PARTS else _OTHER
+        part = CAUSAL_PARTS.get(kind, _OTHER)
         sets = [
             {
                 "name": name,

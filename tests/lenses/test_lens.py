@@ -56,7 +56,7 @@ def test_the_last_layer_is_read_as_it_is_where_the_lens_does_not_cover_it(model:
     assert read.layers == (1, 2, 3)
     raw = logit_lens(model, READOUTS, lens="raw", layers=[3])
     assert torch.equal(read.log_prob[:, 2:], raw.log_prob)
-    with pytest.raises(SemanticHubError, match="layer 0 for the lens 'shifted'; .* read: 1, 2, 3"):
+    with pytest.raises(SemanticHubError, match=r"layer 0 for the lens 'shifted'; .* read: 1, 2, 3"):
         logit_lens(model, READOUTS, lens=Shifted(), layers=[0, 1])
 
 

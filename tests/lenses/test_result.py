@@ -90,7 +90,7 @@ def test_top1_share_counts_rank_1() -> None:
     result = lens()
     result.rank[: N // 3, 2, 1] = 2
     assert result.top1_share("hub").value.tolist() == pytest.approx([1, 1, 2 / 3, 1])
-    with pytest.raises(SemanticHubError, match="LensResult: got the group 'hbu'.* mean 'hub'"):
+    with pytest.raises(SemanticHubError, match=r"LensResult: got the group 'hbu'.* mean 'hub'"):
         result.top1_share("hbu")
 
 
