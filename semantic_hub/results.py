@@ -271,7 +271,7 @@ class Result:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if cls.__dict__.get("kind"):
-            known = RESULTS[cls.kind] if cls.kind in RESULTS else cls
+            known = RESULTS.get(cls.kind, cls)
             again = (known.__module__, known.__qualname__) == (cls.__module__, cls.__qualname__)
             RESULTS.register(cls.kind, cls, replace=again)
 

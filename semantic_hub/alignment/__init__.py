@@ -14,9 +14,9 @@ from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 
 __all__ = [
+    "MEASURES",
     "Controls",
     "FormSimilarity",
-    "MEASURES",
     "Measure",
     "MeasureResult",
     "SimilarityResult",

@@ -45,14 +45,14 @@ from semantic_hub.interventions.text.scorers import relevance, sentiment_classif
 from semantic_hub.interventions.text.steering import text_steering_sweep
 
 __all__ = [
+    "LAST_TO_LAST",
+    "ONE_TO_ONE",
     "ActivationContrast",
     "AnswerProbability",
     "AnswerSteering",
     "Direction",
     "ExpectedAnswer",
-    "LAST_TO_LAST",
     "LastTokenOf",
-    "ONE_TO_ONE",
     "PatchPair",
     "PatchResult",
     "Patching",

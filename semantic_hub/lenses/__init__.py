@@ -24,8 +24,8 @@ from semantic_hub.lenses.translators.jacobian import jacobian_lens
 from semantic_hub.lenses.translators.tuned import tuned_lens
 
 __all__ = [
-    "AffineLens",
     "LENSES",
+    "AffineLens",
     "LanguageMassResult",
     "LanguageTexts",
     "Lens",
