@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.experiment.runner import Spoke
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.spokes.registry import SPOKES
 from semantic_hub.zoo.world.spokes import spokes_of

@@ -2,7 +2,7 @@
 
 Steering replaces the states of a region's patches by ``U[new color] − U[old color]`` from a layer
 on, or adds it at a layer. If the model represents the picture in words, it then names the new
-color. Source: Wu et al. 2025, arXiv 2411.04986, section 5 (images of two colours).
+color. Source: Wu et al. 2025, arXiv 2411.04986, section 5 (images of two colors).
 """
 
 import re

@@ -3,7 +3,7 @@
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.experiment.runner import Spoke
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, Problem, pairs, problems, readouts
 from semantic_hub.spokes.lexicon.numbers import number_languages
 

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.experiment.runner import Spoke
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.prepare import resolve_outcome
 from semantic_hub.interventions.spec import UnembeddingContrast

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.experiment.runner import Spoke
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.spokes.language.spoke import (
     CONTINUATIONS,
     LANGUAGES,

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.experiment.runner import Spoke
+from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.prompts.prompt import NEXT
 from semantic_hub.prompts.words import CROSSES, SPLIT, candidate_tokens, following_tokens

@@ -257,9 +257,9 @@ def _check_shapes(regions: tuple[Region, ...], background: str, canvas: Canvas) 
         raise SemanticHubError(
             "shapes",
             got=f"{caption_of(regions)} on {background}, {canvas.cells} cells",
-            expected=f"different ones of {', '.join(SHAPES)} in different colours, other than the "
+            expected=f"different ones of {', '.join(SHAPES)} in different colors, other than the "
             "background's, and no more than cells",
-            fix="Change a shape or a colour, or draw on more cells.",
+            fix="Change a shape or a color, or draw on more cells.",
         )
 
 
