@@ -96,13 +96,13 @@ def test_words_are_one_pair_or_one_for_each_prompt() -> None:
     task = steering(
         recolor_items(encoded_pictures([halves("red", "blue"), halves("pink", "grey")]))
     )
-    with pytest.raises(SemanticHubError, match="contrasts w amiss"):
+    with pytest.raises(SemanticHubError, match="wrong contrasts: w"):
         replace(task, contrasts={"w": UnembeddingContrast(("red",), ("blue", "grey"))})
     mixed = replace(
         task, contrasts={"w": UnembeddingContrast("white", ("blue", "grey"))}
     ).contrasts["w"]
     assert isinstance(mixed, UnembeddingContrast)
-    assert mixed.of_each(2) == (("white", "blue"), ("white", "grey"))
+    assert mixed.pairs_per_prompt(2) == (("white", "blue"), ("white", "grey"))
 
 
 def test_only_pictures_with_two_colours_are_recoloured() -> None:
