@@ -42,6 +42,11 @@ class ActivationContrast:
         minus: What to steer away from.
         paired: Prompt i is steered by the difference of ``plus[i]`` and ``minus[i]``; otherwise
             all are by the difference of the two means.
+
+    Example:
+        >>> towards, away = (sh.Prompt("good"),), (sh.Prompt("bad"),)
+        >>> ActivationContrast(towards, away).paired
+        False
     """
 
     plus: tuple[Prompt, ...]
@@ -60,6 +65,10 @@ class UnembeddingContrast:
     Args:
         plus: What to steer towards: a word that is one token, or one for each prompt.
         minus: What to steer away from, likewise.
+
+    Example:
+        >>> UnembeddingContrast("start", "end").minus
+        'end'
     """
 
     plus: str | tuple[str, ...]
@@ -92,6 +101,10 @@ class LastTokenOf:
 
     Args:
         texts: One for each prompt, such as ``"Anna helped Bo"`` for ``"Anna helped Bo . Who"``.
+
+    Example:
+        >>> LastTokenOf(("Anna helped Bo",)).texts
+        ('Anna helped Bo',)
     """
 
     texts: tuple[str, ...]
@@ -104,6 +117,12 @@ class Patching:
     Args:
         patch_pairs: All with the same names of answers.
         position_map: Which positions go where.
+
+    Example:
+        >>> pair = sh.PatchPair((sh.Prompt("9=6+"),), sh.Prompt("5=1+"),
+        ...                     {"source": ("3",), "base": ("4",)})
+        >>> sh.intervene(model, Patching((pair,))).layers[-1]
+        8
     """
 
     patch_pairs: tuple[PatchPair, ...]
@@ -129,6 +148,12 @@ class Steering:
     Raises:
         SemanticHubError: No prompts or no contrasts, a paired contrast of another length, or
             `LastTokenOf` texts that the prompts do not begin with.
+
+    Example:
+        >>> contrast = ActivationContrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))
+        >>> Steering((sh.Prompt("the"),), {"pets": contrast},
+        ...          lambda index, text: "other").strengths
+        (0.0, 0.5, 1.0, 1.5, 2.0)
     """
 
     prompts: tuple[Prompt, ...]
@@ -160,6 +185,11 @@ class AnswerSteering:
 
     Raises:
         SemanticHubError: No prompts or no contrasts, or a paired contrast of another length.
+
+    Example:
+        >>> contrast = ActivationContrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))
+        >>> AnswerSteering((sh.Prompt("the"),), {"pets": contrast}, ("dog", "cat")).answers
+        ('dog', 'cat')
     """
 
     prompts: tuple[Prompt, ...]
@@ -193,6 +223,12 @@ class TextSteering:
     Raises:
         SemanticHubError: No prompts or no contrasts, a contrast that is paired or lacks a side, a
             depth out of range, or no strength but 0.
+
+    Example:
+        >>> contrast = ActivationContrast((sh.Prompt("good"),), (sh.Prompt("bad"),))
+        >>> scorers = {"tokens": lambda texts: [float(len(text.new_tokens)) for text in texts]}
+        >>> TextSteering((sh.Prompt("a day"),), {"mood": contrast}, scorers).mode
+        'add'
     """
 
     prompts: tuple[Prompt, ...]

@@ -56,8 +56,8 @@ HUB_MINI = MelSettings()
 def log_mel(clip: Clip, settings: MelSettings = MelSettings()) -> Float[np.ndarray, "frame mel"]:
     """Log-mel frames of a clip.
 
-    With P the power in a mel filter (Hann-windowed frame centered on each hop, edges mirrored) and M
-    the clip's largest P,
+    With P the power in a mel filter (Hann-windowed frame centered on each hop, edges mirrored) and
+    M the clip's largest P,
 
         (max(log10 P, log10 M − decades) + 4) / 4
 
