@@ -58,13 +58,13 @@ def small_multiples(
     panels, curves = (list(dict.fromkeys(frame[name])) for name in (panel, curve))
     across = min(columns, len(panels))
     figure = _grid([escape(name) for name in panels], across, escape(y_title))
-    told: set[str] = set()
+    in_legend: set[str] = set()
     for names, rows in depths.groupby([panel, curve], sort=False):
         place, name = cast(tuple[object, object], names)
         row, column = divmod(panels.index(place), across)
-        for trace in _traces(rows, str(name), curves.index(name), legend=name not in told):
+        for trace in _traces(rows, str(name), curves.index(name), legend=name not in in_legend):
             figure.add_trace(trace, row=row + 1, col=column + 1)
-        told.add(str(name))
+        in_legend.add(str(name))
     return _finished(figure, title, -(-len(panels) // across))
 
 
