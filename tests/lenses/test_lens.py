@@ -88,7 +88,7 @@ def test_a_run_makes_a_named_lens_once(model: Any) -> None:
     finally:
         LENSES.unregister("counted")
     assert made == [model]
-    assert findings.lenses["after the"].lenses["mine"].manifest["lens"] == "halved"
+    assert findings.lens_comparison["after the"].lenses["mine"].manifest["lens"] == "halved"
 
 
 @pytest.mark.usefixtures("without_shape_checks")

@@ -197,7 +197,7 @@ def patched(model: Any, prompts: list[Any]) -> Any:
 
 def continued(model: Any, prompts: list[Any]) -> list[Any]:
     texts = Continuations(model, encode(model, prompts), N_NEW)
-    how = {"positions": "last", "mode": "add"}
+    how = SteeringOptions("last", "add")
     return [texts.unsteered(), texts.steered([([direction(model)], s) for s in (1.0, -1.0)], how)]
 
 

@@ -79,7 +79,14 @@ def test_what_differs_is_told(model, both: dict[str, Report]) -> None:
     [found] = other.findings
     pairs = next(iter(Told().pairs().values()))
     fewer = sh.similarity(model, pairs[:2], permutations=5)
-    changed = replace(found, similarity={"set <a>": fewer}, lens={"new": found.lens["after the"]})
+    changed = replace(
+        found,
+        results={
+            **found.results,
+            "similarity": {"set <a>": fewer},
+            "lens": {"new": found.lens["after the"]},
+        },
+    )
     page = Page(compare({**both, "B": replace(other, findings=(changed,))}).to_html())
     for line in (
         "resamples: A 50, B 51",

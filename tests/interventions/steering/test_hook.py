@@ -492,7 +492,7 @@ def test_a_direction_of_another_width(model) -> None:
 
 def test_a_direction_of_no_layer(model) -> None:
     with (
-        pytest.raises(sh.SemanticHubError, match=r"Say which with direction.at\(layer\)"),
+        pytest.raises(sh.SemanticHubError, match=r"Name it with direction.at\(layer\)"),
         steer(model, ones(model, layer=None)),
     ):
         pass
@@ -509,7 +509,10 @@ def test_a_layer_that_the_model_lacks(model) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"mode": "multiply"}, "mode='multiply'; expected one of 'add', 'replace', 'project_out'"),
+        (
+            {"mode": "multiply"},
+            "the mode 'multiply'; expected one of 'add', 'replace', 'project_out'",
+        ),
         ({"positions": "first"}, "positions='first'; expected one of 'all', 'last'"),
         ({"positions": (1, 2, 3)}, r"positions=\(1, 2, 3\)"),
         ({"positions": 3}, "positions=3"),

@@ -121,7 +121,7 @@ def test_sampling_out_of_range(change, message):
 
 
 def test_bad_input(model, bert_folder, monkeypatch):
-    with pytest.raises(SemanticHubError, match="at most 64 tokens together"):
+    with pytest.raises(SemanticHubError, match="at most 64, the context, in all"):
         generate_texts(model, ["cat"], Sampling(max_new_tokens=63))
     with pytest.raises(SemanticHubError, match="does not predict next tokens"):
         generate_texts(models.load_model(bert_folder, device="cpu"), ["cat"])
