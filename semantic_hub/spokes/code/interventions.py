@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import Steering, UnembeddingContrast
-from semantic_hub.interventions.steering.outcomes import RelativeOutcome
+from semantic_hub.interventions.steering.outcomes import Outcome, RelativeOutcome
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.code.places import calls, is_builtin
 from semantic_hub.spokes.code.programs import Program
@@ -101,7 +101,7 @@ def steering(programs: Sequence[Program], *, at_most: int = 100) -> Steering:
     )
 
 
-def starts_at_zero(own: str, steered: str) -> str:
+def starts_at_zero(own: str, steered: str) -> Outcome:
     """Compare continuations of ``range(``: success if steering turned the argument n into 0, n.
 
     Args:
@@ -115,7 +115,7 @@ def starts_at_zero(own: str, steered: str) -> str:
     before, after = written_arguments(own), written_arguments(steered)
     if before is None or after is None:
         return "other"
-    outcomes = {("0", *before): "success", before: "unchanged"}
+    outcomes: dict[str, Outcome] = {("0", *before): "success", before: "unchanged"}
     return outcomes.get(after, "other")
 
 

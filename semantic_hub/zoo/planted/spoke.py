@@ -6,6 +6,7 @@ from itertools import permutations
 
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import ActivationContrast, Intervention, Patching, Steering
+from semantic_hub.interventions.steering.outcomes import Outcome
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.zoo.planted.world import PlantedWorld
@@ -56,7 +57,7 @@ class PlantedSpoke(Spoke):
         new = [words for pair in patch_pairs for words in pair.answers["source"]]
         texts = [pair.base.text or "" for pair in patch_pairs]
 
-        def outcome(index: int, text: str) -> str:
+        def outcome(index: int, text: str) -> Outcome:
             if text.strip() == new[index]:
                 return "success"
             return "unchanged" if text.strip() in texts[index].split() else "other"

@@ -116,7 +116,7 @@ def test_steering_asks_each_prompt_once() -> None:
     [
         (lambda: CodeSpoke([]), "CodeSpoke: got no programs"),
         (lambda: pairs([Program("x")]), "1 programs, none with a text"),
-        (lambda: hard_negatives([Program("x", "Say.")]), "1 program with a text of its own"),
+        (lambda: hard_negatives([Program("x", "Say.")]), "1 program with its own text"),
         (lambda: steering([Program("range(1, 2)")]), r"1 programs without range\(n\)"),
     ],
 )

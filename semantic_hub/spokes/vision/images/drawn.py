@@ -234,7 +234,7 @@ def drawn_pictures(
     """
     rng = np.random.default_rng([seed, 1])
     ordered = [(left, right) for left in COLORS for right in COLORS if left != right]
-    two = [ordered[index] for index in rng.permutation(len(ordered))]
+    two = [ordered[int(index)] for index in rng.permutation(len(ordered))]
     one = rng.permutation(list(COLORS)).tolist()
     seeds = [int(number) for number in rng.integers(2**32, size=2 * per_kind)]
     return (
