@@ -115,7 +115,7 @@ def starts_at_zero(own: str, steered: str) -> Outcome:
     before, after = written_arguments(own), written_arguments(steered)
     if before is None or after is None:
         return "other"
-    outcomes: dict[str, Outcome] = {("0", *before): "success", before: "unchanged"}
+    outcomes: dict[tuple[str, ...], Outcome] = {("0", *before): "success", before: "unchanged"}
     return outcomes.get(after, "other")
 
 
