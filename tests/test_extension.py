@@ -156,7 +156,8 @@ def test_run_takes_all_four(findings: Findings) -> None:
 def test_the_lens_of_ones_own_reads_what_it_says(findings: Findings) -> None:
     """The final norm undoes a factor, so that both lenses read the same."""
     lenses = findings.lens_comparison["pets"].lenses
-    torch.testing.assert_close(lenses["twice"].log_prob, lenses["logit"].log_prob)
+    twice, logit = lenses["twice"].log_prob, lenses["logit"].log_prob
+    torch.testing.assert_close(twice, logit, atol=1e-3, rtol=0)
 
 
 def test_save_and_load_keep_the_kind(findings: Findings, tmp_path: Path) -> None:

@@ -163,6 +163,13 @@ def damage_kind(folder: Path) -> None:
     (folder / "result.json").write_text(record.replace("Norms", "Other"), encoding="utf-8")
 
 
+def damage_format(folder: Path) -> None:
+    record = (folder / "result.json").read_text(encoding="utf-8")
+    older = record.replace('"format": 2', '"format": 1')
+    assert older != record
+    (folder / "result.json").write_text(older, encoding="utf-8")
+
+
 def damage_arrays(folder: Path) -> None:
     path = next(folder.glob("*.safetensors"))
     path.write_bytes(path.read_bytes()[:-1])
@@ -175,9 +182,10 @@ def damage_arrays_gone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "text"),
     [
-        (damage_nothing_saved, "result.json: FileNotFoundError; expected a Norms of format 1"),
+        (damage_nothing_saved, "result.json: FileNotFoundError; expected a Norms of format 2"),
         (damage_json, "result.json: JSONDecodeError"),
-        (damage_kind, r"kind and format \('Other', 1\)"),
+        (damage_kind, r"kind and format \('Other', 2\)"),
+        (damage_format, "of format 1; expected format 2, that of this version of semantic-hub"),
         (damage_arrays, "safetensors: not the content that was saved"),
         (damage_arrays_gone, "safetensors: No such file"),
     ],
