@@ -137,7 +137,7 @@ def test_the_language_model_can_be_measured(loaded, modality) -> None:
     )
     assert sh.similarity(model, pairs, resampling=Resampling(resamples=10)).n_pairs == 4
     top = sh.top_tokens(
-        model, [Prompt(SOFT, soft=(spans[0],), position=SoftPositions(rows=(2,)))], 1
+        model, [Prompt(SOFT, soft=(spans[0],), position=SoftPositions(rows=(2,)))], k=1
     )
     assert top.tokens.shape == (1, 4, 1)
 
@@ -155,10 +155,7 @@ def test_the_spoke_of_its_modality_runs(loaded, modality) -> None:
     for result in found.similarity.values():
         assert result.n_pairs == 6 and result.similarity.isfinite().all()
         assert {"random twin", "hard negatives"} <= result.controls.keys()
-    measured = {"lens", "says", "patching", "steering"} & {
-        name for name in ("lens", "says", "patching", "steering") if getattr(found, name)
-    }
-    assert "says" in measured and (found.left_out or "lens" in measured)
+    assert found.spelled_out and (found.left_out or found.lens)
 
 
 def test_bfloat16(folders, modality) -> None:

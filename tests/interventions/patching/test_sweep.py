@@ -129,7 +129,7 @@ def test_parallel_components_sum_to_the_residual_patch_on_a_one_block_model(
         for component in COMPONENTS
     }
     effects = {
-        component: result.normalized_logit_diff().value.item()
+        component: result.normalized_logit_diff().value.sum().item()
         for component, result in found.items()
     }
     tokens = torch.tensor([source.tokens, base.tokens])
