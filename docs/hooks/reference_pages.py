@@ -1,6 +1,5 @@
 """A reference page for each room of the package, and one that lists the rooms and public names."""
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -53,23 +52,32 @@ def _place(room: str) -> str:
 def _page(room: str) -> str:
     """The room's docstring, the names it exports, and every module with all that it defines."""
     package = _package()[room]
-    modules = [name for name in _modules(room) if name != package.path]
-    if not modules:
+    if not package.is_init_module:
         return f"::: {package.path}\n"
     exported = [_row(package[name]) for name in package.exports or ()]
     names = ["", "| name | |", "|---|---|", *exported] if exported else []
-    docstring = package.docstring.value if package.docstring else ""
-    parts = [f"::: {name}\n    options:\n      heading_level: 2\n" for name in modules]
-    anchor = f'<a id="{package.path}"></a>'
-    return "\n".join([f"# {room}", "", anchor, "", docstring, *names, "", *parts])
+    parts = [part for path in _paths(room) for part in _part(path)]
+    return "\n".join([f"# {room} {{#{package.path}}}", "", _docstring(package), *names, "", *parts])
 
 
-def _modules(room: str) -> Iterator[str]:
-    """Names of a room's modules; packages among them only where they define something."""
+def _paths(room: str) -> list[str]:
+    """Dotted names of the room's modules and inner packages, each package before its modules."""
     home = _ROOT / "semantic_hub" / room
-    for path in sorted(home.rglob("*.py")) or [home.with_suffix(".py")]:
-        if path.name != "__init__.py":
-            yield ".".join(path.relative_to(_ROOT).with_suffix("").parts)
+    files = [path.relative_to(_ROOT).with_suffix("") for path in home.rglob("*.py")]
+    names = {".".join(path.parts).removesuffix(".__init__") for path in files}
+    return sorted(name for name in names - {f"semantic_hub.{room}"} if "__main__" not in name)
+
+
+def _part(path: str) -> list[str]:
+    """A module with all that it defines, or the heading and the docstring of an inner package."""
+    module = _package()[path.partition(".")[2]]
+    if module.is_init_module:
+        return [f"## {path} {{#{path}}}", "", _docstring(module), ""]
+    return [f"::: {path}\n    options:\n      heading_level: 2\n"]
+
+
+def _docstring(module: griffe.Object | griffe.Alias) -> str:
+    return module.docstring.value if module.docstring else ""
 
 
 def _index() -> str:
@@ -94,5 +102,4 @@ def _row(named: griffe.Object | griffe.Alias) -> str:
 
 
 def _first_line(documented: griffe.Object | griffe.Alias) -> str:
-    text = documented.docstring.value if documented.docstring else ""
-    return text.partition("\n")[0].replace("|", "\\|")
+    return _docstring(documented).partition("\n")[0].replace("|", "\\|")

@@ -40,7 +40,7 @@ _AFTER = " 1 2 3"
 class EncoderSource(NamedTuple):
     """A registered encoder: which model names it belongs to, and a function that loads it.
 
-    Args:
+    Attributes:
         matches: Whether a name or folder is of this kind.
         load: Loads the encoder of a name or folder.
     """
