@@ -12,10 +12,7 @@ from semantic_hub.spokes.vision.images.picture import (
     SHAPES,
     Picture,
 )
-from semantic_hub.spokes.vision.inputs import EncodedPicture
-from semantic_hub.spokes.vision.spoke import (
-    encode_picture,
-)
+from semantic_hub.spokes.vision.inputs import EncodedPicture, encode_picture
 
 WORDS = [*COLORS, *SHAPES, "left", "right", "colour", "dog", "tree"]
 

@@ -9,7 +9,8 @@ from semantic_hub.cli import app
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import load_model
 from semantic_hub.reporting.document import Report, report
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
+from semantic_hub.spokes.arithmetic.items import problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.training.recipe import Recipe
 from semantic_hub.zoo.training.train import train

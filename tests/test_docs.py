@@ -17,7 +17,8 @@ import plotly.graph_objects as go
 import pytest
 
 import semantic_hub as sh
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
+from semantic_hub.spokes.arithmetic.items import problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").rglob("*.md"))

@@ -27,7 +27,8 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import load_model
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, encode
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
+from semantic_hub.spokes.arithmetic.items import problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.spokes.language.spoke import LanguageSpoke
 from semantic_hub.spokes.lexicon.numbers import DIGITS
 from semantic_hub.statistics.resampling import Resampling

@@ -15,9 +15,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from semantic_hub.prompts.words import candidate_tokens, following_tokens
+from semantic_hub.spokes.code.files import standard_library_functions
 from semantic_hub.spokes.code.places import arguments
 from semantic_hub.spokes.code.programs import Program
-from semantic_hub.spokes.code.spoke import argument_readouts, standard_library_functions
+from semantic_hub.spokes.code.spoke import argument_readouts
 
 N_SITES = 5_000
 LONGEST = 2_000  # characters of a function

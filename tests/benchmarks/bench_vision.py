@@ -10,7 +10,9 @@ from typing import TypeVar
 import torch
 
 import semantic_hub as sh
-from semantic_hub.spokes.vision.spoke import VisionSpoke, pairs, random_pictures
+from semantic_hub.spokes.vision.images.drawn import random_pictures
+from semantic_hub.spokes.vision.pairing import pairs
+from semantic_hub.spokes.vision.spoke import VisionSpoke
 
 COUNT, TARGET_SECONDS = 1000, 30
 Made = TypeVar("Made")

@@ -13,7 +13,8 @@ import semantic_hub as sh
 from semantic_hub.plotting.style import layout
 from semantic_hub.reporting.comparison import compare
 from semantic_hub.reporting.document import Report, report
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
+from semantic_hub.spokes.arithmetic.items import problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 
 WIDTHS = (1280, 400)
 PAGES = ("report", "hostile", "compare")

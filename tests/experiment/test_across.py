@@ -11,9 +11,11 @@ from semantic_hub.experiment.across import compare_concepts, concept_items
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SoftTokens
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
-from semantic_hub.spokes.audio.spoke import AudioSpoke, animal_clips
+from semantic_hub.spokes.audio.sounds.synthesis import animal_clips
+from semantic_hub.spokes.audio.spoke import AudioSpoke
 from semantic_hub.spokes.language.spoke import LanguageSpoke
-from semantic_hub.spokes.vision.spoke import VisionSpoke, drawn_pictures
+from semantic_hub.spokes.vision.images.drawn import drawn_pictures
+from semantic_hub.spokes.vision.spoke import VisionSpoke
 from semantic_hub.statistics.resampling import Resampling
 
 

@@ -26,8 +26,11 @@ from semantic_hub.multimodal.loading import ENCODERS, load_multimodal, register_
 from semantic_hub.multimodal.native import native_prompt
 from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
-from semantic_hub.spokes.audio.spoke import AudioSpoke, animal_clips
-from semantic_hub.spokes.vision.spoke import PLAIN, Canvas, VisionSpoke, random_pictures
+from semantic_hub.spokes.audio.sounds.synthesis import animal_clips
+from semantic_hub.spokes.audio.spoke import AudioSpoke
+from semantic_hub.spokes.vision.images.drawn import Canvas, random_pictures
+from semantic_hub.spokes.vision.inputs import PLAIN
+from semantic_hub.spokes.vision.spoke import VisionSpoke
 from semantic_hub.statistics.resampling import Resampling
 
 pytestmark = pytest.mark.filterwarnings("ignore:Hook alias:UserWarning")

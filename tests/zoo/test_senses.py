@@ -11,8 +11,7 @@ from safetensors.torch import load_file, save_file
 
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS
-from semantic_hub.spokes.audio.spoke import synthesize
+from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, synthesize
 from semantic_hub.spokes.vision.images.drawn import halves
 from semantic_hub.spokes.vision.images.picture import COLORS, patch_features
 from semantic_hub.zoo.senses import (

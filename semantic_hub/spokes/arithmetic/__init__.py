@@ -7,18 +7,9 @@ al. 2025, arXiv 2411.04986, section 4 (arithmetic); the problems are the 846 sum
 of the paper's code.
 """
 
-from semantic_hub.spokes.arithmetic.spoke import (
-    OPERATIONS,
-    ArithmeticSpoke,
-    Problem,
-    hard_negatives,
-    one_less,
-    pairs,
-    patch_pairs,
-    problems,
-    readouts,
-    steering,
-)
+from semantic_hub.spokes.arithmetic.interventions import one_less, patch_pairs, steering
+from semantic_hub.spokes.arithmetic.items import OPERATIONS, Problem, problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, hard_negatives, pairs, readouts
 
 __all__ = [
     "OPERATIONS",

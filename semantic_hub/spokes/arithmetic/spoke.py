@@ -1,11 +1,4 @@
-"""Arithmetic spoke: ``a+b`` and ``a*b`` in digits and in the words of a language.
-
-Similarity pairs an expression in digits with the same in words. The lens reads at ``c=a+``, where
-the next token in digits is b, and scores the word for b. Steering changes b there by a step from a
-to a + 1; patching replaces it by the b of another problem in another notation. Source: Wu et
-al. 2025, arXiv 2411.04986, section 4 (arithmetic); the problems are the 846 sums and 277 products
-of the paper's code.
-"""
+"""`ArithmeticSpoke`: named sets of everything that the arithmetic data offer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,29 +9,15 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.spokes.arithmetic.interventions import (
-    one_less,
     patch_pairs,
     steering,
     sums,
 )
-from semantic_hub.spokes.arithmetic.items import OPERATIONS, Problem, problems
+from semantic_hub.spokes.arithmetic.items import Problem, problems
 from semantic_hub.spokes.lexicon.concepts import digit_concepts
 from semantic_hub.spokes.lexicon.languages import check_languages, control_for
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
 from semantic_hub.spokes.routes import Route, averaged_routes, patchings, ring_routes
-
-__all__ = [
-    "OPERATIONS",
-    "ArithmeticSpoke",
-    "Problem",
-    "hard_negatives",
-    "one_less",
-    "pairs",
-    "patch_pairs",
-    "problems",
-    "readouts",
-    "steering",
-]
 
 
 def pairs(

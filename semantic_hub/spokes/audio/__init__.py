@@ -6,31 +6,22 @@ answer to "is it a mammal" change? Source: Wu et al. 2025, arXiv 2411.04986, sec
 and 5 (audio).
 """
 
-from semantic_hub.spokes.audio.spoke import (
-    ANIMALS,
-    AudioSpoke,
-    Clip,
+from semantic_hub.spokes.audio.inputs import (
     Encode,
     EncodedClip,
-    MelSettings,
-    Question,
-    animal_clips,
     balanced,
-    can_speak,
-    clips_from_folder,
     encode_clips,
-    hard_negatives,
     label_words,
-    log_mel,
-    other_answer,
-    pairs,
-    read_clip,
-    readouts,
-    spoken_clip,
-    spoken_clips,
-    steering,
-    synthesize,
 )
+from semantic_hub.spokes.audio.interventions import Question, other_answer, steering
+from semantic_hub.spokes.audio.pairing import hard_negatives, pairs
+from semantic_hub.spokes.audio.reading import readouts
+from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
+from semantic_hub.spokes.audio.sounds.files import clips_from_folder
+from semantic_hub.spokes.audio.sounds.mel import MelSettings, log_mel
+from semantic_hub.spokes.audio.sounds.speech import can_speak, spoken_clip, spoken_clips
+from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips, synthesize
+from semantic_hub.spokes.audio.spoke import AudioSpoke
 
 __all__ = [
     "ANIMALS",

@@ -28,7 +28,8 @@ def pairs(clips: Sequence[EncodedClip], template: str = CLIP, caption: str = "{l
 
     Example:
         >>> import torch
-        >>> from semantic_hub.spokes.audio.spoke import animal_clips, encode_clips
+        >>> from semantic_hub.spokes.audio.inputs import encode_clips
+        >>> from semantic_hub.spokes.audio.sounds.synthesis import animal_clips
         >>> dog = animal_clips(["dog"], seeds=[0])
         >>> clips = encode_clips(lambda wave, rate: torch.zeros(20, 8), dog)
         >>> pairs(clips, "{clip} animal:", "{label}.").y[0].text
@@ -68,7 +69,8 @@ def hard_negatives(
 
     Example:
         >>> import torch
-        >>> from semantic_hub.spokes.audio.spoke import animal_clips, encode_clips
+        >>> from semantic_hub.spokes.audio.inputs import encode_clips
+        >>> from semantic_hub.spokes.audio.sounds.synthesis import animal_clips
         >>> clips = animal_clips(["dog", "owl", "cow"], seeds=[0])
         >>> near = hard_negatives(encode_clips(lambda wave, rate: torch.zeros(20, 8), clips))
         >>> near.labels[0], near.y[0].text

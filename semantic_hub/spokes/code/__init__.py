@@ -9,19 +9,20 @@ Source: Wu et al. 2025, arXiv 2411.04986, section 4 (code).
 token spans the position (``((``, ``',``), the read-out is dropped and counted.
 """
 
-from semantic_hub.spokes.code.spoke import (
-    Argument,
-    CodeSpoke,
-    Program,
-    argument_readouts,
-    arguments,
-    hard_negatives,
-    list_readouts,
-    pairs,
+from semantic_hub.spokes.code.files import (
     programs_from_folder,
     programs_from_jsonl,
     standard_library_functions,
-    steering,
+)
+from semantic_hub.spokes.code.interventions import steering
+from semantic_hub.spokes.code.places import Argument, arguments
+from semantic_hub.spokes.code.programs import Program
+from semantic_hub.spokes.code.spoke import (
+    CodeSpoke,
+    argument_readouts,
+    hard_negatives,
+    list_readouts,
+    pairs,
 )
 
 __all__ = [

@@ -7,19 +7,18 @@ steered towards good sentiment.
 Source: Wu et al. 2025, arXiv 2411.04986, section 3 (languages).
 """
 
+from semantic_hub.spokes.language.reading import cloze_readouts, next_word_readouts
+from semantic_hub.spokes.language.sentiment import sentiment_steering
 from semantic_hub.spokes.language.spoke import (
     CONTINUATIONS,
     LANGUAGES,
     LanguageSpoke,
     WordKind,
-    cloze_readouts,
-    next_word_readouts,
     pairs,
-    patch_pairs,
     sentences,
-    sentiment_steering,
     word_pairs,
 )
+from semantic_hub.spokes.language.translation import patch_pairs
 
 __all__ = [
     "CONTINUATIONS",

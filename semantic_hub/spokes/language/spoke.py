@@ -1,11 +1,4 @@
-"""Language spoke: the same meaning in two languages.
-
-Similarity pairs parallel sentences, or the same name or number in two languages. The lens scores a
-word's translations into the dominant language at the token before the word. Patching moves the word
-to be translated into a question about another word in another language; with scorers, texts are
-steered towards good sentiment.
-Source: Wu et al. 2025, arXiv 2411.04986, section 3 (languages).
-"""
+"""`LanguageSpoke`: named sets of everything that the language data offer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +13,7 @@ from semantic_hub.lenses.mass.texts import LanguageTexts
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.tables import read_table
-from semantic_hub.spokes.language.reading import cloze_readouts, next_word_readouts
+from semantic_hub.spokes.language.reading import next_word_readouts
 from semantic_hub.spokes.language.sentiment import sentiment_steering
 from semantic_hub.spokes.language.share import language_share
 from semantic_hub.spokes.language.translation import patch_pairs
@@ -30,20 +23,6 @@ from semantic_hub.spokes.lexicon.languages import LANGUAGES, check_languages, co
 from semantic_hub.spokes.lexicon.names import cldr_names
 from semantic_hub.spokes.lexicon.numbers import number_word
 from semantic_hub.spokes.routes import averaged_routes, patchings, ring_routes
-
-__all__ = [
-    "CONTINUATIONS",
-    "LANGUAGES",
-    "LanguageSpoke",
-    "WordKind",
-    "cloze_readouts",
-    "next_word_readouts",
-    "pairs",
-    "patch_pairs",
-    "sentences",
-    "sentiment_steering",
-    "word_pairs",
-]
 
 CONTINUATIONS: Mapping[str, str] = {
     "en": " In other words",

@@ -1,10 +1,4 @@
-"""Semantics spoke: sentences and their logical forms, in the style of COGS.
-
-Similarity pairs a sentence with its form; in a hard negative, the two names of the form are
-exchanged. The lens reads before proper names and scores the word for the role that the name will
-have. Steering and patching move a role from one name to the other.
-Source: Wu et al. 2025, arXiv 2411.04986, section 4 (formal semantics).
-"""
+"""`SemanticsSpoke`: named sets of everything that the semantics data offer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,41 +16,21 @@ from semantic_hub.models.layers import layer_name
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
-from semantic_hub.spokes.semantics.cogs import Example, Examples, distinct_names, read_cogs
+from semantic_hub.spokes.semantics.cogs import Example, distinct_names
 from semantic_hub.spokes.semantics.grammar import NAMES, random_event
 from semantic_hub.spokes.semantics.interventions import (
     TransitiveEvent,
-    other_name,
     patch_pairs,
     steering,
     transitive_events,
 )
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
-from semantic_hub.spokes.semantics.reading import NameReadouts, readouts, role_readouts
+from semantic_hub.spokes.semantics.reading import NameReadouts, readouts
 from semantic_hub.spokes.semantics.shuffling import shuffled_names
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = [
-    "Example",
-    "Examples",
-    "NameReadouts",
-    "SemanticsSpoke",
-    "TransitiveEvent",
-    "examples",
-    "hard_negatives",
-    "other_name",
-    "pairs",
-    "patch_pairs",
-    "read_cogs",
-    "readouts",
-    "role_readouts",
-    "shuffled_names",
-    "steering",
-    "transitive_events",
-    "with_two_names",
-]
 
 _BEFORE = "before names"
 """Name of the set of read-outs."""

@@ -1,10 +1,4 @@
-"""Vision spoke: pictures as soft tokens against their captions.
-
-Similarity pairs a picture with its caption; a hard negative has one wrong color or shape. The lens
-reads at patches of the picture: is the likeliest token their color, the label of their region, a
-word of the caption? Steering recolors one half of a picture inside the model; patching replaces one
-picture by another. Source: Wu et al. 2025, arXiv 2411.04986, sections 4 and 5 (images).
-"""
+"""`VisionSpoke`: named sets of everything that the vision data offer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,19 +13,11 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.spelled_out import middle_layer_figures
-from semantic_hub.spokes.vision.images.coco import coco_captions, coco_panoptic
 from semantic_hub.spokes.vision.images.drawn import (
-    Canvas,
     drawn_pictures,
-    halves,
-    one_color,
-    random_pictures,
-    shapes,
 )
-from semantic_hub.spokes.vision.images.files import read_pictures
-from semantic_hub.spokes.vision.images.picture import COLORS, Picture, Region, patch_features
+from semantic_hub.spokes.vision.images.picture import Picture
 from semantic_hub.spokes.vision.inputs import (
-    PLAIN,
     Encode,
     EncodedPicture,
     Grid,
@@ -41,8 +27,6 @@ from semantic_hub.spokes.vision.inputs import (
 from semantic_hub.spokes.vision.interventions import (
     COMBINATIONS,
     WHOLE_PICTURE,
-    RecolorItem,
-    new_color,
     patch_pairs,
     recolor_items,
     steering,
@@ -61,39 +45,6 @@ if TYPE_CHECKING:
 
     from semantic_hub.experiment.findings import Findings
 
-__all__ = [
-    "COLORS",
-    "COMBINATIONS",
-    "PLAIN",
-    "WHOLE_PICTURE",
-    "Canvas",
-    "EncodedPicture",
-    "PatchReadouts",
-    "Picture",
-    "RecolorItem",
-    "Region",
-    "VisionSpoke",
-    "Wording",
-    "caption_readouts",
-    "coco_captions",
-    "coco_panoptic",
-    "color_readouts",
-    "drawn_pictures",
-    "encode_picture",
-    "halves",
-    "hard_negatives",
-    "new_color",
-    "one_color",
-    "pairs",
-    "patch_features",
-    "patch_pairs",
-    "random_pictures",
-    "read_pictures",
-    "recolor_items",
-    "segment_readouts",
-    "shapes",
-    "steering",
-]
 
 _Set = tuple[tuple[EncodedPicture, ...], bool]
 """Pictures, and whether to ask a question about them."""
@@ -130,8 +81,9 @@ class VisionSpoke(Spoke):
         >>> import torch
         >>> draw = np.random.default_rng(0).standard_normal((192, model.cfg.d_model))
         >>> def encode(image):
-        ...     return torch.from_numpy(patch_features(np.asarray(image)) @ draw).float()
-        >>> spoke = VisionSpoke(encode, random_pictures(9, kind="halves"))
+        ...     patches = sh.spokes.vision.patch_features(np.asarray(image))
+        ...     return torch.from_numpy(patches @ draw).float()
+        >>> spoke = VisionSpoke(encode, sh.spokes.vision.random_pictures(9, kind="halves"))
         >>> list(spoke.pairs()), list(spoke.readouts())
         (['halves', 'halves, asked'], ['colour, halves', 'segment, halves', 'caption, halves'])
         >>> list(spoke.interventions())

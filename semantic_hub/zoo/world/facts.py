@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from semantic_hub.prompts.tables import read_table
-from semantic_hub.spokes.arithmetic.spoke import problems
+from semantic_hub.spokes.arithmetic.items import problems
 from semantic_hub.spokes.lexicon.dictionary import DATA, Concept, builtin_concepts
 from semantic_hub.spokes.lexicon.names import NameKind, cldr_names, official_languages
 from semantic_hub.zoo.world.grammar import DOMINANT, LANGUAGES

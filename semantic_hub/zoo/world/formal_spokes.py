@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from semantic_hub.spokes.code.spoke import CodeSpoke, Program
+from semantic_hub.spokes.code.programs import Program
+from semantic_hub.spokes.code.spoke import CodeSpoke
 from semantic_hub.spokes.semantics.cogs import Example
 from semantic_hub.spokes.semantics.spoke import SemanticsSpoke
 from semantic_hub.zoo.world.facts import World, pick

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semantic_hub.spokes.arithmetic.spoke import OPERATIONS
+from semantic_hub.spokes.arithmetic.items import OPERATIONS
 
 DOMINANT = "en"
 """Language of most of the training text."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
-from semantic_hub.spokes.arithmetic.spoke import Problem
+from semantic_hub.spokes.arithmetic.items import Problem
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
 from semantic_hub.zoo.world.grammar import GRAMMARS, LANGUAGES, Voice
 

@@ -17,7 +17,8 @@ from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.lenses.mass.texts import LanguageTexts
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, Problem
+from semantic_hub.spokes.arithmetic.items import Problem
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.spokes.audio.spoke import AudioSpoke
 from semantic_hub.spokes.code.spoke import CodeSpoke
 from semantic_hub.spokes.lexicon.concepts import word_concepts

@@ -5,14 +5,9 @@ import pytest
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.interventions.steering.outcomes import OUTCOMES
-from semantic_hub.spokes.arithmetic.spoke import (
-    ArithmeticSpoke,
-    Problem,
-    one_less,
-    patch_pairs,
-    problems,
-    steering,
-)
+from semantic_hub.spokes.arithmetic.interventions import one_less, patch_pairs, steering
+from semantic_hub.spokes.arithmetic.items import Problem, problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.spokes.lexicon.numbers import number_word
 from semantic_hub.spokes.routes import ANSWERS
 

@@ -4,7 +4,8 @@ import pytest
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.spoke import Spoke
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, Problem, pairs, problems, readouts
+from semantic_hub.spokes.arithmetic.items import Problem, problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, pairs, readouts
 from semantic_hub.spokes.lexicon.numbers import number_languages
 
 

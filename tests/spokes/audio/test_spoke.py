@@ -21,23 +21,14 @@ from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.spec import UnembeddingContrast
 from semantic_hub.plotting.text import display_token
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions
-from semantic_hub.spokes.audio.interventions import MAMMALS
-from semantic_hub.spokes.audio.spoke import (
-    ANIMALS,
-    AudioSpoke,
-    Clip,
-    EncodedClip,
-    Question,
-    animal_clips,
-    balanced,
-    encode_clips,
-    hard_negatives,
-    log_mel,
-    other_answer,
-    pairs,
-    readouts,
-    steering,
-)
+from semantic_hub.spokes.audio.inputs import EncodedClip, balanced, encode_clips
+from semantic_hub.spokes.audio.interventions import MAMMALS, Question, other_answer, steering
+from semantic_hub.spokes.audio.pairing import hard_negatives, pairs
+from semantic_hub.spokes.audio.reading import readouts
+from semantic_hub.spokes.audio.sounds.clip import Clip
+from semantic_hub.spokes.audio.sounds.mel import log_mel
+from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips
+from semantic_hub.spokes.audio.spoke import AudioSpoke
 from semantic_hub.statistics.resampling import Resampling
 
 FEW = ("dog", "cat", "cow", "owl", "bee", "frog")

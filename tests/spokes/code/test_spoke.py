@@ -22,16 +22,15 @@ from semantic_hub.interventions.steering.outcomes import RelativeOutcome
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.prompts.prompt import NEXT, Prompt, Readout, encode
 from semantic_hub.prompts.words import CROSSES, NextToken, following_tokens
-from semantic_hub.spokes.code.interventions import has_one_argument
+from semantic_hub.spokes.code.files import standard_library_functions
+from semantic_hub.spokes.code.interventions import has_one_argument, steering
+from semantic_hub.spokes.code.programs import Program
 from semantic_hub.spokes.code.spoke import (
     CodeSpoke,
-    Program,
     argument_readouts,
     hard_negatives,
     list_readouts,
     pairs,
-    standard_library_functions,
-    steering,
 )
 from semantic_hub.statistics.resampling import Resampling
 

@@ -15,7 +15,8 @@ from semantic_hub.spokes.language.sentiment import (
     sentiment_steering,
 )
 from semantic_hub.spokes.language.share import language_share
-from semantic_hub.spokes.language.spoke import LANGUAGES, LanguageSpoke
+from semantic_hub.spokes.language.spoke import LanguageSpoke
+from semantic_hub.spokes.lexicon.languages import LANGUAGES
 
 
 def test_every_language_has_the_same_data():

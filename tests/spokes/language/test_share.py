@@ -7,7 +7,8 @@ import pytest
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation
 from semantic_hub.spokes.language.share import language_share
-from semantic_hub.spokes.language.spoke import LANGUAGES, sentences
+from semantic_hub.spokes.language.spoke import sentences
+from semantic_hub.spokes.lexicon.languages import LANGUAGES
 
 LISTS = {
     "en": {"the": 0.05, "dog": 1e-4, "no": 1e-3, "animal": 2e-5, "an": 3e-3},

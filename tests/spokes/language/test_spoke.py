@@ -7,17 +7,16 @@ import pytest
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.spoke import Spoke
+from semantic_hub.spokes.language.reading import cloze_readouts, next_word_readouts
 from semantic_hub.spokes.language.spoke import (
     CONTINUATIONS,
-    LANGUAGES,
     LanguageSpoke,
-    cloze_readouts,
-    next_word_readouts,
     pairs,
     sentences,
     word_pairs,
 )
 from semantic_hub.spokes.lexicon.dictionary import Lexicon
+from semantic_hub.spokes.lexicon.languages import LANGUAGES
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

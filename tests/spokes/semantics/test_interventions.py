@@ -5,7 +5,7 @@ import pytest
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import LastTokenOf, UnembeddingContrast
 from semantic_hub.spokes.semantics.grammar import VERBS
-from semantic_hub.spokes.semantics.spoke import (
+from semantic_hub.spokes.semantics.interventions import (
     TransitiveEvent,
     other_name,
     patch_pairs,

@@ -17,15 +17,14 @@ from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.prompts.prompt import NEXT
 from semantic_hub.prompts.words import CROSSES, SPLIT, candidate_tokens, following_tokens
 from semantic_hub.spokes.semantics.cogs import Example, read_cogs
+from semantic_hub.spokes.semantics.interventions import transitive_events
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
+from semantic_hub.spokes.semantics.reading import readouts, role_readouts
 from semantic_hub.spokes.semantics.spoke import (
     SemanticsSpoke,
     examples,
     hard_negatives,
     pairs,
-    readouts,
-    role_readouts,
-    transitive_events,
     with_two_names,
 )
 from semantic_hub.statistics.resampling import Resampling

@@ -23,11 +23,10 @@ from semantic_hub.spokes.vision.images.drawn import (
     random_pictures,
 )
 from semantic_hub.spokes.vision.images.picture import COLORS
-from semantic_hub.spokes.vision.spoke import (
+from semantic_hub.spokes.vision.inputs import Wording, encode_picture
+from semantic_hub.spokes.vision.interventions import (
     COMBINATIONS,
     WHOLE_PICTURE,
-    Wording,
-    encode_picture,
     new_color,
     patch_pairs,
     recolor_items,

@@ -26,7 +26,15 @@ from semantic_hub.spokes.vision.images.picture import (
     Region,
     caption_of,
 )
-from semantic_hub.spokes.vision.inputs import MIXED, EncodedPicture, patch_regions
+from semantic_hub.spokes.vision.inputs import (
+    MIXED,
+    PLAIN,
+    EncodedPicture,
+    Wording,
+    encode_picture,
+    patch_regions,
+)
+from semantic_hub.spokes.vision.pairing import hard_negatives, pairs
 from semantic_hub.spokes.vision.reading import (
     BACKGROUND_PATCH,
     MIXED_PATCH,
@@ -36,14 +44,7 @@ from semantic_hub.spokes.vision.reading import (
     color_readouts,
     segment_readouts,
 )
-from semantic_hub.spokes.vision.spoke import (
-    PLAIN,
-    VisionSpoke,
-    Wording,
-    encode_picture,
-    hard_negatives,
-    pairs,
-)
+from semantic_hub.spokes.vision.spoke import VisionSpoke
 from semantic_hub.statistics.resampling import Resampling
 
 # patches

@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.words import word_tokens
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke, problems
+from semantic_hub.spokes.arithmetic.items import problems
+from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.spokes.lexicon.numbers import DIGITS
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.training.evaluate import questions, score, tables

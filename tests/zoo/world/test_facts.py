@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from semantic_hub.spokes.arithmetic.spoke import Problem
+from semantic_hub.spokes.arithmetic.items import Problem
 from semantic_hub.spokes.lexicon.numbers import DIGITS
 from semantic_hub.zoo.world.corpus import MIXED, Corpus, Mixture
 from semantic_hub.zoo.world.facts import World
