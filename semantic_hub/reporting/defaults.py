@@ -1,9 +1,8 @@
 """Choose the spokes of a report: the model's own by default, or those that are named."""
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, nearest_name
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.spokes.registry import SPOKES
@@ -61,10 +60,9 @@ def chosen_spokes(
     known = known_spokes(model) if names else {}
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            fix = f"Did you mean {near[0]!r}?" if near else "Name one of these."
             expected = f"one of {', '.join(known)}"
-            raise _error(name, expected, f"{fix} You can also give the spoke itself.")
+            fix = f"{nearest_name(name, known)} You can also give the spoke itself."
+            raise _error(name, expected, fix)
     return [_made(model, spoke) if isinstance(spoke, str) else spoke for spoke in spokes]
 
 
