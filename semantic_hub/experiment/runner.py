@@ -82,7 +82,7 @@ def run(
         return Findings(spoke.name, results, sets.left_out)
     readouts = spoke.readouts()
     lens = sets.measure(
-        "lens", readouts, lambda items: logit_lens(model, items, resampling=resampling)
+        "lens", readouts, lambda name, items: logit_lens(model, items, resampling=resampling)
     )
     results["lens"] = lens
     results["lens_comparison"] = {
@@ -93,7 +93,7 @@ def run(
     changed = sets.measure(
         "intervention",
         spoke.interventions(),
-        lambda spec: intervene(model, spec, resampling=resampling),
+        lambda name, spec: intervene(model, spec, resampling=resampling),
     )
     results |= _by_kind(changed)
     results["top_tokens"] = {
@@ -101,12 +101,12 @@ def run(
         for name, result in lens.items()
     }
     results[SPELLED_OUT] = sets.measure(
-        "top tokens", spoke.spelled_out(), lambda prompts: top_tokens(model, prompts, k=1)
+        "top tokens", spoke.spelled_out(), lambda name, prompts: top_tokens(model, prompts, k=1)
     )
     results["language_mass"] = sets.measure(
         "language mass",
         spoke.texts(),
-        lambda texts: mass_of_texts(model, texts, resampling=resampling),
+        lambda name, texts: mass_of_texts(model, texts, resampling=resampling),
     )
     return Findings(spoke.name, results, sets.left_out)
 
@@ -120,14 +120,14 @@ class _Sets:
     left_out: dict[str, str] = field(default_factory=dict)
 
     def measure(
-        self, what: str, sets: Mapping[str, Given], measure: Callable[[Given], Measured]
+        self, what: str, sets: Mapping[str, Given], measure: Callable[[str, Given], Measured]
     ) -> dict[str, Measured]:
         """Set name to result, without the sets of which nothing is left."""
         results = {}
         for name, given in sets.items():
             self.progress(f"{self.spoke}: {what}, {name}")
             try:
-                results[name] = measure(given)
+                results[name] = measure(name, given)
             except NothingLeftError as error:
                 self.left_out[f"{what}, {name}"] = str(error)
         return results
@@ -140,8 +140,7 @@ def _similarity(
     negatives = spoke.hard_negatives()
     twin = random_twin(model, resampling.seed)
 
-    def measure(named: tuple[str, Pairs]) -> SimilarityResult:
-        name, pairs = named
+    def measure(name: str, pairs: Pairs) -> SimilarityResult:
         controls = stacked_controls(
             model, pairs, hard_negatives=negatives.get(name), twin=twin, seed=resampling.seed
         )
@@ -154,7 +153,7 @@ def _similarity(
             measures=run_measures(),
         )
 
-    return sets.measure("similarity", {k: (k, v) for k, v in spoke.pairs().items()}, measure)
+    return sets.measure("similarity", spoke.pairs(), measure)
 
 
 def _by_kind(changed: Mapping[str, Result]) -> dict[str, dict[str, Result]]:
