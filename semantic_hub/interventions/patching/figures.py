@@ -13,7 +13,7 @@ from semantic_hub.plotting.style import DIVERGING, layout
 from semantic_hub.plotting.text import escape
 
 _TITLES = {
-    LOGIT_DIFF: "logit difference (0 base, 1 reference)",
+    LOGIT_DIFF: "normalized logit difference",
     TOP1: "share with top token",
 }
 
