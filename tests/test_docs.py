@@ -15,6 +15,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 import pytest
+from registries import restored
 
 import semantic_hub as sh
 from semantic_hub.spokes.arithmetic.items import problems
@@ -65,9 +66,10 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 )
 def test_blocks_run(page: str) -> None:
     names: dict[str, Any] = {"__name__": page}
-    for code, runs in PAGES[page]:
-        chosen = code if runs else "\n".join(own_imports(code))
-        exec(compile(chosen, page, "exec"), names)
+    with restored():
+        for code, runs in PAGES[page]:
+            chosen = code if runs else "\n".join(own_imports(code))
+            exec(compile(chosen, page, "exec"), names)
 
 
 def test_the_documentation_has_code_that_runs() -> None:

@@ -6,6 +6,7 @@ import pkgutil
 from types import ModuleType
 
 import pytest
+from registries import restored
 
 import semantic_hub as sh
 
@@ -41,8 +42,9 @@ def test_examples(module: ModuleType, hub_mini, tmp_path, monkeypatch) -> None:
     names = {**vars(module), "sh": sh, "model": hub_mini}
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     runner = doctest.DocTestRunner(optionflags=flags)
-    for found in doctest.DocTestFinder().find(module, globs=names):
-        runner.run(found)
+    with restored():
+        for found in doctest.DocTestFinder().find(module, globs=names):
+            runner.run(found)
     assert runner.failures == 0
 
 

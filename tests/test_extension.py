@@ -8,19 +8,20 @@ from typing import ClassVar
 import pytest
 import torch
 from jaxtyping import Float
+from registries import restored
 from torch import Tensor
 
 import semantic_hub as sh
-from semantic_hub.alignment.measures import MEASURES, Measure, register_measure
+from semantic_hub.alignment.measures import Measure, register_measure
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.interventions.dispatch import register_intervention
-from semantic_hub.lenses.lens import LENSES, Lens, register_lens
+from semantic_hub.lenses.lens import Lens, register_lens
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.reporting.comparison import compare
 from semantic_hub.reporting.document import Report
 from semantic_hub.results import Counts, EffectCurve, Result, manifest
-from semantic_hub.spokes.registry import SPOKES, register_spoke
+from semantic_hub.spokes.registry import register_spoke
 from semantic_hub.statistics.margins import CellMargins, item_margins, middle_cells
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import mean_summary
@@ -116,22 +117,20 @@ class Pets(sh.Spoke):
 
 @pytest.fixture(scope="module", autouse=True)
 def registered() -> Iterator[None]:
-    register_spoke("pets", lambda model: Pets())
-    register_measure(
-        Measure(
-            name="sign agreement",
-            value=lambda states: ((states.x > 0) == (states.y > 0)).double().mean(dim=(0, -1)),
-            unit="share of dimensions",
-            chance=lambda n_pairs: 0.5,
-            in_run=True,
+    with restored():
+        register_spoke("pets", lambda model: Pets())
+        register_measure(
+            Measure(
+                name="sign agreement",
+                value=lambda states: ((states.x > 0) == (states.y > 0)).double().mean(dim=(0, -1)),
+                unit="share of dimensions",
+                chance=lambda n_pairs: 0.5,
+                in_run=True,
+            )
         )
-    )
-    register_intervention(Ablation, ablate)
-    register_lens("doubled", lambda model: Lens.of(lambda layer, h: 2 * h, name="doubled"))
-    yield
-    SPOKES.unregister("pets")
-    MEASURES.unregister("sign agreement")
-    LENSES.unregister("doubled")
+        register_intervention(Ablation, ablate)
+        register_lens("doubled", lambda model: Lens.of(lambda layer, h: 2 * h, name="doubled"))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Run intervention specifications: a registry from a specification's class to its runner."""
 
-from dataclasses import replace
+import dataclasses
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from semantic_hub.errors import SemanticHubError
@@ -89,9 +89,7 @@ def intervene(
     )
 
 
-def register_intervention(
-    spec_class: type, run: Runner[Any], *, replace_existing: bool = False
-) -> None:
+def register_intervention(spec_class: type, run: Runner[Any], *, replace: bool = False) -> None:
     """Register the function that `intervene` calls for a class of specifications.
 
     With a result that has a ``kind``, a spoke's ``interventions()`` may then hold such
@@ -100,7 +98,7 @@ def register_intervention(
     Args:
         spec_class: A class of specifications, such as a frozen dataclass.
         run: Called as ``run(model, spec, resampling=resampling)``; returns a `Result`.
-        replace_existing: Replace the runner of a class that already has one.
+        replace: Replace the runner of a class that already has one.
 
     Raises:
         SemanticHubError: No class, or one that already has a runner.
@@ -123,12 +121,12 @@ def register_intervention(
             expected="a class of specifications, and a function run(model, spec, *, resampling)",
             fix="Pass the class itself, not one of its values.",
         )
-    if spec_class in _RUNNERS and not replace_existing:
+    if spec_class in _RUNNERS and not replace:
         raise SemanticHubError(
             "register_intervention",
             got=f"{spec_class.__name__}, which already has a runner",
             expected="a class without one",
-            fix="Define another class, or pass replace_existing=True.",
+            fix="Define another class, or pass replace=True.",
         )
     _RUNNERS[spec_class] = run
 
@@ -167,7 +165,7 @@ def run_steering(model: HookedModel, spec: Steering, *, resampling: Resampling) 
         all_later_layers=usable.all_later_layers,
         resampling=resampling,
     )
-    return replace(result, dropped=split | unusable)
+    return dataclasses.replace(result, dropped=split | unusable)
 
 
 def run_answer_steering(
@@ -191,7 +189,7 @@ def run_answer_steering(
         mode=usable.mode,
         resampling=resampling,
     )
-    return replace(result, dropped=dropped)
+    return dataclasses.replace(result, dropped=dropped)
 
 
 def run_text_steering(

@@ -34,14 +34,14 @@ def read(model: Any, spec: Reading, *, resampling: Resampling) -> TopTokens:
 
 
 def test_a_class_and_its_subclasses_are_run_by_their_runner(model: Any) -> None:
-    register_intervention(Reading, read, replace_existing=True)
+    register_intervention(Reading, read, replace=True)
     for spec_class in (Reading, LongReading):
         result = intervene(model, spec_class((Prompt("The dog"),)), resampling=Resampling(seed=5))
         assert isinstance(result, TopTokens) and result.tokens.shape[-1] == 5
 
 
 def test_a_class_has_one_runner() -> None:
-    register_intervention(Reading, read, replace_existing=True)
+    register_intervention(Reading, read, replace=True)
     with pytest.raises(SemanticHubError, match="got Reading, which already has a runner"):
         register_intervention(Reading, read)
 
