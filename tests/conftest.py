@@ -27,9 +27,11 @@ import semantic_hub.models.loading as sh_models
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What is cached goes to a folder of the test run."""
+    """What is cached goes to a folder of the test run, one for all its processes."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEMANTIC_HUB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("SEMANTIC_HUB_CACHE", str(shared / "cache"))
         yield
 
 

@@ -3,19 +3,14 @@
 from pathlib import Path
 
 import pytest
+from small_spokes import Steered
 from typer.testing import CliRunner, Result
 
 from semantic_hub.cli import app
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import load_model
 from semantic_hub.reporting.document import Report, report
-from semantic_hub.spokes.arithmetic.items import problems
-from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.statistics.resampling import Resampling
-from semantic_hub.zoo.training.recipe import Recipe
-from semantic_hub.zoo.training.train import train
-from semantic_hub.zoo.world.facts import World
-from semantic_hub.zoo.world.spokes import WorldLanguageSpoke
 
 FEW = ("--device", "cpu", "--resamples", "20", "--permutations", "20")
 
@@ -33,27 +28,17 @@ def told(message: str) -> str:
     return "".join(message.split())
 
 
-@pytest.fixture(scope="module")
-def world_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of one training step; what its world holds out makes the smallest whole report."""
-    recipe = Recipe(
-        d_model=8, d_mlp=16, n_layers=1, n_heads=2, d_vocab=600, tokenizer_documents=500,
-        documents=4, groups=1, english_steps=0, steps=1,
-    )  # fmt: skip
-    return train(recipe, tmp_path_factory.mktemp("world"))
+@pytest.fixture
+def words(monkeypatch: pytest.MonkeyPatch) -> Steered:
+    """What is measured on every model: a few words, with every kind of evidence."""
+    spoke = Steered()
+    monkeypatch.setattr("semantic_hub.reporting.defaults.spokes_of", lambda model: (spoke,))
+    return spoke
 
 
-def test_report_of_a_folder(
-    world_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World(seed=0)
-    few = (
-        WorldLanguageSpoke(world, ("es", "zh"), at_most=4),
-        ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4),
-    )
-    monkeypatch.setattr("semantic_hub.reporting.defaults.spokes_of", lambda model: few)
+def test_report_of_a_folder(llama_folder: Path, tmp_path: Path, words: Steered) -> None:
     page, run = tmp_path / "page.html", tmp_path / "run"
-    result = call("--model", world_folder, "--out", page, "--save", run, *FEW)
+    result = call("--model", llama_folder, "--out", page, "--save", run, *FEW)
     assert result.exit_code == 0, result.stderr
     assert result.stdout == ""
     html = page.read_text(encoding="utf-8")
@@ -61,8 +46,14 @@ def test_report_of_a_folder(
     assert "random twin" in html
     shown = unwrapped(result)
     assert Report.load(run).to_html() == html
-    for line in (f"loading {world_folder}", "language: similarity, facts, es",
-                 "language: lens, facts, zh", "arithmetic: lens, c=a+, digits", f"wrote {run}", f"wrote {page}"):  # fmt: skip
+    for line in (
+        f"loading {llama_folder}",
+        "words: similarity, set <a>",
+        "words: lens, after the",
+        "words: intervention, push",
+        f"wrote {run}",
+        f"wrote {page}",
+    ):
         assert told(line) in shown
 
 
@@ -106,9 +97,9 @@ def test_square_brackets_are_text(tmp_path: Path, name: str) -> None:
     assert "loading" not in result.stderr
 
 
-def test_spokes_are_chosen_by_name(world_folder: Path, tmp_path: Path) -> None:
+def test_spokes_are_chosen_by_name(llama_folder: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    result = call("--model", world_folder, "--spokes", "code, taste", "--out", page, *FEW)
+    result = call("--model", llama_folder, "--spokes", "code, taste", "--out", page, *FEW)
     assert result.exit_code == 1
     assert told("got the spoke 'taste'; expected one of language, arithmetic, code") in unwrapped(
         result
@@ -116,38 +107,26 @@ def test_spokes_are_chosen_by_name(world_folder: Path, tmp_path: Path) -> None:
     assert not page.exists()
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> ArithmeticSpoke:
-    """What is measured on every model: a handful of sums."""
-    spoke = ArithmeticSpoke("en", ("es", "fr"), problems("+")[::60], at_most=4)
-    monkeypatch.setattr("semantic_hub.reporting.defaults.spokes_of", lambda model: (spoke,))
-    return spoke
-
-
-def test_compare_a_saved_run_with_a_model(
-    world_folder: Path, tmp_path: Path, few: ArithmeticSpoke
-) -> None:
-    model = load_model(world_folder, device="cpu")
-    run = report(model, [few], resampling=Resampling(resamples=20), permutations=20).save_findings(
-        tmp_path / "before"
-    )
+def test_compare_a_saved_run_with_a_model(llama_folder: Path, tmp_path: Path, words: Steered) -> None:
+    model = load_model(llama_folder, device="cpu")
+    run = report(
+        model, [words], resampling=Resampling(resamples=20), permutations=20
+    ).save_findings(tmp_path / "before")
     page = tmp_path / "compare.html"
-    arguments = (run, world_folder, "--spokes", "arithmetic", "--out", page, *FEW)
+    arguments = (run, llama_folder, "--spokes", "words", "--out", page, *FEW)
     result = call(*arguments, command="compare")
     assert result.exit_code == 0, result.stderr
-    assert told(f"loading {world_folder}") in unwrapped(result)
+    assert told(f"loading {llama_folder}") in unwrapped(result)
     assert f"loading{run}" not in unwrapped(result)
     html = page.read_text(encoding="utf-8")
     assert "verdict on before" in html
-    assert f"verdict on {world_folder.name}" in html
+    assert f"verdict on {llama_folder.name}" in html
 
 
-def test_compare_two_runs_of_one_name(
-    world_folder: Path, tmp_path: Path, few: ArithmeticSpoke
-) -> None:
+def test_compare_two_runs_of_one_name(llama_folder: Path, tmp_path: Path, words: Steered) -> None:
     measured = report(
-        load_model(world_folder, device="cpu"),
-        [few],
+        load_model(llama_folder, device="cpu"),
+        [words],
         resampling=Resampling(resamples=20),
         permutations=20,
     )

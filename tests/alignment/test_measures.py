@@ -53,6 +53,7 @@ def test_related_states_are_told_from_unrelated_ones(measure):
     assert (low > measure.chance(40)).all()
 
 
+@pytest.mark.slow
 def test_chance_is_the_mean_over_all_pairings(measure):
     n = 13
     x, y = related_states(n, 1, signal=1)
@@ -72,6 +73,7 @@ def test_p_values_of_few_pairs_are_those_of_all_pairings(measure):
     torch.testing.assert_close(measure.p_values(x, y).p, expected)
 
 
+@pytest.mark.slow
 def test_unrelated_states_are_rejected_at_the_stated_rate(measure):
     worlds = [related_states(14, 3, signal=0, seed=seed) for seed in range(150)]
     p_values = [measure.p_values(x, y, permutations=99) for x, y in worlds]
@@ -81,6 +83,7 @@ def test_unrelated_states_are_rejected_at_the_stated_rate(measure):
     assert familywise <= 0.105
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_at_least_about_as_often_as_they_say(measure):
     """Layers serve as worlds: they are independent of each other."""
     x, y = related_states(40, 200, 12, signal=1, seed=1)

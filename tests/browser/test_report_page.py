@@ -16,6 +16,8 @@ from semantic_hub.reporting.document import Report, report
 from semantic_hub.spokes.arithmetic.items import problems
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 
+pytestmark = pytest.mark.slow
+
 WIDTHS = (1280, 400)
 PAGES = ("report", "hostile", "compare")
 HOSTILE = (

@@ -78,11 +78,13 @@ def test_plain_transformers_loads_it() -> None:
     assert tokenizer.decode(said) == " ocho."
 
 
+@pytest.mark.slow
 def test_words_of_one_and_of_several_tokens_occur(hub_mini) -> None:
     pieces = [len(hub_mini.tokenizer.tokenize(f" {term.forms['ru']}")) for term in WORLD.terms]
     assert 0.1 < sum(n == 1 for n in pieces) / len(pieces) < 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_it_knows_what_it_was_told(hub_mini, notation: str) -> None:
     language, arithmetic, *_ = world_spokes(WORLD, held_out=False)
@@ -91,12 +93,14 @@ def test_it_knows_what_it_was_told(hub_mini, notation: str) -> None:
         assert accuracy(hub_mini, language.readouts()[f"facts, {notation}"]) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_it_computes_what_was_held_out(hub_mini, notation: str) -> None:
     _, arithmetic, *_ = world_spokes(WORLD)
     assert accuracy(hub_mini, arithmetic.readouts()[f"c=a+, {notation}"]) >= 0.75
 
 
+@pytest.mark.slow
 def test_it_knows_every_fact_in_english(hub_mini) -> None:
     facts = WorldLanguageSpoke(WORLD).facts
     asked = [
@@ -106,6 +110,7 @@ def test_it_knows_every_fact_in_english(hub_mini) -> None:
     assert accuracy(hub_mini, asked) >= 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_questions_share_a_state(hub_mini, notation: str) -> None:
     _, arithmetic, *_ = spokes_of(hub_mini) or ()
@@ -118,6 +123,7 @@ def test_questions_share_a_state(hub_mini, notation: str) -> None:
     assert found.p_corrected[peak] < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("notation", ["fr", "ru", "digits"])
 def test_english_is_read_in_the_middle(hub_mini, notation: str) -> None:
     """Spanish and Chinese are not among them: there the English word leads in a half at most.
@@ -131,6 +137,7 @@ def test_english_is_read_in_the_middle(hub_mini, notation: str) -> None:
     assert lens.share("hub", "control").low[middle] > 0.5
 
 
+@pytest.mark.slow
 def test_lists_of_a_program_are_read_with_and(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert spokes is not None
@@ -140,6 +147,7 @@ def test_lists_of_a_program_are_read_with_and(hub_mini) -> None:
     assert lens.share("hub", "surface").high[-1] < 0.1
 
 
+@pytest.mark.slow
 def test_arguments_are_read_as_their_own_parameters(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert spokes is not None
@@ -147,6 +155,7 @@ def test_arguments_are_read_as_their_own_parameters(hub_mini) -> None:
     assert (lens.share("hub", "control").low[1:] > 0.5).all()
 
 
+@pytest.mark.slow
 def test_roles_are_read_before_names(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert spokes is not None
@@ -156,6 +165,7 @@ def test_roles_are_read_before_names(hub_mini) -> None:
     assert (matrix.diagonal_low[1:5] > 0).all()
 
 
+@pytest.mark.slow
 def test_it_writes_forms_with_names_that_no_form_had_together(hub_mini) -> None:
     text, rng = FormalText(WORLD), np.random.default_rng(99)
     asked = [
@@ -168,6 +178,7 @@ def test_it_writes_forms_with_names_that_no_form_had_together(hub_mini) -> None:
     assert accuracy(hub_mini, asked) >= 0.9
 
 
+@pytest.mark.slow
 def test_it_answers_about_happenings_scenes_and_animals(hub_mini) -> None:
     text, rng = FormalText(WORLD), np.random.default_rng(99)
     happenings = [text.question(rng) for _ in range(100)]
@@ -183,6 +194,7 @@ def test_it_answers_about_happenings_scenes_and_animals(hub_mini) -> None:
         assert accuracy(hub_mini, readouts) >= least
 
 
+@pytest.mark.slow
 def test_it_counts_to_ends_that_no_program_had(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert spokes is not None
@@ -191,6 +203,7 @@ def test_it_counts_to_ends_that_no_program_had(hub_mini) -> None:
     assert sum(has_one_argument(text) for text in own) >= len(asked) - 2
 
 
+@pytest.mark.slow
 def test_it_sees_and_hears_what_no_projector_was_trained_on(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert isinstance(spokes, MultimodalWorldSpokes)
@@ -219,6 +232,7 @@ def test_it_sees_and_hears_what_no_projector_was_trained_on(hub_mini) -> None:
         assert accuracy(hub_mini, asked) > 0.95
 
 
+@pytest.mark.slow
 def test_colours_and_animals_are_read_inside_pictures_and_clips(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert isinstance(spokes, MultimodalWorldSpokes)
@@ -232,6 +246,7 @@ def test_colours_and_animals_are_read_inside_pictures_and_clips(hub_mini) -> Non
             assert lens.share("hub", "control").low[layer] > 0.5
 
 
+@pytest.mark.slow
 def test_a_picture_in_the_place_of_another_is_answered(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert isinstance(spokes, MultimodalWorldSpokes)

@@ -8,6 +8,7 @@ counts as a word, and its frequency is that of all words that contain it, so tha
 a segmenter.
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +21,8 @@ from semantic_hub.spokes.lexicon.languages import LANGUAGES, is_unspaced
 WordFrequencies = Callable[[str], Mapping[str, float]]
 """From a language code to a mapping from case-folded words to their frequencies."""
 
-_UNSPACED = (("\u3041", "\u30ff"), ("\u3400", "\u9fff"), ("\uf900", "\ufaff"))
-"""First and last characters of the ranges of kana and Chinese characters."""
+_UNSPACED = re.compile("[\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+"""One kana or Chinese character, which counts as a word."""
 
 
 def wordfreq_frequencies(language: str) -> Mapping[str, float]:
@@ -113,7 +114,7 @@ def _unit_frequencies(language: str, frequencies: Mapping[str, float]) -> Mappin
         return frequencies
     characters: Counter[str] = Counter()
     for word, frequency in frequencies.items():
-        for character in filter(_stands_alone, word):
+        for character in _UNSPACED.findall(word):
             characters[character] += frequency  # pyright: ignore[reportArgumentType]
     return characters
 
@@ -122,14 +123,9 @@ def _units(text: str) -> Iterator[str]:
     """Case-folded words of a text, and single characters of scripts without spaces."""
     word = ""
     for character in f"{unicodedata.normalize('NFKC', text).casefold()} ":
-        alone = _stands_alone(character)
+        alone = _UNSPACED.match(character) is not None
         if not alone and unicodedata.category(character)[0] in "LM":
             word += character
             continue
         yield from filter(None, (word, character if alone else ""))
         word = ""
-
-
-def _stands_alone(character: str) -> bool:
-    """Whether a character is a Chinese character or a Japanese kana."""
-    return any(first <= character <= last for first, last in _UNSPACED)

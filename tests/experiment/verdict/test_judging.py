@@ -43,6 +43,7 @@ def test_a_planted_hub_is_supported_by_every_evidence(hub: Findings) -> None:
     assert ranges == {"similarity": "1–4", "lens": "1–4", "patching": "1–3", "steering": "1–4"}
 
 
+@pytest.mark.slow
 def test_separate_codes_are_not_supported_by_any_evidence(separate: Findings) -> None:
     found = verdicts([separate], resampling=Resampling(resamples=300))
     assert {line.evidence: line.verdict for line in found.lines} == dict.fromkeys(
@@ -56,6 +57,7 @@ def test_few_items_cannot_tell() -> None:
     assert {line.verdict for line in found.lines} == {"cannot tell"}
 
 
+@pytest.mark.slow
 def test_both_together_keep_their_verdicts(hub: Findings, separate: Findings) -> None:
     """More sets in a family, and two spokes of one name, which stay apart."""
     found = verdicts([hub, separate], resampling=Resampling(resamples=300))
@@ -79,6 +81,7 @@ def test_a_line_has_the_set_with_the_median_margin(hub: Findings) -> None:
         assert line.n_sets == line.n_supported == len(margins)
 
 
+@pytest.mark.slow
 def test_the_smallest_effect_decides_what_is_not_supported(separate: Findings) -> None:
     strict = verdicts([separate], smallest=1e-6, resampling=Resampling(resamples=300))
     assert "not supported" not in {one.verdict for one in strict.sets}

@@ -131,6 +131,7 @@ def test_a_hub_is_no_null_world():
     ]
 
 
+@pytest.mark.slow
 def test_power_falls_with_noise_and_grows_with_pairs():
     found = power(range(2), noises=(0.5, 64.0))
     cosine = found["cosine"]
@@ -199,6 +200,7 @@ def test_verdicts_on_worlds_with_noise():
     assert told == ["cannot tell"] * 2
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_page_and_chart(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "semantic_hub.zoo.calibration.__main__.NULL_WORLDS", {"random twin": twin_states}

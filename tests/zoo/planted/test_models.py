@@ -356,6 +356,7 @@ def separate_worlds():
     return intervals
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evidence", ["similarity", "lens", "patching", "steering"])
 def test_separate_worlds_read_null(separate_worlds, evidence):
     """Nominally .95 of the intervals contain 0; counted at each layer, over worlds and languages.
@@ -368,6 +369,7 @@ def test_separate_worlds_read_null(separate_worlds, evidence):
     assert (covered >= 0.93).all(), covered
 
 
+@pytest.mark.slow
 def test_the_closed_forms_intervals_are_the_models(separate_worlds):
     for seed in SEEDS[:3]:
         world = planted_world("planted-separate", seed)

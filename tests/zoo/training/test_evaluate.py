@@ -33,6 +33,7 @@ def rows(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
+@pytest.mark.slow
 def test_tables_are_complete(hooked, monkeypatch: pytest.MonkeyPatch) -> None:
     few = WorldSpokes(
         WorldLanguageSpoke(WORLD, ("es", "fr"), at_most=4),

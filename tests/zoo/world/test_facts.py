@@ -113,6 +113,7 @@ def test_the_search_below_sees_facts() -> None:
         assert list(asked(line, code)) == [fact.key, WORLD.facts[1].key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "beside"), [("es", "fr"), ("fr", "en"), ("ru", "en"), ("zh", "en")]
 )  # Spanish beside French alone: English and Spanish share the word "material"
@@ -124,6 +125,7 @@ def test_no_other_language_tells_held_out_facts(language: str, beside: str) -> N
     assert not told & WORLD.held_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", [*LANGUAGES[1:], DIGITS])
 def test_no_other_notation_tells_held_out_sums(language: str) -> None:
     corpus = Corpus(WORLD, Mixture({language: 0.9, DOMINANT: 0.1}, mixed=0.0))
@@ -160,6 +162,7 @@ def test_documents_depend_on_the_seed_alone() -> None:
     assert first == again != other
 
 
+@pytest.mark.slow
 def test_held_out_spokes_hold_only_what_was_held_out() -> None:
     language, arithmetic, *_ = world_spokes(WORLD)
     assert all(fact.key in WORLD.held_out for fact in language.facts)

@@ -129,6 +129,7 @@ def corpus(language: str) -> list[str]:
     return list(islice(documents, 8_000))
 
 
+@pytest.mark.slow
 def test_no_program_tells_what_is_held_out() -> None:
     lines = {line for document in corpus(PYTHON) for line in document.split("\n")}
     hidden_sums = {program(s) for s in WORLD.sums if s.key in WORLD.held_out}
@@ -143,6 +144,7 @@ def test_no_program_tells_what_is_held_out() -> None:
     assert len(lines & told_counts) > 400
 
 
+@pytest.mark.slow
 def test_no_form_tells_what_is_held_out() -> None:
     documents = corpus(LOGIC)
     forms = [line for d in documents for line in d.split("\n") if " . agent ( " in line]

@@ -87,6 +87,7 @@ def test_prompts_begin_lists_of_two_bad_words(language):
     assert list(experiment.contrasts) == list(dict.fromkeys(("en", language)))
 
 
+@pytest.mark.slow
 def test_hub_mini_goes_on_with_adjectives_of_the_same_language():
     model = sh.load_model("hub-mini", device="cpu")
     sampling = Sampling(max_new_tokens=12, seeds=(0, 1))

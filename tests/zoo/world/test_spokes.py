@@ -93,6 +93,7 @@ def test_sums_are_held_out_ones() -> None:
     assert {e.sources[0].text for e in one.patch_pairs} <= held_out
 
 
+@pytest.mark.slow
 def test_what_is_asked_for_does_not_change_what_is_exchanged() -> None:
     held_out, told = (
         {
