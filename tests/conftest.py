@@ -95,6 +95,18 @@ def test_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", params=("smollm2-135m-instruct", "gemma-3-270m"))
+def real_folder(request: pytest.FixtureRequest) -> Path:
+    """The folder of a real pretrained model that tests/real/fetch.py wrote, or skip."""
+    place = os.environ.get("SEMANTIC_HUB_REAL_MODELS")
+    if place is None or not (Path(place) / request.param).is_dir():
+        pytest.skip(
+            f"no {request.param} here (python tests/real/fetch.py FOLDER, then set "
+            "SEMANTIC_HUB_REAL_MODELS=FOLDER)"
+        )
+    return Path(place) / request.param
+
+
 @pytest.fixture
 def without_shape_checks() -> Iterator[None]:
     """For wrong input that the tests' own type checker would catch before our error does."""
