@@ -107,7 +107,9 @@ def test_spokes_are_chosen_by_name(llama_folder: Path, tmp_path: Path) -> None:
     assert not page.exists()
 
 
-def test_compare_a_saved_run_with_a_model(llama_folder: Path, tmp_path: Path, words: Steered) -> None:
+def test_compare_a_saved_run_with_a_model(
+    llama_folder: Path, tmp_path: Path, words: Steered
+) -> None:
     model = load_model(llama_folder, device="cpu")
     run = report(
         model, [words], resampling=Resampling(resamples=20), permutations=20
