@@ -1,8 +1,11 @@
-"""The exception and the warning of the package, and checks of names and optional modules."""
+"""The exception and the warning of the package, contexts that raise it, and checks of names."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import TypeVar
 
 Choice = TypeVar("Choice")
@@ -21,6 +24,9 @@ EXTRAS: Mapping[str, str] = {
     "wordfreq": "languages",
 }
 """Optional module to the extra that installs it."""
+
+_LONGEST_REASON = 200
+"""Characters of another library's message that an error quotes."""
 
 
 class SemanticHubError(ValueError):
@@ -53,6 +59,101 @@ class NothingLeftError(SemanticHubError):
 
 class SemanticHubWarning(UserWarning):
     """Warning that a condition changes the meaning of the results; issued once."""
+
+
+@contextmanager
+def reading(
+    operation: str, path: str | Path, *, expected: str, fix: str, at_most: int | None = None
+) -> Iterator[Path]:
+    """Context for reading a file that may be missing, damaged or malicious.
+
+    On entry the path must be a regular file (no folder, pipe, device or broken link) that is not
+    too large. Whatever goes wrong inside becomes the package's error, which names the file;
+    `SemanticHubError` itself passes, so that a reader can say more where it knows more.
+
+    Args:
+        operation: The user's call, for the error.
+        path: The file.
+        expected: What the file should be, for the error.
+        fix: One sentence on how to fix it, for the error.
+        at_most: Largest size that is read, in bytes; None for any.
+
+    Yields:
+        The file's path.
+
+    Raises:
+        SemanticHubError: No regular file is there, it is too large, or reading it failed.
+
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> _ = Path("settings.json").write_text('{"seed": ')
+        >>> with reading("load_settings", "settings.json", expected="a JSON file",
+        ...              fix="Save it again.") as path:
+        ...     json.loads(path.read_text(encoding="utf-8"))
+        Traceback (most recent call last):
+        ...
+        semantic_hub.errors.SemanticHubError: load_settings: got settings.json: JSONDecodeError, ...
+    """
+
+    def failed(reason: str) -> SemanticHubError:
+        return SemanticHubError(operation, got=f"{path}: {reason}", expected=expected, fix=fix)
+
+    try:
+        status = Path(path).stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise failed("a folder")
+        if not stat.S_ISREG(status.st_mode):
+            raise failed("no regular file")
+        if at_most is not None and status.st_size > at_most:
+            raise failed(f"{status.st_size:,} bytes, more than the {at_most:,} that are read")
+        yield Path(path)
+    except (SemanticHubError, SemanticHubWarning):
+        raise
+    except Exception as error:
+        raise failed(_reason(error)) from error
+
+
+@contextmanager
+def writing(operation: str, path: str | Path) -> Iterator[None]:
+    """Context for writing a file or folder: what the system refuses becomes the package's error.
+
+    Args:
+        operation: The user's call, for the error.
+        path: What is written, for the error.
+
+    Raises:
+        SemanticHubError: The disk is full, writing is not allowed, something is in the way, or no
+            file can have this name or text.
+
+    Example:
+        >>> from pathlib import Path
+        >>> with writing("Report.save", "no folder/page.html"):
+        ...     Path("no folder/page.html").write_text("page")
+        Traceback (most recent call last):
+        ...
+        semantic_hub.errors.SemanticHubError: Report.save: got no folder/page.html: No such file ...
+    """
+    try:
+        yield
+    except SemanticHubError:
+        raise
+    except (OSError, ValueError) as error:
+        raise SemanticHubError(
+            operation,
+            got=f"{path}: {_reason(error)}",
+            expected="a place that can be written to, with room for it",
+            fix="Make room, or name another place.",
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in one line: the system's own words, or the kind of error and its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    lines = str(error).splitlines()
+    text = f"{type(error).__name__}, {lines[0]}" if lines else type(error).__name__
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
 
 
 def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]) -> int:

@@ -1,13 +1,25 @@
 """Errors say four things, survive a trip to another process, and name the nearest choice."""
 
 import copy
+import json
+import os
 import pickle
+import socket
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
-from semantic_hub.errors import NothingLeftError, SemanticHubError, check_choice
+from semantic_hub.errors import (
+    NothingLeftError,
+    SemanticHubError,
+    SemanticHubWarning,
+    check_choice,
+    reading,
+    writing,
+)
 
 KINDS = [SemanticHubError, NothingLeftError]
 
@@ -69,3 +81,142 @@ def test_another_choice_is_refused_with_the_nearest() -> None:
 def test_a_choice_that_is_near_to_none(got, known, message) -> None:
     with pytest.raises(SemanticHubError, match=message):
         check_choice("share", "group", got, known)
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_socket(path: Path) -> None:
+    socket.socket(socket.AF_UNIX).bind(str(path))
+
+
+def a_dangling_link(path: Path) -> None:
+    path.symlink_to(path.parent / "nowhere")
+
+
+def a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+def below_a_file(path: Path) -> None:
+    path.write_text("")
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "reason"),
+    [
+        (lambda path: None, "f", "No such file"),
+        (a_folder, "f", "a folder"),
+        (a_pipe, "f", "no regular file"),
+        (a_socket, "f", "no regular file"),
+        (a_dangling_link, "f", "No such file"),
+        (a_link_to_itself, "f", "[Ss]ymbolic links"),
+        (below_a_file, "f/g", "Not a directory"),
+        (lambda path: None, "f\0", "null"),
+        (lambda path: None, "f\ud800", "UnicodeEncodeError"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_only_regular_files_are_read(tmp_path, make, name, reason) -> None:
+    make(tmp_path / "f")
+    with (
+        pytest.raises(SemanticHubError, match=rf"^load: got .*: .*{reason}.*; expected a table\."),
+        reading("load", tmp_path / name, expected="a table", fix="Save it."),
+    ):
+        pytest.fail("the file was taken")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path) -> None:
+    with (tmp_path / "f").open("wb") as file:
+        file.truncate(10**12)  # takes no room on the disk
+    with (
+        pytest.raises(SemanticHubError, match="1,000,000,000,000 bytes, more than the 1,000 that"),
+        reading("load", tmp_path / "f", expected="a table", fix="Save it.", at_most=1000),
+    ):
+        pytest.fail("the file was taken")
+
+
+def test_a_link_to_a_file_is_read(tmp_path) -> None:
+    (tmp_path / "f").write_text("[1]")
+    (tmp_path / "link").symlink_to("f")
+    with reading(
+        "load", str(tmp_path / "link"), expected="a table", fix="Save it.", at_most=3
+    ) as path:
+        assert json.loads(path.read_text()) == [1]
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        KeyError("a"),
+        RecursionError(),
+        MemoryError(),
+        OverflowError("too large"),
+        EOFError(),
+        OSError("odd"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        AssertionError("x\n" * 9),
+        ValueError("x" * 10**6),
+    ],
+)
+def test_whatever_goes_wrong_while_reading_is_one_line(tmp_path, raised) -> None:
+    (tmp_path / "f").touch()
+    with (
+        pytest.raises(SemanticHubError, match=type(raised).__name__) as caught,
+        reading("load", tmp_path / "f", expected="a table", fix="Save it."),
+    ):
+        raise raised
+    assert caught.value.__cause__ is raised
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, SemanticHubWarning, KeyboardInterrupt])
+def test_the_packages_own_errors_pass_a_reader(tmp_path, kind) -> None:
+    (tmp_path / "f").touch()
+    raised = error(kind) if issubclass(kind, SemanticHubError) else kind("text")
+    with (
+        pytest.raises(kind) as caught,
+        reading("load", tmp_path / "f", expected="a table", fix="Save it."),
+    ):
+        raise raised
+    assert caught.value is raised
+
+
+def test_warnings_inside_a_reader_are_seen(tmp_path) -> None:
+    (tmp_path / "f").touch()
+    with (
+        pytest.warns(SemanticHubWarning, match="twice"),
+        reading("load", tmp_path / "f", expected="a table", fix="Save it."),
+    ):
+        warnings.warn("a name stands twice", SemanticHubWarning, stacklevel=1)
+
+
+def test_a_full_disk_is_the_packages_error() -> None:
+    with (
+        pytest.raises(SemanticHubError, match="save: got /dev/full: No space left on device; exp"),
+        writing("save", "/dev/full"),
+    ):
+        Path("/dev/full").write_text("page")
+
+
+@pytest.mark.parametrize("name", ["f\0", "f\ud800", "no folder/f", "f" * 300])
+def test_a_place_that_cannot_be_written_is_the_packages_error(tmp_path, name) -> None:
+    with (
+        pytest.raises(SemanticHubError, match=r"^save: got .*; expected a place that can be writ"),
+        writing("save", tmp_path / name),
+    ):
+        (tmp_path / name).write_text("page")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, KeyError, KeyboardInterrupt])
+def test_other_errors_pass_a_writer(kind) -> None:
+    raised = error(kind) if issubclass(kind, SemanticHubError) else kind("text")
+    with pytest.raises(kind) as caught, writing("save", "there"):
+        raise raised
+    assert caught.value is raised
