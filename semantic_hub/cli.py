@@ -1,8 +1,9 @@
 """The command line: a thin layer over `load_model`, `report` and `compare`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,8 +43,20 @@ Permutations = Annotated[int, typer.Option(min=1, help="pairings of the test")]
 Seed = Annotated[int, typer.Option(help="seed of everything random")]
 
 
+def _version(asked: bool) -> bool:
+    """Print the version and stop, if it was asked for."""
+    if asked:
+        typer.echo(f"semantic-hub {metadata.version('semantic-hub')}")
+        raise typer.Exit
+    return asked
+
+
 @app.callback()
-def main() -> None:
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="the version")
+    ] = False,
+) -> None:
     """Measure whether a language model processes everything in one shared space."""
 
 
@@ -70,14 +83,14 @@ def report(
         "resampling": Resampling(resamples=resamples, seed=seed),
         "permutations": permutations,
     }
-    with _errors_told(), _told() as tell:
+    with _errors_told():
         check_page_path(out)
         if save is not None:
             check_save_folder(save)
-        measured = _measured(model, spokes, device, dtype, tell, settings)
+        measured = _measured(model, spokes, device, dtype, settings)
         if save is not None:
-            _wrote(measured.save_findings(save))
-        _wrote(measured.save(out))
+            _tell(f"wrote {measured.save_findings(save)}")
+        _tell(f"wrote {measured.save(out)}")
 
 
 @app.command()
@@ -106,15 +119,15 @@ def compare(
         "resampling": Resampling(resamples=resamples, seed=seed),
         "permutations": permutations,
     }
-    with _errors_told(), _told() as tell:
+    with _errors_told():
         check_page_path(out, "Comparison.save")
         reports = {
             name: Report.load(place)
             if holds_report(place)
-            else _measured(place, spokes, device, dtype, tell, settings)
+            else _measured(place, spokes, device, dtype, settings)
             for name, place in _named(first, second).items()
         }
-        _wrote(compared(reports).save(out))
+        _tell(f"wrote {compared(reports).save(out)}")
 
 
 def _measured(
@@ -122,7 +135,6 @@ def _measured(
     spokes: str | None,
     device: str | None,
     dtype: Dtype,
-    tell: Callable[[str], None],
     settings: dict[str, Any],
 ) -> "Report":
     import torch
@@ -130,10 +142,10 @@ def _measured(
     from semantic_hub.models.loading import load_model
     from semantic_hub.reporting.document import report
 
-    tell(f"loading {model}")
+    _tell(f"loading {model}")
     loaded = load_model(model, device=device, dtype=getattr(torch, dtype.value))
     names = None if spokes is None else [name.strip() for name in spokes.split(",")]
-    return report(loaded, names, progress=tell, **settings)
+    return report(loaded, names, **settings)
 
 
 def _named(first: str, second: str) -> dict[str, str]:
@@ -149,8 +161,8 @@ def _named(first: str, second: str) -> dict[str, str]:
     return dict(zip(names, (first, second), strict=True))
 
 
-def _wrote(place: Path) -> None:
-    _console.print(f"wrote {place}", markup=False, highlight=False)
+def _tell(line: str) -> None:
+    _console.print(line, markup=False, highlight=False)
 
 
 @contextmanager
@@ -163,13 +175,3 @@ def _errors_told() -> Iterator[None]:
     except SemanticHubError as error:
         _console.print(f"[red]error[/red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from None
-
-
-@contextmanager
-def _told() -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows progress: a live line, or plain lines outside a terminal."""
-    if not _console.is_terminal:
-        yield lambda line: _console.print(line, markup=False, highlight=False)
-        return
-    with _console.status("") as status:
-        yield lambda line: status.update(escape(line))

@@ -6,6 +6,7 @@ import pytest
 from small_spokes import Steered
 from typer.testing import CliRunner, Result
 
+import semantic_hub
 from semantic_hub.cli import app
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.loading import load_model
@@ -48,13 +49,19 @@ def test_report_of_a_folder(llama_folder: Path, tmp_path: Path, words: Steered) 
     assert Report.load(run).to_html() == html
     for line in (
         f"loading {llama_folder}",
-        "words: similarity, set <a>",
-        "words: lens, after the",
-        "words: intervention, push",
+        "1 of 6: words: similarity, set <a>",
+        "2 of 6: words: lens, after the",
+        "4 of 6: words: intervention, push",
+        "6 of 6: report: examples",
         f"wrote {run}",
         f"wrote {page}",
     ):
         assert told(line) in shown
+
+
+def test_version() -> None:
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.stdout) == (0, f"semantic-hub {semantic_hub.__version__}\n")
 
 
 def test_unknown_model(tmp_path: Path) -> None:

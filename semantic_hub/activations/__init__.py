@@ -6,7 +6,6 @@ sounds over token embeddings, `columns` finds a prompt's tokens in a batch, and 
 records which prompts a model's forward passes read.
 """
 
-from semantic_hub.activations.batches import Progress
 from semantic_hub.activations.captures import Captured, Overwrite, capture, capture_layers
 from semantic_hub.activations.features import injecting_features
 from semantic_hub.activations.residuals import residual_stream
@@ -14,7 +13,6 @@ from semantic_hub.activations.residuals import residual_stream
 __all__ = [
     "Captured",
     "Overwrite",
-    "Progress",
     "capture",
     "capture_layers",
     "injecting_features",

@@ -1,7 +1,7 @@
 """Padded batches of prompts of similar length."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal
@@ -16,10 +16,6 @@ from semantic_hub.prompts.prompt import Encoding
 
 AUTO_BATCH_TOKENS = 4096
 """Tokens, padding included, in one batch of ``batch_size="auto"``."""
-
-
-Progress = Callable[[str], None]
-"""Called with a line of text before each step of a long measurement."""
 
 
 @dataclass(frozen=True)

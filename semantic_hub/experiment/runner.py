@@ -1,10 +1,9 @@
 """One spoke measured on one model: every kind of evidence on every named set of its data."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from semantic_hub.activations.batches import Progress
 from semantic_hub.alignment.controls import stacked_controls
 from semantic_hub.alignment.measures import run_measures
 from semantic_hub.alignment.pairwise import similarity
@@ -14,15 +13,17 @@ from semantic_hub.experiment.findings import SPELLED_OUT, Findings
 from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.lenses.comparison import read_through, resolve_lenses
-from semantic_hub.lenses.lens import LensLike
+from semantic_hub.lenses.lens import Lens, LensLike
 from semantic_hub.lenses.logit import logit_lens
-from semantic_hub.lenses.mass.texts import mass_of_texts
+from semantic_hub.lenses.mass.texts import LanguageTexts, mass_of_texts
 from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import predicts_next_token
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.twins import random_twin
+from semantic_hub.plotting.progress import Progress, showing_progress
 from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.results import Result
 from semantic_hub.statistics.resampling import Resampling
 
@@ -40,7 +41,7 @@ def run(
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
     lenses: Mapping[str, LensLike] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
 ) -> Findings:
     """Measure a spoke on a model: similarity, lens, language mass and interventions of every set.
 
@@ -58,7 +59,8 @@ def run(
         permutations: Pairings of the permutation test.
         lenses: Other lenses by name, such as a `semantic_hub.lenses.translators.affine.AffineLens`;
             every set of read-outs is read through them too.
-        progress: Called with a line of text before each set.
+        progress: Whether to show a bar over all sets, or in a log a line for each with the time
+            left; a function is called with each line.
 
     Raises:
         SemanticHubError: Something that is no spoke, or bad input to the measures.
@@ -72,27 +74,98 @@ def run(
         >>> findings.spoke, "c=a+, digits" in findings.lens
         ('arithmetic', True)
     """
-    check_model(model)
-    check_spoke("run", spoke)
     resolved = resolve_lenses(model, lenses or {})
-    sets = _Sets(spoke.name, progress or (lambda line: None))
-    results: dict[str, Mapping[str, Result]] = {}
-    results["similarity"] = _similarity(sets, model, spoke, resampling, permutations)
+    sets = sets_of("run", model, spoke)
+    with showing_progress(progress, len(sets)) as step:
+        return measure_sets(
+            model,
+            sets,
+            resampling=resampling,
+            permutations=permutations,
+            lenses=resolved,
+            step=step,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpokeSets:
+    """The sets of a spoke that a model can be measured on; ``len`` counts them."""
+
+    spoke: Spoke
+    pairs: Mapping[str, Pairs]
+    readouts: Mapping[str, Sequence[Readout]] = field(default_factory=dict)
+    interventions: Mapping[str, Any] = field(default_factory=dict)
+    spelled_out: Mapping[str, Sequence[Prompt]] = field(default_factory=dict)
+    texts: Mapping[str, LanguageTexts] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        groups = (self.pairs, self.readouts, self.interventions, self.spelled_out, self.texts)
+        return sum(map(len, groups))
+
+
+def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
+    """All sets of a spoke, before the first is measured; pairs alone for an encoder.
+
+    Args:
+        operation: The user's call, for the error.
+        model: The model to measure.
+        spoke: Where the sets come from.
+
+    Raises:
+        SemanticHubError: Something that is no model or no spoke.
+    """
+    check_model(model)
+    check_spoke(operation, spoke)
     if not predicts_next_token(model):
-        return Findings(spoke.name, results, sets.left_out)
-    readouts = spoke.readouts()
-    lens = sets.measure(
+        return SpokeSets(spoke=spoke, pairs=spoke.pairs())
+    return SpokeSets(
+        spoke=spoke,
+        pairs=spoke.pairs(),
+        readouts=spoke.readouts(),
+        interventions=spoke.interventions(),
+        spelled_out=spoke.spelled_out(),
+        texts=spoke.texts(),
+    )
+
+
+def measure_sets(
+    model: HookedModel,
+    sets: SpokeSets,
+    *,
+    resampling: Resampling,
+    permutations: int,
+    lenses: Mapping[str, Lens],
+    step: Progress,
+) -> Findings:
+    """Measure the sets that `sets_of` gave, as `run` says.
+
+    Args:
+        model: The model to measure.
+        sets: Its sets of one spoke.
+        resampling: As in `run`.
+        permutations: As in `run`.
+        lenses: Other lenses by name, resolved.
+        step: Called with a line of text before each set.
+    """
+    spoke = sets.spoke
+    measuring = _Measuring(spoke.name, step)
+    results: dict[str, Mapping[str, Result]] = {}
+    results["similarity"] = _similarity(measuring, model, sets, resampling, permutations)
+    if not predicts_next_token(model):
+        return Findings(spoke.name, results, measuring.left_out)
+    readouts = sets.readouts
+    lens = measuring.each(
         "lens", readouts, lambda name, items: logit_lens(model, items, resampling=resampling)
     )
     results["lens"] = lens
     results["lens_comparison"] = {
-        name: read_through(model, readouts[name], resolved, logit=result, resampling=resampling)
+        name: read_through(model, readouts[name], lenses, logit=result, resampling=resampling)
         for name, result in lens.items()
-        if resolved
+        if lenses
     }
-    changed = sets.measure(
+    changed = measuring.each(
         "intervention",
-        spoke.interventions(),
+        sets.interventions,
         lambda name, spec: intervene(model, spec, resampling=resampling),
     )
     results |= _by_kind(changed)
@@ -100,32 +173,32 @@ def run(
         name: top_tokens(model, [readouts[name][i].prompt for i in result.kept[:N_SHOWN]], k=1)
         for name, result in lens.items()
     }
-    results[SPELLED_OUT] = sets.measure(
-        "top tokens", spoke.spelled_out(), lambda name, prompts: top_tokens(model, prompts, k=1)
+    results[SPELLED_OUT] = measuring.each(
+        "top tokens", sets.spelled_out, lambda name, prompts: top_tokens(model, prompts, k=1)
     )
-    results["language_mass"] = sets.measure(
+    results["language_mass"] = measuring.each(
         "language mass",
-        spoke.texts(),
+        sets.texts,
         lambda name, texts: mass_of_texts(model, texts, resampling=resampling),
     )
-    return Findings(spoke.name, results, sets.left_out)
+    return Findings(spoke.name, results, measuring.left_out)
 
 
 @dataclass(frozen=True)
-class _Sets:
+class _Measuring:
     """Measures set after set, reports which, and notes those of which a model leaves nothing."""
 
     spoke: str
-    progress: Progress
+    step: Progress
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def measure(
+    def each(
         self, what: str, sets: Mapping[str, Given], measure: Callable[[str, Given], Measured]
     ) -> dict[str, Measured]:
         """Set name to result, without the sets of which nothing is left."""
         results = {}
         for name, given in sets.items():
-            self.progress(f"{self.spoke}: {what}, {name}")
+            self.step(f"{self.spoke}: {what}, {name}")
             try:
                 results[name] = measure(name, given)
             except NothingLeftError as error:
@@ -134,10 +207,14 @@ class _Sets:
 
 
 def _similarity(
-    sets: _Sets, model: HookedModel, spoke: Spoke, resampling: Resampling, permutations: int
+    measuring: _Measuring,
+    model: HookedModel,
+    sets: SpokeSets,
+    resampling: Resampling,
+    permutations: int,
 ) -> dict[str, SimilarityResult]:
     """Similarity of every set of pairs, with all the controls that it allows."""
-    negatives = spoke.hard_negatives()
+    negatives = sets.spoke.hard_negatives()
     twin = random_twin(model, resampling.seed)
 
     def measure(name: str, pairs: Pairs) -> SimilarityResult:
@@ -153,7 +230,7 @@ def _similarity(
             measures=run_measures(),
         )
 
-    return sets.measure("similarity", spoke.pairs(), measure)
+    return measuring.each("similarity", sets.pairs, measure)
 
 
 def _by_kind(changed: Mapping[str, Result]) -> dict[str, dict[str, Result]]:

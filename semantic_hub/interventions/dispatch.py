@@ -222,6 +222,7 @@ def run_text_steering(
         mode=spec.mode,
         sampling=spec.sampling,
         resampling=resampling,
+        progress=False,
     )
 
 

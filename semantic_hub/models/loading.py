@@ -14,6 +14,7 @@ from warnings import warn
 import torch
 
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     MODELS,
     Backend,
@@ -33,6 +34,7 @@ _warned: "weakref.WeakSet[Any]" = weakref.WeakSet()
 """Models whose processed weights were warned about."""
 
 
+@without_bars_in_logs()
 def load_model(
     name_or_path: str | os.PathLike[str],
     *,

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from semantic_hub.activations.features import injecting_features
 from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     Backend,
     LoadOptions,
@@ -53,6 +54,7 @@ ENCODERS: Registry[EncoderSource] = Registry("encoder")
 """Encoders beside those that are read from a multimodal checkpoint of transformers."""
 
 
+@without_bars_in_logs()
 def load_multimodal(
     name_or_path: str | os.PathLike[str],
     *,

@@ -52,6 +52,16 @@ def display_token(token: str) -> str:
     return "␣" * before + escape(_isolated("".join(map(_visible, core)))) + "␣" * after
 
 
+def one_line(text: object) -> str:
+    """Text in one line that no terminal takes for a command: control characters made visible.
+
+    Example:
+        >>> one_line("a\\nb\\x1b[31m")
+        'a⏎b␛[31m'
+    """
+    return "".join(map(_visible, str(text)))
+
+
 def escape(text: object) -> str:
     """Escape ``<``, ``>`` and ``&`` for plotly; quotes stay, since plotly has no entity for them.
 

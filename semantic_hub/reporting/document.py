@@ -5,15 +5,15 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 
-from semantic_hub.activations.batches import Progress
 from semantic_hub.experiment.across import compare_concepts
-from semantic_hub.experiment.runner import run
+from semantic_hub.experiment.runner import measure_sets, sets_of
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.lenses.comparison import resolve_lenses
 from semantic_hub.lenses.lens import LensLike
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.progress import Progress, showing_progress
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes
 from semantic_hub.reporting.examples import read_grids, steered_tokens
@@ -106,9 +106,9 @@ def report(
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
     lenses: Mapping[str, LensLike] | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
 ) -> Report:
-    """Measure every spoke on a model with `run`, and collect the findings in a `Report`.
+    """Measure every spoke on a model as `run` does, and collect the findings in a `Report`.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
@@ -117,7 +117,8 @@ def report(
         resampling: Resamples and coverage of the intervals, and the seed of everything random.
         permutations: Pairings of the permutation test.
         lenses: Other lenses by name, laid over the logit lens in every set of read-outs.
-        progress: Called with a line of text before each measurement.
+        progress: Whether to show a bar over the sets of all spokes, or in a log a line for each
+            with the time left; a function is called with each line.
 
     Raises:
         SemanticHubError: A name that is no spoke's, or as `run`.
@@ -131,33 +132,36 @@ def report(
     """
     chosen = chosen_spokes(model, spokes)
     resolved = resolve_lenses(model, lenses or {})
-    measured = [
-        (
-            spoke,
-            run(
-                model,
+    sets = [sets_of("report", model, spoke) for spoke in chosen]
+    with showing_progress(progress, sum(map(len, sets)) + 1) as step:
+        measured = [
+            (
                 spoke,
+                measure_sets(
+                    model,
+                    of_spoke,
+                    resampling=resampling,
+                    permutations=permutations,
+                    lenses=resolved,
+                    step=step,
+                ),
+            )
+            for spoke, of_spoke in zip(chosen, sets, strict=True)
+        ]
+        step("report: examples token by token, forms against forms")
+        return Report(
+            findings=tuple(found for _, found in measured),
+            manifest=manifest(
+                model,
                 resampling=resampling,
                 permutations=permutations,
-                lenses=resolved,
-                progress=progress,
+                spokes=[spoke.name for spoke in chosen],
+                lenses={name: lens.name for name, lens in resolved.items()},
             ),
-        )
-        for spoke in chosen
-    ]
-    return Report(
-        findings=tuple(found for _, found in measured),
-        manifest=manifest(
-            model,
             resampling=resampling,
-            permutations=permutations,
-            spokes=[spoke.name for spoke in chosen],
-            lenses={name: lens.name for name, lens in resolved.items()},
-        ),
-        resampling=resampling,
-        n_layers=model.cfg.n_layers,
-        pictures={spoke.name: spoke.figures(found) for spoke, found in measured},
-        grids={spoke.name: read_grids(model, spoke, found) for spoke, found in measured},
-        scores={spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
-        forms=compare_concepts(model, chosen, resampling=resampling),
-    )
+            n_layers=model.cfg.n_layers,
+            pictures={spoke.name: spoke.figures(found) for spoke, found in measured},
+            grids={spoke.name: read_grids(model, spoke, found) for spoke, found in measured},
+            scores={spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
+            forms=compare_concepts(model, chosen, resampling=resampling),
+        )

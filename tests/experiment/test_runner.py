@@ -214,6 +214,17 @@ def test_progress_names_each_set(model) -> None:
     assert lines == ["words: similarity, set <a>", "words: lens, after the"]
 
 
+def test_in_a_log_each_set_has_its_number_among_all_and_silence_can_be_asked_for(
+    model, capsys
+) -> None:
+    run(model, Steered(), **SETTINGS)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "1 of 5: words: similarity, set <a>"
+    assert [line.partition(":")[0] for line in lines] == [f"{n} of 5" for n in range(1, 6)]
+    run(model, Words(), progress=False, **SETTINGS)
+    assert capsys.readouterr().err == ""
+
+
 class Shown(Words):
     """Spelled-out prompts under the name of a set of read-outs."""
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation
+from semantic_hub.models.bars import without_bars_in_logs
 
 Scorer = Callable[[Sequence[Generation]], Sequence[float]]
 """From generations to one number for each, NaN where there is none."""
@@ -169,6 +170,7 @@ def _label_values(names: Sequence[str], labels: Mapping[str, float] | None) -> d
     return values
 
 
+@without_bars_in_logs()
 def _load(operation: str, name: Name, load: Callable[[str], Loaded]) -> Loaded:
     """Load a model or tokenizer; raise if there is none of this name."""
     try:

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.batches import Progress
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction
@@ -23,6 +22,7 @@ from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.progress import Progress, showing_progress
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.prompts.soft_tokens import recorded_positions
 from semantic_hub.results import manifest
@@ -42,7 +42,7 @@ def text_steering_sweep(
     sampling: Sampling | None = None,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
-    progress: Progress | None = None,
+    progress: Progress | bool = True,
 ) -> TextSteeringResult:
     """Continue prompts in each direction, layer and strength, and score the texts.
 
@@ -62,7 +62,8 @@ def text_steering_sweep(
         sampling: How to sample; None for the defaults of `Sampling`.
         batch_size: Prompts per batch.
         resampling: Resamples, coverage and seed of the intervals.
-        progress: Called with a line of text before each direction, layer and strength.
+        progress: Whether to show a bar, or in a log a line for each direction, layer and strength;
+            a function is called with each line.
 
     Returns:
         Scores of every text; the last direction is ``"placebo"``, a random one with the norm of
@@ -98,7 +99,6 @@ def text_steering_sweep(
         )
     expanded = with_placebo("text_steering_sweep", directions, layers, seed=resampling.seed)
     strengths, sampling = sorted({0.0, *map(float, strengths)}), sampling or Sampling()
-    report = progress or (lambda line: None)
     provenance = manifest(
         model,
         seed=resampling.seed,
@@ -109,19 +109,22 @@ def text_steering_sweep(
         directions={name: by_layer[layers[0]].description for name, by_layer in expanded.items()},
     )
 
-    def run(direction: Direction, strength: float) -> tuple[list[Generation], Tensor]:
-        report(f"steering text at layer {direction.layer}: {strength:g} × {direction.description}")
+    def run(
+        direction: Direction, strength: float, step: Progress
+    ) -> tuple[list[Generation], Tensor]:
+        step(f"steering text at layer {direction.layer}: {strength:g} × {direction.description}")
         with steer(model, direction, strength, positions=positions, mode=mode):
             texts = generate_texts(model, prompts, sampling, batch_size=batch_size)
         return texts, _scores(scorers, texts, len(sampling.seeds))
 
-    unsteered = run(next(iter(expanded.values()))[layers[0]], 0.0)
-    cells = [
-        run(by_layer[layer], strength) if strength else unsteered
-        for by_layer in expanded.values()
-        for layer in layers
-        for strength in strengths
-    ]
+    with showing_progress(progress, 1 + len(expanded) * len(layers) * (len(strengths) - 1)) as step:
+        unsteered = run(next(iter(expanded.values()))[layers[0]], 0.0, step)
+        cells = [
+            run(by_layer[layer], strength, step) if strength else unsteered
+            for by_layer in expanded.values()
+            for layer in layers
+            for strength in strengths
+        ]
     shape = (len(expanded), len(layers), len(strengths))
     return TextSteeringResult(
         n_layers=model.cfg.n_layers,
