@@ -8,19 +8,22 @@ report: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --out report.html
 
 test: .venv/ready
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile
 
 test-slow: .venv/ready
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal -m slow
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile -m slow
 
 # The wheel, installed without extras into an environment of its own, measures pairs of prompts.
 test-wheel:
 	.ci/wheel $(PYTHON)
 
-# The page, the documentation, calibration and training do not touch what differs on this line.
-SAME = tests/browser tests/test_docs.py tests/zoo/calibration tests/zoo/training
+# What differs on this line is the model: loading, hooks, capture, interventions. What no model
+# touches is tested on the first line alone, and so is the page; what is slow there is slow here.
+SAME = browser plotting reporting statistics spokes/audio/sounds spokes/code spokes/lexicon zoo/calibration \
+	zoo/training zoo/world test_api.py test_cli.py test_docs.py test_examples.py test_extras.py test_results.py \
+	test_rooms.py
 test-tl4: .venv-tl4/ready
-	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist worksteal -m "" $(SAME:%=--ignore=%)
+	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist loadfile $(SAME:%=--ignore=tests/%)
 
 examples: .venv/ready
 	for example in examples/*.py; do \

@@ -1,6 +1,7 @@
 """Fixtures that several test files share: folders of tiny models, a tokenizer, public data."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tiny import (
     BASE,
     CONFIGS,
     D_VOCAB,
+    HAS_HOOKED,
     SENTENCES,
     randomise,
     save_decoder,
@@ -23,6 +25,22 @@ from tiny import (
 )
 
 import semantic_hub.models.loading as sh_models
+
+BRIDGES_FIRST = ("models", "activations", "lenses", "multimodal")
+"""Rooms in which the two classes differ; beyond them a bridge is slow where there is the other."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A model as a bridge, after it was read as a HookedTransformer, seldom says anything new.
+
+    On the line without a HookedTransformer it is what every test reads.
+    """
+    rooms = [Path(__file__).parent / room for room in BRIDGES_FIRST]
+    for item in items:
+        bridge = "bridge" in re.split(r"[][-]", item.name)
+        if HAS_HOOKED and bridge and not any(room in item.path.parents for room in rooms):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

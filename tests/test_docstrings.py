@@ -11,11 +11,18 @@ from registries import restored
 import semantic_hub as sh
 
 SLOW = (
+    "semantic_hub.experiment.runner",
+    "semantic_hub.experiment.verdict.judging",
+    "semantic_hub.interventions.dispatch",
+    "semantic_hub.lenses.mass.cache",
+    "semantic_hub.lenses.mass.measure",
     "semantic_hub.reporting.comparison",
+    "semantic_hub.reporting.defaults",
     "semantic_hub.reporting.document",
     "semantic_hub.reporting.examples",
+    "semantic_hub.zoo.world.spokes",
 )
-"""Modules whose examples measure whole reports."""
+"""Modules whose examples measure whole spokes or read whole word lists."""
 
 MODULES = [
     pytest.param(

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from xml.etree import ElementTree
 
 import numpy as np
@@ -32,6 +33,7 @@ from semantic_hub.zoo.planted.codes import SQUARED_LENGTHS
 from semantic_hub.zoo.planted.models import expected_stream, planted_world
 
 SIX = np.ones(6)
+FEW = (0.5, 8.0)
 CALIBRATED = NullOutcome(
     rejected=0.05 * SIX,
     rejected_any=0.05,
@@ -205,6 +207,9 @@ def test_two_runs_write_the_same_page_and_chart(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "semantic_hub.zoo.calibration.__main__.NULL_WORLDS", {"random twin": twin_states}
     )
+    monkeypatch.setattr("semantic_hub.zoo.calibration.__main__.power", partial(power, noises=FEW))
+    for module in ("__main__", "page"):
+        monkeypatch.setattr(f"semantic_hub.zoo.calibration.{module}.NOISES", FEW)
     pages = [tmp_path / "one" / "page.md", tmp_path / "two" / "page.md"]
     for page in pages:
         page.parent.mkdir()
