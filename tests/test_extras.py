@@ -27,6 +27,7 @@ def without_extras() -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_users_own_data_needs_no_extra(without_extras: dict[str, Any]) -> None:
     assert set(without_extras["bare use"]) == {
         "similarity",
@@ -37,12 +38,14 @@ def test_a_users_own_data_needs_no_extra(without_extras: dict[str, Any]) -> None
     assert all(without_extras["bare use"].values())
 
 
+@pytest.mark.slow
 def test_all_modules_but_the_command_line_are_imported_without_extras(
     without_extras: dict[str, Any],
 ) -> None:
     assert set(without_extras["not imported"]) == {"semantic_hub.cli"}
 
 
+@pytest.mark.slow
 def test_a_missing_extra_gives_one_error_with_the_command_that_installs_it(
     without_extras: dict[str, Any],
 ) -> None:

@@ -106,6 +106,7 @@ def test_what_is_told_is_true_of_what_is_shown() -> None:
     assert {told.answer for told in clips if told.question != " mammal:"} <= names
 
 
+@pytest.mark.slow
 def test_outer_blocks_and_projectors_are_trained_and_nothing_else(
     tiny_run: Path, with_senses: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_outer_blocks_and_projectors_are_trained_and_nothing_else(
     assert moved == {name for name in before if any(name.startswith(block) for block in outer)}
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_senses(
     tiny_run: Path, with_senses: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +144,7 @@ def test_a_stopped_run_goes_on_to_the_same_senses(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
 
 
+@pytest.mark.slow
 def test_a_model_finds_its_senses_beside_its_weights(tiny_run: Path, with_senses: Path) -> None:
     model = sh.load_model(with_senses / "model", device="cpu")
     encoders = encoders_of(model)

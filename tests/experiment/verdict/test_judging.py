@@ -154,6 +154,7 @@ def test_too_few_permutations_for_so_many_sets_are_named(hub: Findings) -> None:
     assert "at least 239 of both" in note
 
 
+@pytest.mark.slow
 def test_many_sets_of_read_outs_get_finer_p_values(hub: Findings) -> None:
     found = verdicts([hub] * 30, resampling=Resampling(resamples=300))
     assert {one.verdict for one in found.sets if one.evidence != "similarity"} == {"supported"}

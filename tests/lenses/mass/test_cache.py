@@ -147,6 +147,7 @@ for number in range(20):
 """
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_once_leave_whole_tables(
     builds, tokenizer, tokenizer_folder, tmp_path
 ):

@@ -181,6 +181,7 @@ def documents(model, language, number):
     return found
 
 
+@pytest.mark.slow
 def test_hub_mini_says_texts_in_their_own_language_at_the_end(masses):
     for language, found in masses.items():
         mean = dict(zip(MINI, found.mean_mass().value[-1].tolist(), strict=True))
@@ -189,6 +190,7 @@ def test_hub_mini_says_texts_in_their_own_language_at_the_end(masses):
         assert own + found.mean_shared().value[-1].item() > 0.9
 
 
+@pytest.mark.slow
 def test_hub_mini_says_english_texts_in_english_throughout(masses):
     assert set(masses["en"].dominant) == {"en"} and masses["en"].crossover("en") is None
 

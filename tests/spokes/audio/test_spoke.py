@@ -296,6 +296,7 @@ def test_the_mean_over_positions(listening: Any) -> None:
         lens.pooled(21)
 
 
+@pytest.mark.slow
 def test_every_experiment_runs(listening: Any) -> None:
     spoke = AudioSpoke(linear, animal_clips(FEW, range(2)))
     found = sh.run(listening, spoke, resampling=Resampling(resamples=20), permutations=20)

@@ -50,6 +50,7 @@ def test_steering_equals_its_closed_form(name: str, backend: Any) -> None:
         assert torch.allclose(found, torch.from_numpy(expected), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_separate_codes_are_steered_within_their_language_alone() -> None:
     world = planted.planted_world("planted-separate")
     model = planted.planted_model(world, device="cpu")

@@ -22,6 +22,7 @@ from semantic_hub.zoo.training.train import main, train
 from semantic_hub.zoo.world.spokes import spokes_of
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on_to_the_same_weights(
     tiny_recipe: Recipe, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -172,6 +172,7 @@ def test_held_out_spokes_hold_only_what_was_held_out() -> None:
         assert all(r.candidates["hub"] != r.candidates["unrelated"] for r in readouts)
 
 
+@pytest.mark.slow
 def test_no_mirror_image_is_on_the_other_side() -> None:
     hidden, told = (
         {Sum(p.left, p.operator, p.right).key for p in arithmetic.items or ()}

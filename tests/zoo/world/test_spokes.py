@@ -74,6 +74,7 @@ def test_words_that_two_languages_share_are_no_evidence(patched) -> None:
     assert shared and not sources & {f.question(Voice("en")) for f in shared}
 
 
+@pytest.mark.slow
 def test_by_default_a_set_holds_a_hundred() -> None:
     language, arithmetic, *_ = world_spokes(WORLD)
     found = language.interventions().values()
@@ -85,6 +86,7 @@ def test_by_default_a_set_holds_a_hundred() -> None:
     assert all(isinstance(one, Patching) and len(one.patch_pairs) == 100 for one in swapped)
 
 
+@pytest.mark.slow
 def test_sums_are_held_out_ones() -> None:
     _, arithmetic, *_ = world_spokes(WORLD)
     held_out = {item.question("es") for item in arithmetic.items or ()}
