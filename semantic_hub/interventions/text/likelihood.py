@@ -1,17 +1,17 @@
 """Perplexity of generated texts, computed on the very tokens that were generated."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from semantic_hub.activations.batches import Batch, batch_indices, pad
-from semantic_hub.activations.features import FeatureInjector
+from semantic_hub.activations.captures import Captured, capture_layers
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation
 from semantic_hub.interventions.text.scorers import Scorer
+from semantic_hub.lenses.projection import score
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel
@@ -19,17 +19,23 @@ from semantic_hub.prompts.prompt import Encoding
 
 
 def perplexity(
-    scoring_model: HookedModel, generated_by: HookedModel, *, batch_size: int = 8
+    scoring_model: HookedModel,
+    generated_by: HookedModel,
+    *,
+    batch_size: int | Literal["auto"] = "auto",
 ) -> Scorer:
     """Make a scorer of perplexity given the prompt: exp(−mean log p(token | all before it)).
 
     The mean is over the new tokens alone. The generated ids themselves are scored, so that the
-    boundary between prompt and continuation is exact; text is never tokenized again.
+    boundary between prompt and continuation is exact; text is never tokenized again. Logits are
+    computed where a new token is predicted, a block at a time, so that memory does not grow with
+    the texts.
 
     Args:
         scoring_model: The model that scores. It may be the generating one, without its hooks.
         generated_by: The model that wrote the texts.
-        batch_size: Texts per batch.
+        batch_size: Texts per batch; ``"auto"`` fills a fixed number of tokens, and halves batches
+            that do not fit into the GPU's memory.
 
     Returns:
         A scorer, 1 to infinity; NaN for an empty continuation.
@@ -49,17 +55,22 @@ def perplexity(
     check_predicts_next_token(scoring_model, "perplexity")
     _check_vocabulary(scoring_model, generated_by)
 
-    def score(generations: Sequence[Generation]) -> list[float]:
-        encodings = [_whole(generation) for generation in generations]
+    def perplexities(generations: Sequence[Generation]) -> list[float]:
+        written = {
+            i: generation for i, generation in enumerate(generations) if generation.new_tokens
+        }
+        encodings = [_whole(generation) for generation in written.values()]
         _check_features(encodings, scoring_model is generated_by)
         _check_context(scoring_model, encodings)
-        scores = [float("nan")] * len(generations)
-        for index, log_probs in _log_probs(scoring_model, encodings, batch_size).items():
-            new = log_probs[len(generations[index].prompt_tokens) - 1 : len(encodings[index]) - 1]
-            scores[index] = float(new.double().mean().neg().exp())
-        return scores
+        starts = [len(generation.prompt_tokens) for generation in written.values()]
+        log_probs = _log_probs(scoring_model, encodings, starts, batch_size)
+        known = {
+            i: float(row.double().mean().neg().exp())
+            for i, row in zip(written, log_probs, strict=True)
+        }
+        return [known.get(index, float("nan")) for index in range(len(generations))]
 
-    return score
+    return perplexities
 
 
 def _whole(generation: Generation) -> Encoding:
@@ -69,27 +80,26 @@ def _whole(generation: Generation) -> Encoding:
 
 
 def _log_probs(
-    model: HookedModel, encodings: Sequence[Encoding], batch_size: int
-) -> dict[int, Float[Tensor, " next"]]:
-    """Mapping from text to log-probabilities of its tokens, and of the padding behind them."""
-    injector, log_probs = FeatureInjector(model, encodings), {}
-    with injector.injecting():
-        for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
-            batch = pad(model, encodings, indices)
-            injector.start(batch)
-            log_probs.update(zip(indices, _batch_log_probs(model, batch), strict=True))
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    starts: Sequence[int],
+    batch_size: int | Literal["auto"],
+) -> list[Float[Tensor, " new"]]:
+    """Log-probabilities of each text's tokens from a start on, each given all tokens before it."""
+    last = [model.cfg.n_layers]
+    new = [encoding.tokens[start:] for encoding, start in zip(encodings, starts, strict=True)]
+    before = [range(start - 1, start - 1 + len(n)) for start, n in zip(starts, new, strict=True)]
+    log_probs = [torch.empty(0)] * len(encodings)
+
+    def read(captured: Captured, states: Float[Tensor, "position layer d_model"]) -> None:
+        targets = [[[token]] for index in captured.prompts for token in new[index]]
+        log_prob, _ = score(model, states, last, targets)
+        rows = log_prob.flatten().split([len(new[index]) for index in captured.prompts])
+        for index, row in zip(captured.prompts, rows, strict=True):
+            log_probs[index] = row
+
+    capture_layers(model, encodings, before, last, read, batch_size=batch_size)
     return log_probs
-
-
-@torch.no_grad()
-def _batch_log_probs(model: HookedModel, batch: Batch) -> Float[Tensor, "batch next"]:
-    """Log-probability of every token but the first, given all before it; on the CPU."""
-    device = model.cfg.device
-    tokens = batch.tokens.to(device)
-    logits = model(tokens, attention_mask=batch.attention_mask.to(device), return_type="logits")
-    rows = zip(logits[:, :-1], tokens[:, 1:].to(logits.device), strict=True)
-    losses = [cross_entropy(row.float(), target, reduction="none") for row, target in rows]
-    return -torch.stack(losses).cpu()
 
 
 def _check_vocabulary(scoring_model: HookedModel, generated_by: HookedModel) -> None:

@@ -9,6 +9,7 @@ import transformers
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.text.generation import Generation, Sampling, generate_texts
 from semantic_hub.interventions.text.likelihood import perplexity
+from semantic_hub.lenses import projection
 from semantic_hub.models import loading as models
 
 
@@ -43,6 +44,23 @@ def test_perplexity_takes_the_ids_and_not_the_text(model):
         log_probs = model(torch.tensor([[0, d, o]])).log_softmax(dim=-1)[0]
     expected = math.exp(-(log_probs[0, d] + log_probs[1, o]) / 2)
     assert perplexity(model, model)([split]) == [pytest.approx(expected, rel=1e-4)]
+
+
+def test_logits_are_held_a_block_at_a_time_and_only_where_they_are_scored(
+    model, generations, monkeypatch
+):
+    """At a vocabulary of 262,144 those of 8 texts of 100 tokens are 840 MB."""
+    expected = perplexity(model, model)(generations)
+    held: list[int] = []
+    monkeypatch.setattr(projection, "_BLOCK", 3 * model.cfg.d_vocab)
+    hook = model.unembed.register_forward_hook(
+        lambda module, states, logits: held.append(logits.numel() // logits.shape[-1])
+    )
+    found = perplexity(model, model)(generations)
+    hook.remove()
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert max(held) == 3
+    assert sum(held) == sum(len(text.new_tokens) for text in generations)
 
 
 def test_perplexity_of_nothing_is_unknown(model):
