@@ -17,6 +17,11 @@ from semantic_hub.prompts.prompt import Encoding
 AUTO_BATCH_TOKENS = 4096
 """Tokens, padding included, in one batch of ``batch_size="auto"``."""
 
+_PADDING_SHARE, _PADDING_FLOOR = 0.1, 128
+"""An automatic batch ends before its padding would pass this share of it, and this many positions:
+another forward pass reads all weights again, which costs about as much as 100 positions on a CPU.
+"""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -43,7 +48,8 @@ def batch_indices(
     Args:
         lengths: Tokens in each prompt.
         batch_size: Prompts in a batch, or ``"auto"``: as many as fit in
-            :data:`AUTO_BATCH_TOKENS` tokens.
+            :data:`AUTO_BATCH_TOKENS` tokens, and are similar enough in length that little of the
+            batch is padding.
 
     Yields:
         Indices into ``lengths``.
@@ -62,13 +68,25 @@ def batch_indices(
             expected='"auto" or a whole number of at least 1',
             fix='Leave it at "auto".',
         )
-    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-    start = 0
-    while start < len(order):
-        longest = lengths[order[start]]
-        size = max(1, AUTO_BATCH_TOKENS // longest) if batch_size == "auto" else batch_size
-        yield order[start : start + size]
-        start += size
+    batch: list[int] = []
+    padding = 0
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        longest = lengths[batch[0]] if batch else lengths[index]
+        padding += longest - lengths[index]
+        if batch and not _fits(len(batch) + 1, longest, padding, batch_size):
+            yield batch
+            batch, padding = [], 0
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _fits(size: int, longest: int, padding: int, batch_size: int | Literal["auto"]) -> bool:
+    """Whether a batch may have this many prompts, the longest of so many tokens, and padding."""
+    if batch_size != "auto":
+        return size <= batch_size
+    tokens = size * longest
+    return tokens <= AUTO_BATCH_TOKENS and padding <= max(_PADDING_FLOOR, _PADDING_SHARE * tokens)
 
 
 def equal_length_batches(

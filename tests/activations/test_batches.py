@@ -24,6 +24,25 @@ def test_automatic_batches_fill_a_token_budget() -> None:
         assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= AUTO_BATCH_TOKENS
 
 
+def padding(lengths: list[int], batch: list[int]) -> int:
+    return sum(max(lengths[i] for i in batch) - lengths[i] for i in batch)
+
+
+def test_automatic_batches_end_where_padding_would_pass_a_tenth() -> None:
+    """In one batch two thirds of the positions of such names would be padding."""
+    lengths = [1 + i % 16 if i % 4 == 0 else 1 + i % 4 for i in range(400)]
+    one = list(range(400))
+    assert max(lengths) * 400 < 2 * AUTO_BATCH_TOKENS
+    assert padding(lengths, one) > 0.6 * max(lengths) * 400
+    batches = list(batch_indices(lengths))
+    assert sorted(index for batch in batches for index in batch) == one
+    for batch in batches:
+        positions = len(batch) * max(lengths[index] for index in batch)
+        assert padding(lengths, batch) <= max(128, 0.1 * positions)
+    assert len(batches) < 8
+    assert list(map(len, batch_indices([9, 8] * 100))) == [200]
+
+
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize("batch_size", [0, -1, 1.5, "big", None])
 def test_batch_size_must_be_a_positive_number(batch_size: Any) -> None:
