@@ -17,20 +17,12 @@ import torch
 from safetensors import SafetensorError
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.conventions import follow_checkpoint
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
 
 Backend = Literal["auto", "hooked", "bridge"]
 """``HookedTransformer``, ``TransformerBridge``, or the first of them that supports the model."""
-
-UNPROCESSED = {
-    "fold_ln": False,
-    "center_writing_weights": False,
-    "center_unembed": False,
-    "fold_value_biases": False,
-}
-"""The arguments that make ``HookedTransformer`` keep weights as they are."""
-
 
 @dataclass(frozen=True)
 class LoadOptions:
@@ -70,6 +62,11 @@ class LoadOptions:
                 expected="TransformerLens 3.9, the last line with that class",
                 fix='Use backend="bridge", or install "transformer-lens>=3.9,<4".',
             )
+
+    @property
+    def compared_dtype(self) -> torch.dtype:
+        """The dtype in which a conversion is compared with its source: float32, or float64."""
+        return torch.float64 if self.dtype == torch.float64 else torch.float32
 
     @property
     def may_be_hooked(self) -> bool:
@@ -150,9 +147,14 @@ def load_hooked_name(name: str, options: LoadOptions) -> HookedModel:
     build = hooked_transformer_class()
     assert build is not None
     with file_errors(name), _without_notice():
-        return build.from_pretrained_no_processing(
+        model = build.from_pretrained_no_processing(
             name, device=options.device, dtype=options.dtype, **remote
         )
+        repository = model.cfg.tokenizer_name
+        follow_checkpoint(
+            model, own_tokenizer(repository, **remote), _generation_config(repository)
+        )
+    return model
 
 
 def load_bridge(name_or_folder: str, options: LoadOptions, **loaded: Any) -> HookedModel:
@@ -182,7 +184,31 @@ def load_bridge(name_or_folder: str, options: LoadOptions, **loaded: Any) -> Hoo
                 expected="a model that TransformerBridge supports",
                 fix="See transformer_lens.supported_models.",
             ) from error
+        remote = {"trust_remote_code": True} if options.trust_remote_code else {}
+        own = loaded.get("tokenizer") or own_tokenizer(name_or_folder, **remote)
+    network = getattr(model, "original_model", None)
+    follow_checkpoint(model, own, getattr(network, "generation_config", None))
     return model.eval()
+
+
+def own_tokenizer(name_or_folder: str, **options: Any) -> Any | None:
+    """A checkpoint's tokenizer as transformers loads it, or ``None`` if it has none."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(name_or_folder, **options)
+    except (OSError, ValueError):
+        return None
+
+
+def _generation_config(repository: str) -> Any | None:
+    """The generation settings of a repository, or ``None`` if it has none."""
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(repository)
+    except OSError:
+        return None
 
 
 def folder_tokenizer(folder: Path, trust_remote_code: bool) -> Any | None:

@@ -2,11 +2,16 @@
 
 TransformerLens 3.9 refuses a local folder in ``HookedTransformer.from_pretrained``. The three steps
 that it takes inside accept one: the configuration, the converted weights, and the class itself.
+
+A conversion is compared with its source in float32, whatever dtype is asked for, since half
+precision hides what a converter ignores: a rope scaling moves logits by as much as bfloat16 does.
+The converted model shares the source's weights until both are compared, so there is no second copy.
 """
 
+import inspect
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +19,26 @@ import torch
 from torch import Tensor
 
 from semantic_hub.models.checkpoints import (
-    UNPROCESSED,
     LoadOptions,
+    bridge_class,
     build_hooked_transformer,
     file_errors,
     folder_tokenizer,
     is_decoder,
     read_config,
 )
+from semantic_hub.models.conventions import follow_checkpoint
+from semantic_hub.models.output import final_norm, unembed
 from semantic_hub.models.protocol import HookedModel
+
+_COMPARED = 64
+"""Number of positions whose logits are compared: the last ones of a probe."""
+
+_TOLERANCE = 1e-4
+"""Largest difference of logits that are the same in float32, relative to their norm."""
+
+_LENGTH_DEPENDENT_ROPE = ("dynamic", "longrope", "su")
+"""Rope types whose frequencies change with the prompt's length, which no converter knows."""
 
 
 def convert_folder(folder: Path, options: LoadOptions) -> HookedModel | None:
@@ -47,11 +63,16 @@ def convert_folder(folder: Path, options: LoadOptions) -> HookedModel | None:
         return None
     trust = options.trust_remote_code
     with file_errors(folder):
-        source = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=options.dtype, trust_remote_code=trust, local_files_only=True
-        ).eval()
         tokenizer = folder_tokenizer(folder, trust)
-    return _converted(source, config, tokenizer, folder.resolve().name, options.dtype)
+        return _converted(
+            AutoModelForCausalLM.from_pretrained(
+                folder, dtype=options.compared_dtype, trust_remote_code=trust, local_files_only=True
+            ).eval(),
+            config,
+            tokenizer,
+            folder.resolve().name,
+            options.dtype,
+        )
 
 
 def convert_network(
@@ -60,7 +81,7 @@ def convert_network(
     """Convert a loaded decoder to a ``HookedTransformer``; ``None`` if that changes its logits.
 
     Args:
-        source: The decoder.
+        source: The decoder, in `LoadOptions.compared_dtype`.
         tokenizer: Its tokenizer, if it has one.
         name: Name of the model.
         options: How the model is loaded; its backend is not looked at.
@@ -74,10 +95,25 @@ def convert_network(
 
 
 def same_logits(logits: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
-    """Whether logits equal the expected ones within a dtype's tolerance, by relative norm."""
-    tolerance = 1e-3 if dtype in (torch.float32, torch.float64) else 0.1
+    """Whether logits that the same weights gave in the same dtype are equal up to its rounding."""
     difference = logits.cpu().float() - expected.cpu().float()
+    tolerance = max(_TOLERANCE, 4 * torch.finfo(dtype).eps)
     return bool(difference.norm() <= tolerance * expected.float().norm())
+
+
+def to_dtype(model: HookedModel, dtype: torch.dtype) -> None:
+    """Convert a loaded model to a dtype, as if it had been loaded in it."""
+    if isinstance(model, bridge_class()):
+        convert_parameters(model, dtype)  # its buffers, as rope frequencies, stay in float32
+    else:
+        torch.nn.Module.to(model, dtype)  # type: ignore[arg-type]
+    model.cfg.dtype = dtype
+
+
+def convert_parameters(network: Any, dtype: torch.dtype) -> None:
+    """Convert the parameters of a network to a dtype, and leave its buffers as they are."""
+    for parameter in network.parameters():
+        parameter.data = parameter.data.to(dtype)
 
 
 def _converted_config(fields: Mapping[str, Any], options: LoadOptions) -> Any | None:
@@ -95,7 +131,7 @@ def _converted_config(fields: Mapping[str, Any], options: LoadOptions) -> Any | 
         Path(neutral, "config.json").write_text(json.dumps(fields), encoding="utf-8")
         try:
             config = loading.get_pretrained_model_config(
-                neutral, device=options.device, dtype=options.dtype
+                neutral, device=options.device, dtype=options.compared_dtype
             )
         except (NotImplementedError, AttributeError):
             return None  # no rule for it, or one that asks for a field this file lacks
@@ -106,31 +142,76 @@ def _converted_config(fields: Mapping[str, Any], options: LoadOptions) -> Any | 
 def _converted(
     source: Any, config: Any, tokenizer: Any | None, name: str, dtype: torch.dtype
 ) -> HookedModel | None:
-    """The model of a configuration with the source's weights; ``None`` where they do not fit."""
+    """The model of a configuration with the source's weights; ``None`` where it differs from it."""
     config.model_name = name
-    model = build_hooked_transformer(config, tokenizer, move_to_device=False)
-    if not _take_weights(model, source, dtype):
+    if _rope_types(source.config.to_dict()) & {*_LENGTH_DEPENDENT_ROPE}:
         return None
+    model = build_hooked_transformer(config, tokenizer, move_to_device=False)
+    if not _take_weights(model, source):
+        return None
+    device, model.cfg.device = model.cfg.device, "cpu"
+    if not _agrees_with_source(model.eval(), source):
+        return None
+    follow_checkpoint(model, tokenizer, source.generation_config)
+    del source  # so that its weights are freed one by one as they are converted
+    model.cfg.device = device
+    to_dtype(model, dtype)
+    _untie(model)
     model.move_model_modules_to_device()
-    return model.eval() if _agrees_with_source(model, source, dtype) else None
+    return model
 
 
-def _take_weights(model: Any, source: Any, dtype: torch.dtype) -> bool:
-    """Put the source's converted weights into the model; False if their shapes do not match."""
+def _take_weights(model: Any, source: Any) -> bool:
+    """Give the source's converted weights to the model, not copied; False if they do not fit."""
     from transformer_lens import loading_from_pretrained as loading
 
     any_folder = str(Path.cwd())  # it asks for a name or a folder, though the weights are given
-    weights = loading.get_pretrained_state_dict(any_folder, model.cfg, source, dtype=dtype)
+    weights = loading.get_pretrained_state_dict(
+        any_folder, model.cfg, source, dtype=model.cfg.dtype
+    )
     try:
-        model.load_and_process_state_dict(weights, **UNPROCESSED)
+        model.load_state_dict(
+            loading.fill_missing_keys(model, weights), strict=False, assign=True
+        )
     except RuntimeError:
         return False
     return True
 
 
+def _untie(model: Any) -> None:
+    """Copy each weight that lies in the memory of another, so that either may change alone."""
+    taken = set[int]()
+    for parameter in model.parameters():
+        if parameter.data_ptr() in taken:
+            parameter.data = parameter.data.clone()
+        taken.add(parameter.data_ptr())
+
+
 @torch.inference_mode()
-def _agrees_with_source(model: Any, source: Any, dtype: torch.dtype) -> bool:
-    """Whether the converted model gives the logits of its source on a fixed probe."""
-    probe = torch.arange(min(64, model.cfg.n_ctx))[None] * 7 % model.cfg.d_vocab
-    expected = source(probe).logits.float()
-    return same_logits(model(probe.to(model.cfg.device)), expected, dtype)
+def _agrees_with_source(model: Any, source: Any) -> bool:
+    """Whether the converted model gives its source's logits, beyond every window of attention."""
+    n_ctx = model.cfg.n_ctx
+    reached = [window for window in _windows(source.config.to_dict()) if window < n_ctx]
+    length = min(n_ctx, max(reached, default=0) + _COMPARED)
+    probe = torch.arange(length)[None] * 7 % model.cfg.d_vocab
+    accepted = inspect.signature(source.forward).parameters
+    few = {"logits_to_keep": _COMPARED} if "logits_to_keep" in accepted else {}
+    expected = source(probe, use_cache=False, **few).logits[:, -_COMPARED:]
+    states = model(probe, stop_at_layer=model.cfg.n_layers)[:, -_COMPARED:]
+    return same_logits(unembed(model, final_norm(model, states)), expected, model.cfg.dtype)
+
+
+def _windows(fields: Mapping[Any, Any]) -> Iterator[int]:
+    """Every number of positions that a configuration limits attention to, as ``sliding_window``."""
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            yield from _windows(value)
+        elif isinstance(value, int) and ("window" in str(name) or "chunk" in str(name)):
+            yield value
+
+
+def _rope_types(fields: Mapping[Any, Any]) -> set[str]:
+    """Every type of rotary embedding that a configuration names, for one kind of layer or all."""
+    types = {str(fields[name]) for name in ("rope_type", "type") if name in fields}
+    inner = [value for value in fields.values() if isinstance(value, Mapping)]
+    return types.union(*map(_rope_types, inner))

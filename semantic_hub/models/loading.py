@@ -6,7 +6,7 @@ of this folder.
 
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from warnings import warn
@@ -25,6 +25,8 @@ from semantic_hub.models.checkpoints import (
     load_hooked_name,
     official_name,
 )
+from semantic_hub.models.conventions import end_tokens as tokens_that_end
+from semantic_hub.models.conventions import set_conventions
 from semantic_hub.models.conversion import convert_folder
 from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel, first_parameter
@@ -42,6 +44,8 @@ def load_model(
     dtype: torch.dtype = torch.float32,
     backend: Backend = "auto",
     trust_remote_code: bool = False,
+    prepend_bos: bool | None = None,
+    end_tokens: Sequence[int] | None = None,
 ) -> HookedModel:
     """Load a model with its weights as they were trained: no folded norms, no centering.
 
@@ -54,6 +58,10 @@ def load_model(
         backend: ``"hooked"`` for a ``HookedTransformer`` (TransformerLens 3.9), ``"bridge"`` for a
             ``TransformerBridge``, ``"auto"`` for the first of them that supports the model.
         trust_remote_code: Whether code that comes with the model may run.
+        prepend_bos: Whether texts get a BOS token; ``None`` does what the checkpoint's own
+            tokenizer does.
+        end_tokens: Token ids that end a generated text, beside the tokenizer's end token; ``None``
+            for those that the checkpoint's ``generation_config.json`` names.
 
     Returns:
         The model in evaluation mode.
@@ -70,20 +78,9 @@ def load_model(
     options = LoadOptions(
         None if device is None else str(device), dtype, backend, trust_remote_code
     )
-    name = str(name_or_path)
-    if name in MODELS:
-        return MODELS[name](options)
-    folder = Path(name).expanduser()
-    if is_checkpoint_folder(folder):
-        return _load_folder(folder, options)
-    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
-        raise SemanticHubError(
-            "load_model",
-            got=f"{name!r}, which is not a folder with a config.json",
-            expected="a folder in Hugging Face layout",
-            fix="Save the model with save_pretrained and pass that folder.",
-        )
-    return _load_name(name, options)
+    model = _load(str(name_or_path), options)
+    set_conventions(model, prepend_bos, end_tokens)
+    return model
 
 
 def register_model(
@@ -177,8 +174,8 @@ def describe(model: HookedModel) -> dict[str, Any]:
 
     Returns:
         ``class name revision n_layers d_model d_vocab dtype device processed default_prepend_bos
-        tokenizer``; ``processed`` lists what was done to the weights, and is empty for none;
-        ``revision`` is the commit of files from the Hugging Face hub, where it is known.
+        end_tokens tokenizer``; ``processed`` lists what was done to the weights, and is empty for
+        none; ``revision`` is the commit of files from the Hugging Face hub, where it is known.
 
     Example:
         >>> import semantic_hub as sh
@@ -196,8 +193,26 @@ def describe(model: HookedModel) -> dict[str, Any]:
         "device": str(first_parameter(model).device),
         "processed": processed(model),
         "default_prepend_bos": bool(model.cfg.default_prepend_bos),
+        "end_tokens": list(tokens_that_end(model)),
         "tokenizer": None if model.tokenizer is None else type(model.tokenizer).__name__,
     }
+
+
+def _load(name: str, options: LoadOptions) -> HookedModel:
+    """Load a registered model, a folder, or a name that TransformerLens knows."""
+    if name in MODELS:
+        return MODELS[name](options)
+    folder = Path(name).expanduser()
+    if is_checkpoint_folder(folder):
+        return _load_folder(folder, options)
+    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
+        raise SemanticHubError(
+            "load_model",
+            got=f"{name!r}, which is not a folder with a config.json",
+            expected="a folder in Hugging Face layout",
+            fix="Save the model with save_pretrained and pass that folder.",
+        )
+    return _load_name(name, options)
 
 
 def _load_folder(folder: Path, options: LoadOptions) -> HookedModel:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from semantic_hub.models.checkpoints import bridge_class, build_hooked_transformer
+from semantic_hub.models.conventions import copy_conventions
 from semantic_hub.models.protocol import HookedModel, first_parameter
 
 
@@ -34,6 +35,7 @@ def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
         torch.manual_seed(seed)
         is_bridge = isinstance(model, bridge_class())
         twin = _bridge_twin(model, seed) if is_bridge else _hooked_twin(model)
+    copy_conventions(model, twin)
     twin.cfg.model_name = f"{model.cfg.model_name} (random twin {seed})"
     dtype = first_parameter(model).dtype
     return (twin if first_parameter(twin).dtype == dtype else twin.to(dtype)).eval()

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.models.conversion import convert_parameters
 from semantic_hub.models.protocol import first_parameter
 
 MODALITIES = {"image_token_id": "images", "audio_token_id": "audio"}
@@ -223,9 +224,9 @@ class Encoder:
         span = feature_span(inputs, self.config)
         return embeddings[span.start : span.stop].clone().cpu()
 
-    def to(self, device: str | torch.device) -> "Encoder":
-        """Move the encoder to a device, and return it."""
-        self._network.to(device)
+    def to(self, device: str | torch.device, dtype: torch.dtype) -> "Encoder":
+        """Move the encoder to a device, convert it to a dtype, and return it."""
+        convert_parameters(self._network.to(device), dtype)
         return self
 
 

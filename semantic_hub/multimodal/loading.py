@@ -7,7 +7,7 @@ language model becomes a ``HookedTransformer`` or a ``TransformerBridge``; the r
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +26,8 @@ from semantic_hub.models.checkpoints import (
     load_bridge,
     unreadable,
 )
-from semantic_hub.models.conversion import convert_network, same_logits
+from semantic_hub.models.conventions import set_conventions
+from semantic_hub.models.conversion import convert_network, same_logits, to_dtype
 from semantic_hub.models.loading import load_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
@@ -62,6 +63,8 @@ def load_multimodal(
     dtype: torch.dtype = torch.float32,
     backend: Backend = "auto",
     trust_remote_code: bool = False,
+    prepend_bos: bool | None = None,
+    end_tokens: Sequence[int] | None = None,
 ) -> tuple[HookedModel, EncodeInput]:
     """Load the language model of a multimodal checkpoint, and the encoder that feeds it.
 
@@ -78,6 +81,8 @@ def load_multimodal(
         backend: As for `semantic_hub.load_model`. ``"auto"`` is a ``HookedTransformer`` where
             TransformerLens converts the language model, else a ``TransformerBridge`` around it.
         trust_remote_code: Whether code that comes with the model may run.
+        prepend_bos: As for `semantic_hub.load_model`.
+        end_tokens: As for `semantic_hub.load_model`.
 
     Returns:
         The model with unprocessed weights, and ``encode(image)`` or ``encode(waveform, rate)``:
@@ -107,9 +112,13 @@ def load_multimodal(
                 dtype=dtype,
                 backend=backend,
                 trust_remote_code=trust_remote_code,
+                prepend_bos=prepend_bos,
+                end_tokens=end_tokens,
             )
             return model, source.load(name)
-    return _load_checkpoint(name, options)
+    model, encode = _load_checkpoint(name, options)
+    set_conventions(model, prepend_bos, end_tokens)
+    return model, encode
 
 
 def register_encoder(
@@ -151,19 +160,21 @@ def _load_checkpoint(name: str, options: LoadOptions) -> tuple[HookedModel, Enco
     parts = _read(name, options)
     prepare = Preparation(parts.processor, parts.network.config)
     probe = prepare(*_noise(prepare), after=_AFTER)
+    exact = dataclasses.replace(options, dtype=options.compared_dtype)
     with torch.inference_mode():
-        expected = parts.network(**probe.to(options.dtype)).logits[0]
+        expected = parts.network(**probe.to(exact.dtype)).logits[0]
     source = _language_network(parts.network)
     encode = Encoder(parts.network.base_model, prepare)
-    model = _host(source, parts.processor.tokenizer, name, options)
-    if not same_logits(_logits(model, encode, probe), expected, options.dtype):
+    model = _host(source, parts.processor.tokenizer, name, exact)
+    if not same_logits(_logits(model, encode, probe), expected, exact.dtype):
         raise SemanticHubError(
             "load_multimodal",
             got=f"{name!r}, whose language model reads features otherwise than tokens",
             expected="features in place of embeddings, one position after the other",
             fix="Load it as a TransformerBridge, and read it with its own inputs.",
         )
-    return model, encode.to(model.cfg.device)
+    to_dtype(model, options.dtype)
+    return model, encode.to(model.cfg.device, options.dtype)
 
 
 class _Parts(NamedTuple):
@@ -186,7 +197,7 @@ def _read(name: str, options: LoadOptions) -> _Parts:
         if hasattr(config, "vision_config"):
             require("PIL")  # before the weights are read
         network = architecture.from_pretrained(
-            name, dtype=options.dtype, attn_implementation="eager"
+            name, dtype=options.compared_dtype, attn_implementation="eager"
         )
         processor = transformers.AutoProcessor.from_pretrained(name, **trust)
     if not hasattr(processor, "tokenizer"):

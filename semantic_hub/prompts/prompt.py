@@ -372,8 +372,8 @@ def _encode_plain(model: HookedModel, text: str) -> tuple[list[int], slice]:
     """Tokens of a text without markers, and which are its own (an empty slice if none is)."""
     tokens = model.to_tokens(text, truncate=False, move_to_device=False)[0].tolist()
     own = model.tokenizer(text, add_special_tokens=False)["input_ids"]
-    if own and tokens[:1] == tokens[1:2] == own[:1] and tokens[0] in _bos_ids(model):
-        tokens, own = tokens[1:], own[1:]
+    if own and tokens[0] == own[0] and tokens[0] in _bos_ids(model):  # the text's own BOS
+        tokens, own = tokens[tokens[:1] == tokens[1:2] :], own[1:]
     if not own:
         n_bos = sum(token in _bos_ids(model) for token in tokens[:1])
         return tokens, slice(n_bos, n_bos)

@@ -14,11 +14,11 @@ from tiny import BACKENDS, DECODERS, requires_hooked_transformer
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubWarning
-from semantic_hub.models.checkpoints import UNPROCESSED
 from semantic_hub.models.loading import check_model, describe, load_model
 from semantic_hub.models.provenance import processed
 from semantic_hub.models.twins import random_twin
 
+STEPS = ("fold_ln", "center_writing_weights", "center_unembed", "fold_value_biases")
 FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING = (
     "folded layer norms", "centered writing weights", "centered unembedding"
 )  # fmt: skip
@@ -33,7 +33,7 @@ FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING = (
         ("gpt2", ["center_unembed"], [CENTERED_UNEMBEDDING], r"\): logits are shifted by a const"),
         (
             "gpt2",
-            list(UNPROCESSED),
+            list(STEPS),
             [FOLDED, CENTERED_WRITING, CENTERED_UNEMBEDDING],
             "gain.*streams",
         ),
@@ -52,7 +52,7 @@ def test_processing_is_recognized_and_warned_about_once(
 ) -> None:
     folder = checkpoint(architecture)
     model: Any = load_model(folder, device="cpu", dtype=dtype, backend="hooked")
-    model.load_and_process_state_dict(model.state_dict(), **{s: s in steps for s in UNPROCESSED})
+    model.load_and_process_state_dict(model.state_dict(), **{s: s in steps for s in STEPS})
     with pytest.warns(SemanticHubWarning, match=message):
         check_model(model)
     with warnings.catch_warnings():

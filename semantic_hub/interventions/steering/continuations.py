@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import product, takewhile
 from typing import Literal, NamedTuple
 
 import torch
@@ -18,6 +18,7 @@ from semantic_hub.interventions.steering.hook import (
     is_span_per_prompt,
     steer,
 )
+from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding
 from semantic_hub.prompts.words import decode
@@ -130,7 +131,7 @@ class Continuations:
     def _generate(self, prompts: Sequence[int]) -> list[str]:
         """Continue prompts of the same number of tokens; some may come more than once."""
         tokenizer = self.model.tokenizer
-        end = tokenizer.eos_token_id
+        end = end_tokens(self.model)
         batch, injector = (
             pad(self.model, self.encodings, prompts),
             FeatureInjector(self.model, self.encodings),
@@ -140,7 +141,8 @@ class Continuations:
             output = self.model.generate(
                 batch.tokens.to(self.model.cfg.device),
                 max_new_tokens=self.max_new_tokens,
-                stop_at_eos=end is not None,
+                stop_at_eos=bool(end),
+                eos_token_id=end or None,
                 do_sample=False,
                 verbose=False,
             )
@@ -148,14 +150,14 @@ class Continuations:
         return [decode(tokenizer, before_end(row, end)) for row in new]
 
 
-def before_end(tokens: list[int], end: int | None) -> list[int]:
-    """Tokens before the first end-of-text token.
+def before_end(tokens: list[int], end: Sequence[int]) -> list[int]:
+    """Tokens before the first end token.
 
     Example:
-        >>> before_end([5, 0, 7], end=0)
+        >>> before_end([5, 0, 7], end=(0, 2))
         [5]
     """
-    return tokens[: tokens.index(end)] if end in tokens else tokens
+    return list(takewhile(lambda token: token not in end, tokens))
 
 
 def check_room(

@@ -12,6 +12,7 @@ from semantic_hub.activations.batches import equal_length_batches, pad
 from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.continuations import before_end, check_room
+from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel
@@ -67,7 +68,7 @@ class Generation:
         prompt: Index of the prompt in the list that was given.
         seed: The seed of this continuation.
         prompt_tokens: Tokens of the prompt, BOS included.
-        new_tokens: Tokens that were generated, before the end-of-text token; empty where the model
+        new_tokens: Tokens that were generated, before the first end token; empty where the model
             ended the text at once.
         prompt_text: The prompt as text, without special tokens; `SOFT` for each span of features.
         text: The continuation as text, without special tokens.
@@ -146,7 +147,7 @@ def _sample(
 ) -> list[tuple[int, ...]]:
     """The new tokens of one batch of prompts, all of the same length."""
     batch, injector = pad(model, encodings, indices), FeatureInjector(model, encodings)
-    end = model.tokenizer.eos_token_id
+    end = end_tokens(model)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())), injector.injecting():
         torch.manual_seed(_batch_seed(seed, indices[0]))
         injector.start(batch)
@@ -157,7 +158,8 @@ def _sample(
             top_p=sampling.top_p,
             freq_penalty=sampling.frequency_penalty,
             do_sample=True,
-            stop_at_eos=end is not None,
+            stop_at_eos=bool(end),
+            eos_token_id=end or None,
             return_type="tokens",
             verbose=False,
         )
