@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
-from semantic_hub.interventions.steering.hook import Mode, SteeredPositions
+from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached
 from semantic_hub.interventions.steering.outcomes import OutcomeRule, RelativeOutcome
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.interventions.text.generation import Sampling
@@ -146,8 +146,9 @@ class Steering:
         all_later_layers: Steer every layer from each on, not it alone.
 
     Raises:
-        SemanticHubError: No prompts or no contrasts, a paired contrast of another length, or
-            `LastTokenOf` texts that the prompts do not begin with.
+        SemanticHubError: No prompts or no contrasts, a paired contrast of another length,
+            `LastTokenOf` texts that the prompts do not begin with, or positions that no pass
+            reaches (``"generated"`` with one new token).
 
     Example:
         >>> contrast = ActivationContrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))
@@ -169,6 +170,8 @@ class Steering:
         _check_contrasts("Steering", self.prompts, self.contrasts)
         if isinstance(self.positions, LastTokenOf):
             _check_beginnings(self.prompts, self.positions.texts)
+        else:
+            check_reached("Steering", self.positions, self.max_new_tokens)
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,8 @@ class AnswerSteering:
         mode: How; see `semantic_hub.interventions.steering.hook.steer`.
 
     Raises:
-        SemanticHubError: No prompts or no contrasts, or a paired contrast of another length.
+        SemanticHubError: No prompts or no contrasts, a paired contrast of another length, or
+            generated positions, where nothing is generated.
 
     Example:
         >>> contrast = ActivationContrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))
@@ -201,6 +205,7 @@ class AnswerSteering:
 
     def __post_init__(self) -> None:
         _check_contrasts("AnswerSteering", self.prompts, self.contrasts)
+        check_reached("AnswerSteering", self.positions, max_new_tokens=0)
 
 
 @dataclass(frozen=True)
@@ -222,7 +227,7 @@ class TextSteering:
 
     Raises:
         SemanticHubError: No prompts or no contrasts, a contrast that is paired or lacks a side, a
-            depth out of range, or no strength but 0.
+            depth out of range, no strength but 0, or ``"generated"`` with one new token.
 
     Example:
         >>> contrast = ActivationContrast((sh.Prompt("good"),), (sh.Prompt("bad"),))
@@ -241,6 +246,7 @@ class TextSteering:
     sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
+        check_reached("TextSteering", self.positions, self.sampling.max_new_tokens)
         if not any(self.strengths):
             raise SemanticHubError(
                 "TextSteering",

@@ -14,7 +14,7 @@ from semantic_hub.errors import check_choice
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, steer
+from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached, steer
 from semantic_hub.interventions.steering.per_layer import Directions, with_placebo
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.lenses.projection import score
@@ -201,6 +201,7 @@ def answer_probability(
         Wu et al. 2025, arXiv 2411.04986, section 5 (audio).
     """
     check_decoder(model, "answer_probability")
+    check_reached("answer_probability", positions, max_new_tokens=0)
     chosen_layers = check_layers(model, layers)
     factors = tuple(sorted({0.0, *map(float, strengths)}))
     expanded = with_placebo(

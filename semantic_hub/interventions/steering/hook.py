@@ -1,5 +1,6 @@
 """Steer a model: add a direction to its residual stream, replace the stream, or project out."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Real
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from semantic_hub.activations.columns import PromptColumns
 from semantic_hub.activations.forward_passes import PassFollower
-from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_choice
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.models.layers import check_layers, check_single_stack, layer_hook
 from semantic_hub.models.loading import check_model
@@ -63,7 +64,9 @@ def steer(
     They are the same with and without a key-value cache, on either side of padding, and for one
     prompt or many. A pass that is given a filled cache reads generated tokens; any other pass
     outside of ``generate`` reads prompts. Contexts nest, and leave nothing behind on the model.
-    ``hf_generate`` bypasses the hooks and is refused.
+    ``hf_generate`` bypasses the hooks and is refused. A context in which the model ran and no pass
+    had a position to steer, such as ``"generated"`` where nothing is generated, ends with a
+    warning.
 
     Args:
         model: The model.
@@ -100,6 +103,13 @@ def steer(
     edit = _SteeringHook(follower, direction, strength, positions, mode)
     with follower.following(), model.hooks(fwd_hooks=[(layer_hook(layer), edit)]):
         yield
+    if edit.reached is False:
+        warnings.warn(
+            f"steer: no forward pass had a position to steer, positions={positions!r}; the model "
+            "did what it does unsteered",
+            SemanticHubWarning,
+            stacklevel=3,
+        )
 
 
 def check_steering(
@@ -144,6 +154,29 @@ def check_steering(
     return layer
 
 
+def check_reached(operation: str, positions: SteeredPositions | slice, max_new_tokens: int) -> None:
+    """Raise where no position can be steered: no pass reads the last token that is generated.
+
+    Args:
+        operation: The user's call, for the error.
+        positions: Where to steer.
+        max_new_tokens: How far to generate; 0 where prompts are only read.
+
+    Raises:
+        SemanticHubError: Generated tokens are to be steered, and fewer than two are generated.
+
+    Example:
+        >>> check_reached("steering_sweep", "generated", max_new_tokens=2)
+    """
+    if positions == "generated" and max_new_tokens < 2:
+        raise SemanticHubError(
+            operation,
+            got=f"positions='generated' with {max_new_tokens} new tokens",
+            expected="at least 2: the first is chosen before any generated token is read",
+            fix="Generate more, or steer the prompt's last position with positions='last'.",
+        )
+
+
 def is_span_per_prompt(positions: object) -> TypeGuard[tuple[Span, ...]]:
     """Whether positions are a span for each prompt, not the same for all.
 
@@ -174,6 +207,8 @@ class _SteeringHook:
         vector = vector / vector.norm(dim=-1, keepdim=True) if mode == "project_out" else vector
         self.vector = vector if direction.n_rows is None else vector[:, None]
         self.strength = torch.as_tensor(strength, dtype=vector.dtype).reshape(-1, 1, 1)
+        self.reached: bool | None = None
+        """Whether any pass had a position to steer; None before the first pass."""
         self.prompts: PromptColumns | None = None
         self.steered_in_prompts = torch.empty(0, 0, dtype=torch.bool)
 
@@ -181,6 +216,7 @@ class _SteeringHook:
         self, value: Float[Tensor, "batch pos d_model"], hook: Any
     ) -> Float[Tensor, "batch pos d_model"] | None:
         steered = self._steered(len(value), value.shape[1])
+        self.reached = bool(self.reached or steered.any())
         if not steered.any():
             return None
         if self.n_rows not in (None, len(value)):

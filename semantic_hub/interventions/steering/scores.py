@@ -7,7 +7,7 @@ from torch import Tensor
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction, random_direction
-from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, steer
+from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached, steer
 from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.protocol import HookedModel
@@ -53,6 +53,7 @@ def steering_scores(
         (('steered', 'placebo'), True)
     """
     _check_direction(direction)
+    check_reached("steering_scores", positions, max_new_tokens=0)
     plain = _read(model, prompt)
     changes = {}
     for name, given in (("steered", direction), (PLACEBO, random_direction(direction, seed))):

@@ -18,6 +18,7 @@ from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
     Mode,
     SteeredPositions,
+    check_reached,
     check_steering,
     is_span_per_prompt,
 )
@@ -84,8 +85,9 @@ def steering_sweep(
     Raises:
         SemanticHubError: No prompts, directions or strengths; a direction that lacks a layer,
             belongs to another one or is of another width, or has another number of rows than there
-            are prompts; a prompt that leaves too little of the context; an outcome that is none of
-            the three; no tokenizer, or no decoder.
+            are prompts; positions that no pass reaches (``"generated"`` with one new token); a
+            prompt that leaves too little of the context; an outcome that is none of the three; no
+            tokenizer, or no decoder.
 
     Example:
         >>> from semantic_hub.interventions.steering.contrasts import mean_differences
@@ -100,6 +102,7 @@ def steering_sweep(
         Wu et al. 2025, arXiv 2411.04986, section 4 (arithmetic: success, unchanged, other).
     """
     check_predicts_next_token(check_model(model), "steering_sweep")
+    check_reached("steering_sweep", positions, max_new_tokens)
     chosen_layers = check_layers(model, layers)
     encodings = encode(model, prompts)
     n_layers = model.cfg.n_layers

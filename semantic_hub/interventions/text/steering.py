@@ -14,7 +14,7 @@ from torch import Tensor
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, steer
+from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached, steer
 from semantic_hub.interventions.steering.per_layer import Directions, relative_norms, with_placebo
 from semantic_hub.interventions.text.generation import Generation, Sampling, generate_texts
 from semantic_hub.interventions.text.result import TextSteeringResult
@@ -99,6 +99,7 @@ def text_steering_sweep(
         )
     expanded = with_placebo("text_steering_sweep", directions, layers, seed=resampling.seed)
     strengths, sampling = sorted({0.0, *map(float, strengths)}), sampling or Sampling()
+    check_reached("text_steering_sweep", positions, sampling.max_new_tokens)
     provenance = manifest(
         model,
         seed=resampling.seed,

@@ -1,6 +1,7 @@
 """Steering: right at every position, with a cache or without, padded or not, and gone afterwards."""
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -357,7 +358,10 @@ def test_nothing_is_left_behind_by_a_pass_that_fails(model) -> None:
     def fail(value: Any, hook: Any) -> None:
         raise RuntimeError("in a hook")
 
-    with steer(model, direction, positions="generated"):
+    with (
+        pytest.warns(sh.SemanticHubWarning, match="no forward pass had a position to steer"),
+        steer(model, direction, positions="generated"),
+    ):
         with (
             model.hooks(fwd_hooks=[(layer_hook(2), fail)]),
             pytest.raises(RuntimeError, match="in a hook"),
@@ -365,6 +369,20 @@ def test_nothing_is_left_behind_by_a_pass_that_fails(model) -> None:
             model.generate("The dog", verbose=False)
         assert torch.equal(model("The dog"), plain)
     assert traces(model) == before
+
+
+def test_steering_that_reached_nothing_says_so(model) -> None:
+    direction = activation_difference(model, "dog", "cat", 1)
+    for new_tokens, reached in ((1, False), (2, True)):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            with steer(model, direction, 3, positions="generated"):
+                model.generate("The dog", max_new_tokens=new_tokens, stop_at_eos=False)
+        assert [str(one.message)[:46] for one in said] == (
+            [] if reached else ["steer: no forward pass had a position to steer"]
+        )
+    with steer(model, direction, positions="generated"):
+        pass  # the model did not run: nothing to say
 
 
 def test_a_method_that_was_replaced_before_is_put_back(model, monkeypatch) -> None:

@@ -8,12 +8,23 @@ import torch
 from tiny import BACKENDS
 
 import semantic_hub as sh
+from semantic_hub.interventions.spec import (
+    ActivationContrast,
+    AnswerSteering,
+    Steering,
+    TextSteering,
+    UnembeddingContrast,
+)
+from semantic_hub.interventions.steering.answers import answer_probability
 from semantic_hub.interventions.steering.contrasts import mean_differences, paired_differences
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.figures import dose_response
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.result import SteeringResult
+from semantic_hub.interventions.steering.scores import steering_scores
 from semantic_hub.interventions.steering.sweep import steering_sweep
+from semantic_hub.interventions.text.generation import Sampling
+from semantic_hub.interventions.text.steering import text_steering_sweep
 from semantic_hub.statistics.intervals import proportion_interval
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.planted.models import planted_world
@@ -325,3 +336,31 @@ def test_a_step_of_one_in_a_sum_is_answered_with_one_less(backend: str) -> None:
     assert (
         found.share("success", "direction").low.max() > found.share("success", "placebo").high.max()
     )
+
+
+def test_generated_positions_need_two_new_tokens(model) -> None:
+    """No pass reads the last new token, so that nothing would be steered and all be unchanged."""
+    ones = Direction(torch.ones(model.cfg.d_model), 1, "ones")
+    prompts, contrast = (sh.Prompt("The"),), {"c": UnembeddingContrast("dog", "cat")}
+    states = {"c": ActivationContrast(prompts, prompts)}
+    one, two = Sampling(max_new_tokens=1), Sampling(max_new_tokens=2)
+    scorers = {"n": lambda texts: [float(len(text.new_tokens)) for text in texts]}
+    where: dict[str, Any] = {"positions": "generated"}
+    calls: dict[str, Callable[[], object]] = {
+        "steering_sweep": lambda: steering_sweep(model, ["The"], ones, other, layers=[1], **where),
+        "text_steering_sweep": lambda: text_steering_sweep(
+            model, ["The"], {"d": ones}, scorers, layers=[1], sampling=one, **where
+        ),
+        "answer_probability": lambda: answer_probability(
+            model, prompts, ones, answers=("d", "c"), layers=[1], **where
+        ),
+        "steering_scores": lambda: steering_scores(model, "The dog", ones, **where),
+        "Steering": lambda: Steering(prompts, contrast, other, **where),
+        "AnswerSteering": lambda: AnswerSteering(prompts, contrast, ("d", "c"), **where),
+        "TextSteering": lambda: TextSteering(prompts, states, scorers, sampling=one, **where),
+    }
+    for operation, call in calls.items():
+        with pytest.raises(sh.SemanticHubError, match=f"{operation}: got positions='generated'"):
+            call()
+    assert Steering(prompts, contrast, other, max_new_tokens=2, **where).positions == "generated"
+    assert TextSteering(prompts, states, scorers, sampling=two, **where).sampling is two
