@@ -33,6 +33,10 @@ from semantic_hub.interventions.steering.contrasts import (
     paired_differences,
     unembedding_difference,
 )
+from semantic_hub.interventions.steering.control_vectors import (
+    read_control_vector,
+    write_control_vector,
+)
 from semantic_hub.interventions.steering.direction import Direction, random_direction
 from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer, RelativeOutcome
@@ -76,6 +80,7 @@ __all__ = [
     "patchscope",
     "perplexity",
     "random_direction",
+    "read_control_vector",
     "register_intervention",
     "relevance",
     "sentiment_classifier",
@@ -84,4 +89,5 @@ __all__ = [
     "steering_sweep",
     "text_steering_sweep",
     "unembedding_difference",
+    "write_control_vector",
 ]

@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from numbers import Real
 from operator import add
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.results import read_record, write_record
+
+_PLAIN_FIELDS = ("layer", "description", "stream_norm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +141,44 @@ class Direction:
                 fix="Make a direction with a row for each prompt.",
             )
         return replace(self, vector=self.vector[list(indices)])
+
+    def save(self, directory: str | Path) -> Path:
+        """Write the direction into a directory, in the layout that `Result.save` writes.
+
+        For the format of other steering tools see
+        `semantic_hub.interventions.steering.control_vectors`.
+
+        Args:
+            directory: Made if it does not exist. A direction that is there is replaced in one step.
+
+        Returns:
+            The directory.
+
+        Raises:
+            SemanticHubError: A directory that cannot be written.
+
+        Example:
+            >>> saved = Direction(torch.ones(2), 3, "ones").save("ones")
+            >>> Direction.load(saved).description
+            'ones'
+        """
+        plain = {field: getattr(self, field) for field in _PLAIN_FIELDS}
+        record = {"kind": "Direction", "fields": plain}
+        write_record(Path(directory), record, {"vector": self.vector.detach()}, "Direction.save")
+        return Path(directory)
+
+    @classmethod
+    def load(cls, directory: str | Path) -> "Direction":
+        """Read a direction that `save` wrote; its numbers are exactly those that were saved.
+
+        Args:
+            directory: The directory that was given to `save`.
+
+        Raises:
+            SemanticHubError: No direction there, one of another format, or one that is damaged.
+        """
+        record, arrays = read_record(Path(directory), "Direction")
+        return cls(arrays["vector"], **record["fields"])
 
     def __add__(self, other: "Direction") -> "Direction":
         _check_addable(self, other)
