@@ -15,7 +15,7 @@ from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
-from semantic_hub.prompts.words import word_tokens
+from semantic_hub.prompts.words import continuation, word_tokens
 
 
 def activation_difference(
@@ -144,16 +144,20 @@ def paired_differences(
     return _by_layer(model, layers, vectors, torch.cat([plus, minus]), description)
 
 
-def unembedding_difference(model: HookedModel, plus_word: str, minus_word: str) -> Direction:
+def unembedding_difference(
+    model: HookedModel, plus_word: str, minus_word: str, *, exact: bool = False
+) -> Direction:
     """Difference of two words' unembeddings, ``U[plus] − U[minus]``.
 
     A word's unembedding is the mean over its spellings (with and without a space before it) that
-    are one token.
+    are one token. That of a single spelling, as Wu et al. use it, points elsewhere: ask for it with
+    `exact`.
 
     Args:
         model: A decoder with a tokenizer.
         plus_word: The word to make likelier.
         minus_word: The word to make less likely.
+        exact: Take the one token of each word as it is written: ``" good"`` with its space.
 
     Returns:
         One vector, float32 on the CPU, without a layer: use ``.at(layer)`` to steer.
@@ -164,8 +168,10 @@ def unembedding_difference(model: HookedModel, plus_word: str, minus_word: str) 
     Example:
         >>> unembedding_difference(model, "good", "bad").at(4).layer
         4
+        >>> unembedding_difference(model, " good", " bad", exact=True).description
+        'U[ good] − U[ bad]'
     """
-    plus, minus = (_word_unembedding(model, word) for word in (plus_word, minus_word))
+    plus, minus = (_word_unembedding(model, word, exact) for word in (plus_word, minus_word))
     return Direction(plus - minus, None, f"U[{plus_word}] − U[{minus_word}]")
 
 
@@ -216,8 +222,8 @@ def _by_layer(
     }
 
 
-def _word_unembedding(model: HookedModel, word: str) -> Float[Tensor, " d_model"]:
-    """Mean unembedding of a word's spellings that are one token."""
+def _word_unembedding(model: HookedModel, word: str, exact: bool) -> Float[Tensor, " d_model"]:
+    """Mean unembedding of a word's spellings that are one token, or of the one that is written."""
     if check_model(model).tokenizer is None:
         raise SemanticHubError(
             "unembedding_difference",
@@ -225,13 +231,15 @@ def _word_unembedding(model: HookedModel, word: str) -> Float[Tensor, " d_model"
             expected="one that knows words",
             fix="Set model.tokenizer.",
         )
-    tokens = word_tokens(model.tokenizer, word)
-    if not tokens.whole:
+    found = word_tokens(model.tokenizer, word)
+    tokens = continuation(model.tokenizer, word) if exact else found.tokens
+    whole = len(tokens) == 1 if exact else found.whole
+    if not whole or model.tokenizer.unk_token_id in tokens:
         raise SemanticHubError(
             "unembedding_difference",
-            got=f"{word!r}: {tokens.problem or 'longer than one token'}",
-            expected="a word that is one token",
+            got=f"{word!r}: {found.problem or 'longer than one token'}",
+            expected="a word that is one token" + " as it is written" * exact,
             fix="Choose words that this tokenizer knows whole.",
         )
     weights, _ = unembedding(model)
-    return weights[:, list(tokens.tokens)].float().mean(dim=1).cpu()
+    return weights[:, list(tokens)].float().mean(dim=1).cpu()

@@ -1,7 +1,11 @@
 """Directions: their algebra, and what they are made of."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+import transformers
 from tiny import BACKENDS
 
 import semantic_hub as sh
@@ -13,6 +17,7 @@ from semantic_hub.interventions.steering.contrasts import (
     unembedding_difference,
 )
 from semantic_hub.interventions.steering.direction import Direction, random_direction
+from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.zoo.planted.models import expected_stream, planted_world
 
 EAST = Direction(torch.tensor([3.0, 0.0]), 1, "east", stream_norm=6.0)
@@ -64,6 +69,88 @@ def test_at_another_layer_the_streams_norm_is_unknown() -> None:
     assert EAST.at(1) is EAST
     assert EAST.at(2).layer == 2
     assert EAST.at(2).relative_norm is None
+
+
+@pytest.mark.parametrize(
+    "direction", [EAST, ROWS, Direction(torch.ones(2), None, "no layer, “quoted”\n")]
+)
+def test_a_saved_direction_is_the_same(direction: Direction, tmp_path: Path) -> None:
+    found = Direction.load(direction.save(tmp_path / "direction"))
+    assert torch.equal(found.vector, direction.vector)
+    assert found.layer == direction.layer
+    assert found.description == direction.description
+    assert found.stream_norm == direction.stream_norm
+
+
+def test_one_row_of_many_is_saved_alone(tmp_path: Path) -> None:
+    learned = torch.randn(3, 4, requires_grad=True)
+    saved = Direction(learned.transpose(0, 1)[1], 2, "a column").save(tmp_path)
+    assert torch.equal(Direction.load(saved).vector, learned[:, 1].detach())
+
+
+def test_a_folder_without_a_direction(tmp_path: Path) -> None:
+    with pytest.raises(sh.SemanticHubError, match=r"Direction\.load: got .*result\.json"):
+        Direction.load(tmp_path)
+
+
+def plain_transformers(folder: Path) -> Any:
+    return transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+
+
+def hidden(plain: Any, tokens: torch.Tensor, layer: int) -> torch.Tensor:
+    with torch.no_grad():
+        return plain(tokens, output_hidden_states=True).hidden_states[layer][0]
+
+
+def test_one_block_later_is_the_papers_steering(model, llama_folder) -> None:
+    """Its code reads a direction from ``hidden_states[k]``, and adds it to the output of block k.
+
+    Done here in plain transformers. ``hidden_states[k]`` is the input of block k.
+    """
+    plain, k, strength = plain_transformers(llama_folder), 1, 3.0
+    plus, minus, prompt = map(model.to_tokens, ("The dog", "cat", "El perro ladra"))
+    vector = hidden(plain, plus, k)[-1] - hidden(plain, minus, k)[-1]
+
+    def add(module: Any, inputs: Any, output: Any) -> Any:
+        hidden_states = output[0] if isinstance(output, tuple) else output
+        changed = hidden_states + strength * vector
+        return (changed, *output[1:]) if isinstance(output, tuple) else changed
+
+    direction = activation_difference(model, "The dog", "cat", layer=k)
+    with torch.no_grad():
+        with steer(model, direction.at(k + 1), strength):
+            later = model(prompt)
+        with steer(model, direction, strength):
+            same = model(prompt)
+        plain.model.layers[k].register_forward_hook(add)
+        expected = plain(prompt).logits
+    torch.testing.assert_close(later, expected, atol=1e-4, rtol=1e-4)
+    assert (same - expected).abs().max() > 0.1
+
+
+def test_the_first_own_position_is_activation_addition_of_words_of_one_token(
+    model, llama_folder
+) -> None:
+    """ActAdd lays the difference of both prompts over the first positions before block k.
+
+    Done here in plain transformers. Both prompts begin with BOS, where nothing differs.
+    """
+    plain, k, strength = plain_transformers(llama_folder), 2, 4.0
+    plus, minus, prompt = map(model.to_tokens, ("d", "c", "El perro ladra"))
+    assert plus.shape == minus.shape == (1, 2)
+    difference = hidden(plain, plus, k) - hidden(plain, minus, k)
+
+    def add(module: Any, inputs: Any) -> Any:
+        changed = inputs[0].clone()
+        changed[:, :2] += strength * difference
+        return (changed, *inputs[1:])
+
+    with torch.no_grad():
+        direction = activation_difference(model, "d", "c", layer=k)
+        with steer(model, direction, strength, positions=(0, 1)):
+            found = model(prompt)
+        plain.model.layers[k].register_forward_pre_hook(add)
+        torch.testing.assert_close(found, plain(prompt).logits, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +273,30 @@ def test_unembedding_difference_averages_the_spellings(backend: str) -> None:
     assert len(one) >= 2
     torch.testing.assert_close(found.vector, (columns[0] - columns[1]).detach())
     assert found.layer is None
+
+
+@pytest.mark.parametrize("space", ["", " "])
+def test_unembedding_difference_of_one_spelling(space: str) -> None:
+    """Each word as it is written: one column of the unembedding, found by the tokenizer alone."""
+    model = sh.load_model("hub-mini", device="cpu")
+    words = f"{space}black", f"{space}white"
+    plus, minus = (
+        model.tokenizer.encode(f"the{word}", add_special_tokens=False)[-1]
+        if space
+        else model.tokenizer.convert_tokens_to_ids(word)
+        for word in words
+    )
+    found = unembedding_difference(model, *words, exact=True)
+    torch.testing.assert_close(found.vector, (model.W_U[:, plus] - model.W_U[:, minus]).detach())
+    both = unembedding_difference(model, *words).vector
+    assert torch.cosine_similarity(found.vector, both, dim=0) < 0.999
+
+
+@pytest.mark.parametrize("word", ["the dog", " black ", "", "狗狗狗狗"])
+def test_spellings_that_are_not_one_token(word: str) -> None:
+    model = sh.load_model("hub-mini", device="cpu")
+    with pytest.raises(sh.SemanticHubError, match="one token as it is written"):
+        unembedding_difference(model, "black", word, exact=True)
 
 
 @pytest.mark.parametrize("word", ["the dog barks loudly", "狗狗狗狗", " "])
