@@ -4,7 +4,7 @@ A mechanistic-interpretability plugin on TransformerLens. Source of the question
 equations: Wu et al., The Semantic Hub Hypothesis, ICLR 2025, arXiv 2411.04986.
 
 Each folder answers one question; a module imports only from modules to the left of its own room:
-errors < models < prompts < statistics < results < plotting < activations < multimodal < alignment,
+errors < models < plotting < prompts < statistics < results < activations < multimodal < alignment,
 lenses < interventions < experiment < spokes < zoo < reporting < cli. Names are imported from the
 module that defines them (``tests/test_rooms.py`` holds both).
 """

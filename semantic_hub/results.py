@@ -29,9 +29,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.models.layers import layer_name
 from semantic_hub.models.loading import describe
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
+from semantic_hub.plotting.values import Displayable, curve_svg, short_repr
 from semantic_hub.statistics.margins import CellMargins
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary
@@ -212,6 +214,7 @@ class Counts(NamedTuple):
 
     kept: int
     dropped: Mapping[str, int]
+    __repr__ = short_repr
 
 
 class EffectCurve(NamedTuple):
@@ -226,10 +229,21 @@ class EffectCurve(NamedTuple):
     n: int
     unit: str
     note: str = ""
+    __repr__ = short_repr
+
+
+class Highest(NamedTuple):
+    """The highest value of an effect over layers, with its interval."""
+
+    layer: int
+    value: float
+    low: float
+    high: float
+    unit: str
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Result:
+class Result(Displayable):
     """The base of all results: a frozen dataclass of arrays with named axes.
 
     A subclass declares its arrays as annotated fields, ``Float[Tensor, "layer target"]``: the
@@ -309,6 +323,34 @@ class Result:
         """Number of items measured, and dropped for each reason; None if they are not counted."""
         return None
 
+    def highest(self) -> Highest | None:
+        """The effect at `best_cell`, else at the layer where it is highest; None without a curve.
+
+        Chosen by looking, so its interval is a description.
+        """
+        curve = self.effect_curve()
+        if curve is None:
+            return None
+        cell, (value, low, high) = self.best_cell(), _ends(curve.summary)
+        at = int(curve.summary.value.argmax()) if cell is None else cell[0]
+        unit = ", ".join(filter(None, (curve.unit, curve.note)))
+        return Highest(curve.layers[at], value[at], low[at], high[at], unit)
+
+    def effect_frame(self) -> "pd.DataFrame | None":
+        """The effect alone (`effect_curve`) as a frame, one row for each layer; None without one.
+
+        Returns:
+            Columns ``layer value low high n``.
+        """
+        import pandas as pd
+
+        curve = self.effect_curve()
+        if curve is None:
+            return None
+        value, low, high = _ends(curve.summary)
+        ends = {"value": value, "low": low, "high": high}
+        return pd.DataFrame({"layer": curve.layers, **ends, "n": curve.n})
+
     def to_frame(self) -> "pd.DataFrame":
         """Convert all arrays to a tidy frame, one row per number; subclasses may give summaries.
 
@@ -329,6 +371,37 @@ class Result:
                 row = dict(zip(axes, place, strict=True))
                 rows.append({"measure": name, **row, "value": value})
         return pd.DataFrame(rows)
+
+    def _title(self) -> str:
+        """The class, and the model that was measured."""
+        model = self.manifest.get("model")
+        return type(self).__name__ + (f" of {model['name']}" if model else "")
+
+    def _lines(self) -> Iterator[str]:
+        yield self._title()
+        counts, lengths = self.counts(), _lengths(self)
+        if counts is None:
+            yield ", ".join(f"{length} × {axis}" for axis, length in lengths.items())
+            for name, results in _nested(self).items():
+                yield f"{name}: {', '.join(results)}"
+        else:
+            dropped = sum(counts.dropped.values())
+            layers = getattr(self, self.coordinates["layer"]) if "layer" in lengths else ()
+            ends = dict.fromkeys(layer_name(layer) for layer in (*layers[:1], *layers[-1:]))
+            yield f"n = {counts.kept}, {dropped} dropped; layers {'–'.join(ends)}"
+        if highest := self.highest():
+            layer, value, low, high, unit = highest
+            at = f"{value:.3g} [{low:.3g}, {high:.3g}] at layer {layer_name(layer)}"
+            yield f"highest {at}: {unit}"
+        yield "to_frame()  figure()  summary()"
+
+    def _table(self) -> "pd.DataFrame":
+        effect = self.effect_frame()
+        return self.to_frame() if effect is None else effect
+
+    def _picture(self) -> str:
+        curve = self.effect_curve()
+        return "" if curve is None else curve_svg(curve.layers, *_ends(curve.summary), curve.unit)
 
     @property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -410,6 +483,19 @@ def _version(library: str) -> str | None:
         return metadata.version(library)
     except metadata.PackageNotFoundError:
         return None
+
+
+def _ends(summary: Summary) -> tuple[list[float], list[float], list[float]]:
+    return summary.value.tolist(), summary.low.tolist(), summary.high.tolist()
+
+
+def _lengths(result: Result) -> dict[str, int]:
+    """Length of each axis, by its name."""
+    return {
+        axis: length
+        for name, axes in result.axes.items()
+        for axis, length in zip(axes, getattr(result, name).shape, strict=True)
+    }
 
 
 def _array_types(result: Result) -> dict[str, type[AbstractArray]]:

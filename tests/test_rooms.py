@@ -13,7 +13,7 @@ import semantic_hub as sh
 
 ROOT = Path(sh.__file__).parent
 ORDER = [
-    "errors", "models", "prompts", "statistics", "results", "plotting", "activations", "multimodal",
+    "errors", "models", "plotting", "prompts", "statistics", "results", "activations", "multimodal",
     "alignment", "lenses", "interventions", "experiment", "spokes", "zoo", "reporting", "cli",
 ]  # fmt: skip
 SIBLINGS = {"alignment", "lenses"}

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Encoding
 
 AUTO_BATCH_TOKENS = 4096
@@ -38,6 +39,7 @@ class Batch:
     tokens: Int[Tensor, "batch pos"]
     attention_mask: Int[Tensor, "batch pos"]
     offsets: tuple[int, ...]
+    __repr__ = short_repr
 
 
 def batch_indices(

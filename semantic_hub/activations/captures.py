@@ -17,6 +17,7 @@ from semantic_hub.activations.batches import Batch, batch_indices, pad
 from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.models.layers import layer_hook, running_to_layer
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Encoding
 
 
@@ -34,6 +35,7 @@ class Overwrite:
     positions: tuple[int, ...]
     values: Float[Tensor, "position ..."]
     head: int | None = None
+    __repr__ = short_repr
 
 
 Overwrites = Mapping[str, Callable[[int], Overwrite | None]]
@@ -53,6 +55,7 @@ class Captured:
     prompts: tuple[int, ...]
     rows: Int[Tensor, " position"]
     values: Mapping[str, Tensor]
+    __repr__ = short_repr
 
     def prompt_means(self, values: Float[Tensor, "position ..."]) -> Float[Tensor, "prompt ..."]:
         """Average values over the kept positions of each prompt."""

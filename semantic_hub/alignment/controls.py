@@ -14,6 +14,7 @@ from semantic_hub.alignment.surface import has_cognates, is_latin, romanized, sh
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.twins import random_twin
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Encoding, Prompt, encode
@@ -53,6 +54,7 @@ class Controls(Mapping[str, HookedModel | Pairs]):
     checks: frozenset[str] = frozenset()
     left_out: Mapping[str, str] = field(default_factory=dict)
     dropped: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if unknown := self.checks - set(self.rows):

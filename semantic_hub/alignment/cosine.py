@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.alignment.states import PairedStates, States, paired_states, row_blocks
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.intervals import Interval, replicate_interval
 from semantic_hub.statistics.p_values import PValues, pairings, permutation_p_values
 from semantic_hub.statistics.resampling import Resampling, resample_weights
@@ -29,6 +30,7 @@ class PairedCosines(NamedTuple):
 
     matched: Float[Tensor, " layer"]
     mismatched: Float[Tensor, " layer"]
+    __repr__ = short_repr
 
     @property
     def similarity(self) -> Float[Tensor, " layer"]:

@@ -31,6 +31,7 @@ from semantic_hub.alignment.states import (
     paired_states,
 )
 from semantic_hub.models.registry import Registry
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.intervals import Interval, bootstrap_interval, proportion_interval
 from semantic_hub.statistics.p_values import PValues, pairings, permutation_p_values
 from semantic_hub.statistics.resampling import Resampling, influence_values
@@ -90,6 +91,7 @@ class Measure:
     change: Change | None = None
     least_pairs: int = 3
     in_run: bool = False
+    __repr__ = short_repr
 
     def __call__(self, x: States, y: States) -> Float[Tensor, " layer"]:
         """Value at each layer, float64.

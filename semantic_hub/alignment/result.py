@@ -197,6 +197,20 @@ class SimilarityResult(Result):
         """Number of pairs, and of those dropped by reason."""
         return Counts(self.n_pairs, self.dropped)
 
+    def effect_frame(self) -> "pd.DataFrame":
+        """The similarity alone as a frame, one row for each layer, without controls and measures.
+
+        Returns:
+            Columns ``layer value low high p p_corrected n``.
+        """
+        import pandas as pd
+
+        columns = ["layer", "value", *_BESIDE, "n"]
+        return pd.DataFrame(next(_all_lines(self)), columns=columns)
+
+    def _title(self) -> str:
+        return f"{super()._title()}: {self.row}"
+
     @property
     def row(self) -> str:
         """Name of the row of the pairs themselves in frames and figures: ``"en – es"``."""
@@ -204,6 +218,8 @@ class SimilarityResult(Result):
 
     def to_frame(self) -> "pd.DataFrame":
         """A tidy frame: one line for each row (pairs, controls, checks), measure and layer.
+
+        The similarity of the pairs alone, one line for each layer, is `effect_frame`.
 
         Returns:
             Columns ``row``, ``measure`` (similarity, matched, mismatched, then those of

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.resampling import block_sizes
 
 States = Float[Tensor, "pair layer d_model"] | Float[np.ndarray, "pair layer d_model"]
@@ -36,6 +37,7 @@ class PairedStates(NamedTuple):
     cosine: Float[Tensor, "pair layer"]
     sum_x: Float[Tensor, "layer d_model"]
     sum_y: Float[Tensor, "layer d_model"]
+    __repr__ = short_repr
 
     def swapped(self) -> "PairedStates":
         """Exchange x and y."""

@@ -1,7 +1,7 @@
 """Everything that one spoke showed on one model, as one value that can be saved and read back."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,9 +16,11 @@ from semantic_hub.lenses.comparison import LensComparison
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens
+from semantic_hub.plotting.values import Displayable
 from semantic_hub.results import (
     FORMAT,
     RESULTS,
+    Highest,
     Result,
     old_format_error,
     replacing_folders,
@@ -53,7 +55,7 @@ _INDEX = "findings.json"
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(Displayable):
     """All results of one spoke on one model.
 
     Attributes:
@@ -79,6 +81,32 @@ class Findings:
         others = [group for group in self.results if group not in _ORDER and self.results[group]]
         ordered = {group: dict(self.results[group]) for group in (*known, *others)}
         object.__setattr__(self, "results", ordered)
+
+    def _lines(self) -> Iterator[str]:
+        results = [result for sets in self.results.values() for result in sets.values()]
+        model = results[0].manifest.get("model") if results else None
+        yield f"Findings of {self.spoke}" + (f" on {model['name']}" if model else "")
+        yield ", ".join(f"{group} {len(sets)}" for group, sets in self.results.items())
+        if self.left_out:
+            yield f"left out {len(self.left_out)}: {', '.join(self.left_out)}"
+        yield 'results["similarity"]["…"]  to_frame()  summary()  save()'
+
+    def _table(self) -> "pd.DataFrame":
+        """The number of items and the highest effect of each set."""
+        import pandas as pd
+
+        rows = [
+            {
+                "evidence": group,
+                "set": name,
+                "n": counts.kept if (counts := result.counts()) else "",
+                **(highest._asdict() if (highest := result.highest()) else {}),
+            }
+            for group, sets in self.results.items()
+            if group not in _APART
+            for name, result in sets.items()
+        ]
+        return pd.DataFrame(rows, columns=["evidence", "set", "n", *Highest._fields])
 
     @property
     def similarity(self) -> Mapping[str, SimilarityResult]:

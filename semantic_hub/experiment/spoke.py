@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.mass.texts import LanguageTexts
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
 
@@ -41,9 +42,11 @@ class Spoke:
     """
 
     name: str = ""
+    __repr__ = short_repr
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        cls.__repr__ = cls.__repr__  # a class's own, so that @dataclass writes none of all fields
         known = [name for name in vars(Spoke) if not name.startswith("_")]
         for name, value in vars(cls).items():
             if name.startswith("_") or name in known or not callable(value):

@@ -14,6 +14,7 @@ from semantic_hub.interventions.steering.outcomes import OutcomeRule, RelativeOu
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.interventions.text.scorers import Scorer
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Prompt
 
 
@@ -52,6 +53,7 @@ class ActivationContrast:
     plus: tuple[Prompt, ...]
     minus: tuple[Prompt, ...]
     paired: bool = False
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class UnembeddingContrast:
 
     plus: str | tuple[str, ...]
     minus: str | tuple[str, ...]
+    __repr__ = short_repr
 
     def pairs_per_prompt(self, n_prompts: int) -> tuple[tuple[str, str], ...]:
         """Plus word and minus word for each prompt; a single word serves all prompts.
@@ -108,6 +111,7 @@ class LastTokenOf:
     """
 
     texts: tuple[str, ...]
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class Patching:
 
     patch_pairs: tuple[PatchPair, ...]
     position_map: PositionMap = LAST_TO_LAST
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,7 @@ class Steering:
     mode: Mode = "add"
     max_new_tokens: int = 1
     all_later_layers: bool = False
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         _check_contrasts("Steering", self.prompts, self.contrasts)
@@ -202,6 +208,7 @@ class AnswerSteering:
     strengths: tuple[float, ...] = STRENGTHS
     positions: SteeredPositions = "last"
     mode: Mode = "add"
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         _check_contrasts("AnswerSteering", self.prompts, self.contrasts)
@@ -244,6 +251,7 @@ class TextSteering:
     positions: SteeredPositions = "all"
     mode: Mode = "add"
     sampling: Sampling = field(default_factory=Sampling)
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_reached("TextSteering", self.positions, self.sampling.max_new_tokens)

@@ -16,6 +16,7 @@ from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
+from semantic_hub.plotting.values import short_repr
 
 
 class Lens(ABC):
@@ -104,6 +105,7 @@ class FunctionLens(Lens):
     name: str
     layers: tuple[int, ...] | None = None
     final_norm: bool = True
+    __repr__ = short_repr
 
     def __call__(self, layer: int, residual: Tensor) -> Tensor:
         """Call the function."""

@@ -3,15 +3,19 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import Displayable
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
 from semantic_hub.prompts.tables import read_records, read_table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True)
-class Pairs:
+class Pairs(Displayable):
     """Pairs (x_i, y_i) of prompts with the same meaning, such as a text and its translation.
 
     ``len`` is the number of pairs, a slice is `Pairs` again, and iteration gives ``(x_i, y_i)``.
@@ -57,6 +61,19 @@ class Pairs:
 
     def __iter__(self) -> Iterator[tuple[Prompt, Prompt]]:
         return zip(self.x, self.y, strict=True)
+
+    def _lines(self) -> Iterator[str]:
+        yield f"Pairs: {len(self)}, {self.x_name} – {self.y_name}"
+        yield f"first: {_shown(self.x[0])!r} – {_shown(self.y[0])!r}"
+        yield "pairs.x  pairs.y  pairs.labels  pairs[:5]  summary()"
+
+    def _table(self) -> "pd.DataFrame":
+        import pandas as pd
+
+        sides = [[*map(_shown, side)] for side in (self.x, self.y)]
+        labels = [self.labels] if self.labels else []
+        names = [self.x_name, self.y_name, "label"][: 2 + len(labels)]
+        return pd.DataFrame(list(zip(*sides, *labels, strict=True)), columns=names)
 
     def __getitem__(self, rows: slice) -> "Pairs":
         if not isinstance(rows, slice):
@@ -232,3 +249,8 @@ def _no_rows(operation: str, place: object) -> SemanticHubError:
     """The error for a source without rows."""
     fix = "Pass some pairs."
     return SemanticHubError(operation, got=f"{place}: no rows", expected="at least 1 pair", fix=fix)
+
+
+def _shown(prompt: Prompt) -> str:
+    """A prompt's text, or its token ids as text."""
+    return " ".join(map(str, prompt.tokens or ())) if prompt.text is None else prompt.text

@@ -19,6 +19,7 @@ from numbers import Integral
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.soft_tokens import (
     SOFT,
     SOFT_TOKEN,
@@ -54,14 +55,15 @@ class Prompt:
         >>> Prompt("The dog barks.", position=-2).position
         -2
         >>> import torch
-        >>> Prompt(f"{SOFT} colour:", soft=(SoftTokens(torch.zeros(16, 64)),)).soft
-        (SoftTokens(16 × 64, 3806d019),)
+        >>> len(Prompt(f"{SOFT} colour:", soft=(SoftTokens(torch.zeros(16, 64)),)).soft)
+        1
     """
 
     text: str | None = None
     tokens: tuple[int, ...] | None = None
     position: int | SoftPositions | None = None
     soft: tuple[SoftTokens, ...] = ()
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "soft", tuple(self.soft))
@@ -132,6 +134,7 @@ class Readout:
     candidates: Mapping[str, tuple[str, ...]]
     following: str = ""
     next_word: str = ""
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_word_groups("Readout", self.candidates)
@@ -185,6 +188,7 @@ class Encoding:
     tokens: tuple[int, ...]
     own: slice
     soft: tuple[PlacedSoftTokens, ...] = ()
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         return len(self.tokens)

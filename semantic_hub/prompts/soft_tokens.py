@@ -19,6 +19,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.values import short_repr
 
 SOFT = "\ufffc"
 """Marker of a span of features in a prompt's text (U+FFFC, the object replacement character)."""
@@ -30,7 +31,7 @@ _marked: "weakref.WeakKeyDictionary[Any, tuple[Any, int]]" = weakref.WeakKeyDict
 """Tokenizer to a copy that knows the marker, and the marker's id in it."""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class SoftTokens:
     """A span of features that a model reads instead of token embeddings, one row per position.
 
@@ -46,12 +47,13 @@ class SoftTokens:
 
     Example:
         >>> span = SoftTokens(torch.zeros(16, 64))
-        >>> span, len(span), span == SoftTokens(torch.zeros(16, 64))
-        (SoftTokens(16 × 64, 3806d019), 16, True)
+        >>> len(span), span == SoftTokens(torch.zeros(16, 64))
+        (16, True)
     """
 
     features: Float[Tensor, "pos d_model"]
     digest: str = field(init=False)
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         _check(self.features)
@@ -67,10 +69,6 @@ class SoftTokens:
 
     def __hash__(self) -> int:
         return hash(self.digest)
-
-    def __repr__(self) -> str:
-        rows, width = self.features.shape
-        return f"SoftTokens({rows} × {width}, {self.digest[:8]})"
 
 
 @dataclass(frozen=True)
@@ -105,6 +103,7 @@ class SoftPositions:
 
     span: int = 0
     rows: tuple[int, ...] | None = None
+    __repr__ = short_repr
 
     def among(self, spans: Sequence[range]) -> tuple[int, ...]:
         """Convert to indices into the tokens of a prompt with these spans; empty if one is missing.

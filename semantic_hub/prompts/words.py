@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from semantic_hub.errors import NothingLeftError, SemanticHubError
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import NEXT, Readout, read_tokens
 
 ANCHOR = "\n"
@@ -50,6 +51,7 @@ class WordTokens:
     tokens: Tokens
     spellings: tuple[Tokens, ...]
     problem: str | None = None
+    __repr__ = short_repr
 
     @property
     def whole(self) -> bool:
@@ -84,6 +86,7 @@ class CandidateTokens:
     spellings: tuple[tuple[tuple[Tokens, ...], ...], ...]
     first_token_only: tuple[tuple[bool, ...], ...]
     dropped: Mapping[str, int]
+    __repr__ = short_repr
 
     @property
     def tokens(self) -> tuple[tuple[Tokens, ...], ...]:
@@ -113,6 +116,7 @@ class NextToken:
 
     token: int | None = None
     problem: str | None = None
+    __repr__ = short_repr
 
 
 def continuation(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:

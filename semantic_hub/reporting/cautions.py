@@ -7,6 +7,7 @@ from semantic_hub.alignment.controls import NO_SHARED_SURFACE, ROMANIZED
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.models.provenance import effects
+from semantic_hub.plotting.values import short_repr
 
 FEW = 30
 """Items below which a set is called small."""
@@ -22,6 +23,7 @@ class Caution(NamedTuple):
 
     message: str
     sets: tuple[str, ...] = ()
+    __repr__ = short_repr
 
 
 def cautions(

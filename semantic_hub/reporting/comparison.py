@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import Displayable
 from semantic_hub.reporting.cautions import Caution
 from semantic_hub.reporting.document import Report
 from semantic_hub.reporting.figures import page_figures
@@ -26,7 +27,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Displayable):
     """Reports on several models, or on several checkpoints of one.
 
     Nothing here tests whether two models differ: each curve has its own interval, and each verdict
@@ -37,6 +38,15 @@ class Comparison:
     """
 
     reports: Mapping[str, Report]
+
+    def _lines(self) -> Iterator[str]:
+        yield f"Comparison of {', '.join(self.reports)}"
+        spokes = dict.fromkeys(found.spoke for r in self.reports.values() for found in r.findings)
+        yield f"spokes: {', '.join(spokes)}"
+        yield 'to_frame()  verdicts_frame()  figure(spoke, kind)  summary()  save("page.html")'
+
+    def _table(self) -> "pd.DataFrame":
+        return self.verdicts_frame()
 
     def to_frame(self) -> "pd.DataFrame":
         """The effect of every set over layers (``Result.effect_curve``) as a frame.

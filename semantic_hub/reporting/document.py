@@ -1,9 +1,10 @@
 """One self-contained page of everything that was measured on a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from semantic_hub.experiment.across import compare_concepts
 from semantic_hub.experiment.runner import measure_sets, sets_of
@@ -14,6 +15,7 @@ from semantic_hub.lenses.comparison import resolve_lenses
 from semantic_hub.lenses.lens import LensLike
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.progress import Progress, showing_progress
+from semantic_hub.plotting.values import Displayable
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes
 from semantic_hub.reporting.examples import read_grids, steered_tokens
@@ -24,9 +26,12 @@ from semantic_hub.reporting.storage import ReportParts, read_report, write_repor
 from semantic_hub.results import manifest
 from semantic_hub.statistics.resampling import Resampling
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @dataclass(frozen=True, kw_only=True)
-class Report(ReportParts):
+class Report(Displayable, ReportParts):
     """Findings of several spokes on one model, as a page.
 
     Example:
@@ -38,6 +43,16 @@ class Report(ReportParts):
         >>> again.to_html() == measured.to_html()
         True
     """
+
+    def _lines(self) -> Iterator[str]:
+        yield f"Report on {self.manifest['model']['name']}, layers emb–{self.n_layers}"
+        for found in self.findings[:3]:
+            kinds = ", ".join(f"{kind} {len(sets)}" for kind, sets in found.results.items())
+            yield f"{found.spoke}: {kinds}"
+        yield 'findings  verdicts  summary()  save("page.html")  save_findings("folder")'
+
+    def _table(self) -> "pd.DataFrame":
+        return self.verdicts.to_frame()
 
     @cached_property
     def verdicts(self) -> Verdicts:

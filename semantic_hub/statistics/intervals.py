@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.resampling import (
     Resampling,
     WeightedStatistic,
@@ -25,6 +26,7 @@ class Interval(NamedTuple):
 
     low: Float[Tensor, "..."]
     high: Float[Tensor, "..."]
+    __repr__ = short_repr
 
 
 def bootstrap_interval(

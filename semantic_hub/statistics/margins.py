@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.p_values import max_t_p_values
 from semantic_hub.statistics.resampling import Resampling, resample_weights
@@ -25,6 +26,7 @@ class Resampled(NamedTuple):
 
     value: Float[Tensor, " layer"]
     replicates: Float[Tensor, "resample layer"]
+    __repr__ = short_repr
 
 
 class Margin(NamedTuple):
@@ -39,6 +41,7 @@ class Margin(NamedTuple):
     high: Float[Tensor, " layer"]
     p_corrected: Float[Tensor, " layer"]
     strongest: tuple[str, ...]
+    __repr__ = short_repr
 
 
 def margin(
@@ -123,6 +126,7 @@ class CellMargins:
     n: int
     unit: str
     reason: str = ""
+    __repr__ = short_repr
 
     @classmethod
     def none(cls, unit: str, reason: str) -> "CellMargins":

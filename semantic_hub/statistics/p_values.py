@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.resampling import block_sizes, range_error
 
 RESOLUTION = float(np.finfo(np.float32).eps)
@@ -29,6 +30,7 @@ class PValues(NamedTuple):
 
     p: Float[Tensor, " layer"]
     corrected: Float[Tensor, " layer"]
+    __repr__ = short_repr
 
 
 def pairings(

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 
 WeightedStatistic = Callable[[Tensor, Tensor], Tensor]
 """``(weights [resample item], values [item ...]) -> [resample ...]``."""
@@ -38,6 +39,7 @@ class Resampling:
     resamples: int = 1000
     confidence: float = 0.95
     seed: int = 0
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if self.resamples < 1:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.intervals import bootstrap_interval, proportion_interval
 from semantic_hub.statistics.resampling import Resampling, weighted_mean
 
@@ -26,6 +27,7 @@ class Summary:
     value: Float[Tensor, "..."]
     low: Float[Tensor, "..."]
     high: Float[Tensor, "..."]
+    __repr__ = short_repr
 
     def rows(self, **columns: Sequence[object] | str | float) -> list[dict[str, Any]]:
         """Rows for a tidy data frame, one dict for each entry of the arrays.

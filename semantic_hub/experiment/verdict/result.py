@@ -1,10 +1,12 @@
 """Verdicts as values: one for each set, one for each spoke and kind of evidence, and all."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.models.layers import layer_name
+from semantic_hub.plotting.values import Displayable, short_repr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +57,7 @@ class SetVerdict:
     n: int
     unit: str
     reason: str
+    __repr__ = short_repr
 
     @property
     def layer_range(self) -> str:
@@ -86,10 +89,11 @@ class SpokeVerdict:
     n_supported: int
     n_not_supported: int
     median_set: SetVerdict | None
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdicts:
+class Verdicts(Displayable):
     """Verdicts on all sets and spokes, and the alpha and smallest margin used.
 
     Args:
@@ -105,6 +109,17 @@ class Verdicts:
     alpha: float
     smallest: float
     notes: tuple[str, ...] = ()
+
+    def _lines(self) -> Iterator[str]:
+        said = Counter(line.verdict for line in self.lines)
+        counted = ", ".join(f"{n} {verdict}" for verdict, n in said.items())
+        yield f"Verdicts on {len(self.sets)} sets: {counted}"
+        for line in self.lines[:3]:
+            yield f"{line.spoke}, {line.evidence}: {line.verdict}, {line.n_sets} sets"
+        yield "to_frame()  sets_frame()  summary()  to_latex()"
+
+    def _table(self) -> "pd.DataFrame":
+        return self.to_frame()
 
     def to_frame(self) -> "pd.DataFrame":
         """The verdicts of all spokes as a frame.

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.margins import CellMargins, least_p
 from semantic_hub.statistics.p_values import holm
 
@@ -27,6 +28,7 @@ class Judgment(NamedTuple):
     verdict: str
     supporting_cells: tuple[int, ...]
     reported_cell: int | None
+    __repr__ = short_repr
 
 
 def decide(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.positions import Span
 from semantic_hub.prompts.prompt import Encoding, Prompt, check_word_groups
 from semantic_hub.prompts.soft_tokens import SoftPositions
@@ -50,6 +51,7 @@ class PatchPair:
     base: Prompt
     answers: Mapping[str, tuple[str, ...]]
     reference: Prompt | None = None
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_word_groups("PatchPair", self.answers)
@@ -86,6 +88,7 @@ class PositionMap:
     source: Span = (None, None)
     base: Span = (None, None)
     mode: MapMode = "last-to-last"
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(MapMode):

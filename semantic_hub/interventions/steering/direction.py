@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.results import read_record, write_record
 
 _PLAIN_FIELDS = ("layer", "description", "stream_norm")
@@ -46,6 +47,7 @@ class Direction:
     layer: int | None
     description: str
     stream_norm: float | None = None
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vector", self.vector.float().cpu())

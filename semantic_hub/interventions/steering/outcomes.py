@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from semantic_hub.plotting.values import short_repr
+
 Outcome = Literal["success", "unchanged", "other"]
 """The effect that was meant, none, or something else."""
 
@@ -37,6 +39,7 @@ class ExpectedAnswer:
     old: str | tuple[str, ...]
     parse: Callable[[str], str | None]
     may_be_cut: bool = False
+    __repr__ = short_repr
 
     def __call__(self, index: int, text: str) -> Outcome:
         """Outcome of the prompt with this index and continuation."""
@@ -72,3 +75,4 @@ class RelativeOutcome:
     compare: Callable[[str, str], Outcome]
     is_usable: Callable[[str], bool]
     drop_reason: str
+    __repr__ = short_repr

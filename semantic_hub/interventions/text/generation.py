@@ -16,6 +16,7 @@ from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
 from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 
@@ -48,6 +49,7 @@ class Sampling:
     top_p: float = 0.3
     frequency_penalty: float = 1.0
     seeds: tuple[int, ...] = tuple(range(10))
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seeds", tuple(map(int, self.seeds)))
@@ -82,6 +84,7 @@ class Generation:
     prompt_text: str
     text: str
     soft: tuple[PlacedSoftTokens, ...] = ()
+    __repr__ = short_repr
 
 
 def generate_texts(

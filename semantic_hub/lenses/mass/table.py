@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from semantic_hub.lenses.mass.word_lists import check_languages, word_list
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.words import ANCHOR, Case, continuation, token_ids
 
 CASES: tuple[Case, ...] = (str, str.capitalize, str.upper)
@@ -163,6 +164,7 @@ class LanguageTable:
     languages: tuple[str, ...]
     frequency: Float[Tensor, "token language"]
     kind: Int[Tensor, " token"]
+    __repr__ = short_repr
 
     def posterior(
         self, prior: Sequence[float], threshold: float = THRESHOLD

@@ -7,6 +7,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.mass.measure import language_mass
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.statistics.resampling import Resampling
 
@@ -31,6 +32,7 @@ class LanguageTexts:
     prompts: tuple[Prompt, ...]
     language: str
     languages: tuple[str, ...]
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.prompts or self.language not in self.languages:

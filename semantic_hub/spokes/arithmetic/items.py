@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.spokes.lexicon.languages import is_unspaced
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
 
@@ -39,6 +40,7 @@ class Problem:
     left: int
     operator: str
     right: int
+    __repr__ = short_repr
 
     @property
     def result(self) -> int:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
 from semantic_hub.spokes.audio.sounds.clip import Clip
@@ -44,6 +45,7 @@ class EncodedClip:
 
     clip: Clip
     span: SoftTokens
+    __repr__ = short_repr
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.spec import Steering, UnembeddingContrast
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer, RelativeOutcome
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.spokes.audio.inputs import EncodedClip, label_words
 from semantic_hub.spokes.sampling import evenly_spaced
@@ -56,6 +57,7 @@ class Question:
     false_of: frozenset[str] = OTHER_ANIMALS
     yes: str = "yes"
     no: str = "no"
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if both := self.true_of & self.false_of:

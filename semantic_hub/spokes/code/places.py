@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.spokes.code.programs import Parameters, Program
 from semantic_hub.spokes.code.scopes import (
     ANYTHING,
@@ -46,6 +47,7 @@ class Argument:
     place: int
     parameter: str
     problem: str | None = None
+    __repr__ = short_repr
 
 
 def arguments(program: Program) -> list[Argument]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.spokes.code.spans import parse
 
 Parameters = tuple[str, ...]
@@ -35,6 +36,7 @@ class Program:
     name: str = ""
     source: str = ""
     around: Mapping[str, Parameters | None] = field(default_factory=dict, repr=False, compare=False)
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         label = ": ".join(filter(None, (self.source, self.name))) or "the code"

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.tables import read_lines, read_table
 from semantic_hub.spokes.lexicon.languages import LANGUAGES
 
@@ -36,6 +37,7 @@ class Lexicon:
     source: str
     target: str
     entries: Mapping[str, tuple[str, ...]]
+    __repr__ = short_repr
 
     def __getitem__(self, word: str) -> tuple[str, ...]:
         """Translations of `word`, an empty tuple if there are none."""
@@ -130,6 +132,7 @@ class Concept:
     words: Mapping[str, str]
     phrases: Mapping[str, str]
     polarity: int = 0
+    __repr__ = short_repr
 
     def forms(self, language: str) -> tuple[str, ...]:
         """Dictionary form of the concept's word, and the inflected form if it is a single word."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import overload
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.tables import read_lines
 from semantic_hub.spokes.semantics.grammar import Event
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm, Primitive, parse_form
@@ -45,6 +46,7 @@ class Example:
     sentence: str
     form: LogicalForm
     kind: str = ""
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         missing = [name for name in self.form.names if not self.places(name)]
@@ -114,6 +116,7 @@ class Examples(Sequence[Example]):
 
     items: tuple[Example, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         return len(self.items)

@@ -21,6 +21,7 @@ from semantic_hub.interventions.spec import (
     UnembeddingContrast,
 )
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.grammar import NAMES, VERBS, Event, Party, Verb
@@ -46,6 +47,7 @@ class TransitiveEvent:
     first: str
     second: str
     verb: Verb
+    __repr__ = short_repr
 
     @property
     def active(self) -> Event:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import HUB, NEXT, SURFACE, Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.semantics.cogs import Example, distinct_roles
@@ -54,6 +55,7 @@ class NameReadouts:
     readouts: tuple[Readout, ...]
     roles: tuple[str, ...]
     dropped: Mapping[str, int] = field(default_factory=dict)
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         return len(self.readouts)

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
 from semantic_hub.spokes.vision.images.picture import NOTHING, Picture, Region
@@ -57,6 +58,7 @@ class Wording:
     caption: str = CAPTION
     question: str = "{image} {part}:"
     parts: Mapping[str, str] = field(default_factory=lambda: {"": "colour"})
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         texts = {self.image: (IMAGE,), self.caption: (CAPTION,), self.question: (IMAGE, PART)}
@@ -108,6 +110,7 @@ class EncodedPicture:
     picture: Picture
     features: SoftTokens
     grid: Grid
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         rows, columns = self.grid

@@ -16,6 +16,7 @@ from semantic_hub.interventions.patching.pairs import PatchPair, PositionMap
 from semantic_hub.interventions.spec import Steering, UnembeddingContrast
 from semantic_hub.interventions.steering.hook import Mode
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.spokes.routes import partners
 from semantic_hub.spokes.sampling import evenly_spaced
@@ -44,6 +45,7 @@ class RecolorItem:
     encoded: EncodedPicture
     region: int
     new: str
+    __repr__ = short_repr
 
     @property
     def old_region(self) -> Region:

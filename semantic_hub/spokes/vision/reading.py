@@ -14,6 +14,7 @@ from itertools import chain
 
 import numpy as np
 
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import HUB, SURFACE, Readout
 from semantic_hub.spokes.vision.captions import caption_words
 from semantic_hub.spokes.vision.images.picture import NOTHING, Region
@@ -42,6 +43,7 @@ class PatchReadouts:
     pictures: tuple[int, ...]
     patches: tuple[int, ...]
     dropped: Mapping[str, int]
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         return len(self.readouts)

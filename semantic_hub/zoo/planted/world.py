@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.zoo.planted.codes import Codes, draw_codes
@@ -55,6 +56,7 @@ class PlantedWorld:
     languages: tuple[str, ...]
     concepts: tuple[str, ...]
     seed: int = 0
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         _check_names("languages", self.languages, at_least=2)

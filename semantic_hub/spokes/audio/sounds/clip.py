@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.plotting.values import short_repr
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Clip:
     rate: int
     label: str
     source: str = ""
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         _check_waveform(np.asarray(self.waveform))

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.spokes.audio.sounds.clip import Clip
 
 
@@ -32,6 +33,7 @@ class MelSettings:
     window: int = 1024
     hop: int = 800
     decades: float = 8.0
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         smallest = min(self.rate, self.seconds, self.mels, self.window, self.hop, self.decades)

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Int
 
 from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.plotting.values import short_repr
 from semantic_hub.spokes.vision.images.picture import (
     COLORS,
     SHAPES,
@@ -67,6 +68,7 @@ class Canvas:
     noise: float | int = 10
     jitter: float | int = 1
     cells: tuple[int, int] = (2, 2)
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         room = min(self.cells) > 0 and self.size // max(self.cells) >= _SMALLEST_CELL

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.plotting.values import short_repr
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +58,7 @@ class Region:
 
     color: str = ""
     name: str = ""
+    __repr__ = short_repr
 
     @property
     def described(self) -> str:
@@ -97,6 +99,7 @@ class Picture:
     regions: tuple[Region, ...] = ()
     kind: str = "captions"
     name: str = ""
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if not self.pixels.size or not self.caption.strip():
