@@ -15,6 +15,7 @@ EXTRAS: Mapping[str, str] = {
     "babel": "languages",
     "circuitsvis": "report",
     "jinja2": "report",
+    "kaleido": "images",
     "num2words": "languages",
     "platformdirs": "languages",
     "rich": "report",

@@ -19,6 +19,7 @@ HIDDEN = {
     "babel",
     "circuitsvis",
     "jinja2",
+    "kaleido",
     "num2words",
     "platformdirs",
     "soundfile",
@@ -105,8 +106,11 @@ def bare_use(folder: Path) -> dict[str, int]:
 
 def uses(folder: Path) -> Mapping[str, Callable[[], Any]]:
     """A use of each extra, by name."""
+    import plotly.graph_objects as go
+
     import semantic_hub as sh
     from semantic_hub.lenses.mass.cache import cache_folder
+    from semantic_hub.plotting.images import write_image
     from semantic_hub.plotting.tokens import colored_notebook
     from semantic_hub.reporting.render import check_page_path, render
     from semantic_hub.spokes.language.share import language_share
@@ -130,6 +134,7 @@ def uses(folder: Path) -> Mapping[str, Callable[[], Any]]:
         "vision: read": lambda: sh.spokes.vision.read_pictures(folder, folder / "captions.tsv"),
         "audio: resampled": lambda: sound.at_rate(8000),
         "audio: read": lambda: sh.spokes.audio.read_clip(folder / "owl.wav", "owl"),
+        "images: figure": lambda: write_image(go.Figure(), folder / "figure.svg"),
         "report: page": lambda: render("report.html.jinja"),
         "report: place of a page": lambda: check_page_path(folder / "report.html"),
         "report: notebook": lambda: colored_notebook(["a"], [0.5]),

@@ -8,7 +8,7 @@ import os
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from warnings import warn
 
 import torch
@@ -29,7 +29,7 @@ from semantic_hub.models.conventions import end_tokens as tokens_that_end
 from semantic_hub.models.conventions import set_conventions
 from semantic_hub.models.conversion import convert_folder
 from semantic_hub.models.output import check_predicts_next_token
-from semantic_hub.models.protocol import HookedModel, first_parameter
+from semantic_hub.models.protocol import HookedModel, LoadedModel, first_parameter
 from semantic_hub.models.provenance import commit, effects, processed, remember_commit
 
 _warned: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -46,7 +46,7 @@ def load_model(
     trust_remote_code: bool = False,
     prepend_bos: bool | None = None,
     end_tokens: Sequence[int] | None = None,
-) -> HookedModel:
+) -> LoadedModel:
     """Load a model with its weights as they were trained: no folded norms, no centering.
 
     Args:
@@ -78,7 +78,7 @@ def load_model(
     options = LoadOptions(
         None if device is None else str(device), dtype, backend, trust_remote_code
     )
-    model = _load(str(name_or_path), options)
+    model = cast(LoadedModel, _load(str(name_or_path), options))
     set_conventions(model, prepend_bos, end_tokens)
     return model
 

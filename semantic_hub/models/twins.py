@@ -7,10 +7,10 @@ import torch
 
 from semantic_hub.models.checkpoints import bridge_class, build_hooked_transformer
 from semantic_hub.models.conventions import copy_conventions
-from semantic_hub.models.protocol import HookedModel, first_parameter
+from semantic_hub.models.protocol import HookedModel, LoadedModel, first_parameter
 
 
-def random_twin(model: HookedModel, seed: int = 0) -> HookedModel:
+def random_twin(model: HookedModel, seed: int = 0) -> LoadedModel:
     """A randomly initialized model of the same class, architecture and tokenizer.
 
     A ``HookedTransformer`` is initialized by its own ``init_weights``, a ``TransformerBridge`` by

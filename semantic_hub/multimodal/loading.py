@@ -9,7 +9,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ from semantic_hub.models.checkpoints import (
 from semantic_hub.models.conventions import set_conventions
 from semantic_hub.models.conversion import convert_network, same_logits, to_dtype
 from semantic_hub.models.loading import load_model
-from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.protocol import HookedModel, LoadedModel
 from semantic_hub.models.registry import Registry
 from semantic_hub.multimodal.encoder import EncodeInput, Encoder, Preparation, feature_span
 from semantic_hub.prompts.prompt import Prompt
@@ -65,7 +65,7 @@ def load_multimodal(
     trust_remote_code: bool = False,
     prepend_bos: bool | None = None,
     end_tokens: Sequence[int] | None = None,
-) -> tuple[HookedModel, EncodeInput]:
+) -> tuple[LoadedModel, EncodeInput]:
     """Load the language model of a multimodal checkpoint, and the encoder that feeds it.
 
     Both are checked together: on a probe (an image or a sound of noise, and text), the logits must
@@ -118,7 +118,7 @@ def load_multimodal(
             return model, source.load(name)
     model, encode = _load_checkpoint(name, options)
     set_conventions(model, prepend_bos, end_tokens)
-    return model, encode
+    return cast(LoadedModel, model), encode
 
 
 def register_encoder(
