@@ -15,6 +15,7 @@ from torch import Tensor
 
 from semantic_hub.activations.batches import Batch, batch_indices, pad
 from semantic_hub.activations.features import FeatureInjector
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_hook, running_to_layer
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
@@ -93,9 +94,12 @@ def capture(
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens, and halves
             batches that do not fit into the GPU's memory.
         padding_side: Where batches are padded.
+
+    Raises:
+        SemanticHubError: NaN or infinity in a value that is kept.
     """
     injector = FeatureInjector(model, encodings)
-    writer, keeper = _Writer(overwrites or {}), _Keeper(hooks, positions)
+    writer, keeper = _Writer(overwrites or {}), _Keeper(model, hooks, positions)
 
     def run_batch(indices: list[int]) -> None:
         batch = pad(model, encodings, indices, padding_side)
@@ -179,12 +183,15 @@ class _Keeper:
     """Hooks that keep activations at chosen positions of the current batch.
 
     Args:
+        model: The model.
         names: Names of the activations.
         positions: For each of the caller's prompts, the indices into its tokens.
     """
 
-    def __init__(self, names: Sequence[str], positions: Sequence[Sequence[int]]) -> None:
-        self.names, self.positions = names, positions
+    def __init__(
+        self, model: HookedModel, names: Sequence[str], positions: Sequence[Sequence[int]]
+    ) -> None:
+        self.model, self.names, self.positions = model, names, positions
         self.prompts: tuple[int, ...] = ()
         self.rows = self.columns = torch.empty(0, dtype=torch.long)
         self.kept: dict[str, Tensor] = {}
@@ -204,8 +211,23 @@ class _Keeper:
         return [(name, partial(self._keep, name)) for name in self.names]
 
     def captured(self) -> Captured:
-        """The activations that the hooks have kept."""
+        """The activations that the hooks have kept, if they are finite."""
+        for name, values in self.kept.items():
+            if not values.isfinite().all():
+                raise self._not_finite(name, values)
         return Captured(self.prompts, self.rows, self.kept)
+
+    def _not_finite(self, name: str, values: Float[Tensor, "position ..."]) -> SemanticHubError:
+        """The error for a hook with NaN or infinity, which names the layer and a prompt."""
+        layers = {layer_hook(layer): layer for layer in range(self.model.cfg.n_layers + 1)}
+        bad = (~values.isfinite()).flatten(1).any(dim=1).cpu()
+        return SemanticHubError(
+            "capture",
+            got=f"NaN or infinity at {f'layer {layers[name]}' if name in layers else name} "
+            f"of prompt {self.prompts[int(self.rows[bad][0])]}",
+            expected="finite activations",
+            fix="Load the model in float32 or bfloat16, and check its weights.",
+        )
 
     def _keep(self, name: str, value: Float[Tensor, "batch pos ..."], hook: Any) -> None:
         device = value.device

@@ -76,8 +76,8 @@ _batch_features: "weakref.WeakKeyDictionary[Any, SoftColumns | None]" = weakref.
 def expect_batch_features(model: HookedModel) -> Iterator[None]:
     """Context that starts without batch features, and restores the former ones on exit."""
     before = _batch_features.get(model)
-    _batch_features[model] = None
     try:
+        _batch_features[model] = None
         yield
     finally:
         _batch_features[model] = before

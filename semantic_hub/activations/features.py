@@ -25,6 +25,7 @@ from semantic_hub.activations.forward_passes import PassFollower
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import embedding_module
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.shared_state import measuring
 from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
 
 
@@ -82,17 +83,22 @@ class FeatureInjector:
 
     @contextmanager
     def injecting(self) -> Iterator[None]:
-        """Context in which forward passes read the features; adds no hook if no prompt has any."""
-        with expect_batch_features(self.model):
+        """Context of forward passes that read the features; every pass of this package is in one.
+
+        See `semantic_hub.models.shared_state.measuring` for what else holds there.
+        """
+        with measuring(self.model), expect_batch_features(self.model):
             if not self._any_features:
                 yield
                 return
-            hook = embedding_module(self.model).register_forward_hook(self._write)
+            hook = None
             try:
+                hook = embedding_module(self.model).register_forward_hook(self._write)
                 with self._follower.following():
                     yield
             finally:
-                hook.remove()
+                if hook is not None:
+                    hook.remove()
 
     def start(self, batch: Batch) -> None:
         """Set the batch that the next forward passes read."""

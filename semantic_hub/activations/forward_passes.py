@@ -8,8 +8,9 @@ last of them. Any other pass reads new prompts, or, with a filled cache, what co
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -21,9 +22,16 @@ from semantic_hub.activations.columns import (
     prompt_columns,
 )
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.shared_state import exclusive
 
 _ABSENT = object()
-"""Marks a method that the instance did not override."""
+"""Stands for a method that the instance did not override."""
+
+_BEFORE = "_before_following"
+"""Attribute of a wrapped method: what the instance had in its place."""
+
+_followers: "weakref.WeakKeyDictionary[Any, list[PassFollower]]" = weakref.WeakKeyDictionary()
+"""Model to those who follow its passes now."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,59 +70,33 @@ class PassFollower:
     def following(self) -> Iterator[None]:
         """Context in which calls of ``forward`` and ``generate`` are recorded.
 
-        They are replaced on this instance of the model only, and put back afterwards.
+        They are replaced on this instance of the model only, once for all followers, and put back
+        when the last one leaves, in whatever order they do.
         """
-        wrapped_methods = {
-            "forward": self._wrap_forward,
-            "generate": self._wrap_generate,
-            "generate_stream": self._wrap_generate_stream,
-        }
-        with ExitStack() as stack:
-            for name, wrap in wrapped_methods.items():
-                if hasattr(self._model, name):
-                    stack.enter_context(_replaced(self._model, name, wrap))
+        followers = _followers.setdefault(self._model, [])
+        try:
+            followers.append(self)
+            _wrap_methods(self._model, followers)
             yield
+        finally:
+            if self in followers:
+                followers.remove(self)
+            if not followers:
+                _unwrap_methods(self._model)
 
     @property
     def before_first_pass(self) -> bool | None:
         """Whether the running ``generate`` call has made no pass yet; None if no call runs."""
         return None if self._generation is None else self._generation.last is None
 
-    def _wrap_forward(self, forward: Callable[..., Any]) -> Callable[..., Any]:
-        """``forward``, with its pass recorded in `current`."""
-        arguments_of = _arguments(forward)
-
-        @wraps(forward)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            self.current = self._next_pass(arguments_of(*args, **kwargs))
-            try:
-                return forward(*args, **kwargs)
-            finally:
-                self.current = None
-
-        return wrapped
-
-    def _wrap_generate(self, generate: Callable[..., Any]) -> Callable[..., Any]:
-        """``generate``, with the call recorded while it runs."""
-        arguments_of = _arguments(generate)
-
-        @wraps(generate)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self._generating(arguments_of(*args, **kwargs)):
-                return generate(*args, **kwargs)
-
-        return wrapped
-
-    def _wrap_generate_stream(self, generate_stream: Callable[..., Any]) -> Callable[..., Any]:
-        """``generate_stream``, with the call recorded while it runs."""
-        arguments_of = _arguments(generate_stream)
-
-        @wraps(generate_stream)
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self._generating(arguments_of(*args, **kwargs)):
-                yield from generate_stream(*args, **kwargs)
-
-        return wrapped
+    @contextmanager
+    def _passing(self, arguments: Mapping[str, Any]) -> Iterator[None]:
+        """Context of one forward pass."""
+        self.current = self._next_pass(arguments)
+        try:
+            yield
+        finally:
+            self.current = None
 
     @contextmanager
     def _generating(self, arguments: Mapping[str, Any]) -> Iterator[None]:
@@ -158,20 +140,79 @@ class _Generation:
         return input_tokens(model, {**self.arguments, **side})
 
 
-@contextmanager
-def _replaced(
-    model: HookedModel, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
-) -> Iterator[None]:
-    """Context in which one instance's method is wrapped."""
-    attributes = vars(model)
-    before = attributes.get(name, _ABSENT)
-    attributes[name] = wrap(getattr(model, name))
-    try:
-        yield
-    finally:
-        del attributes[name]
-        if before is not _ABSENT:
-            attributes[name] = before
+def _wrap_methods(model: HookedModel, followers: Sequence[PassFollower]) -> None:
+    """Wrap an instance's methods so that its followers record their calls, unless they are."""
+    for name, context in _FOLLOWED.items():
+        method = getattr(model, name, None)
+        if method is not None and not hasattr(method, _BEFORE):
+            before = vars(model).get(name, _ABSENT)
+            wrap = _wrapped_generator if name == "generate_stream" else _wrapped
+            wrapped = wrap(method, _recording(model, method, context, followers))
+            setattr(wrapped, _BEFORE, before)
+            vars(model)[name] = wrapped
+
+
+def _unwrap_methods(model: HookedModel) -> None:
+    """Put back an instance's methods."""
+    for name in _FOLLOWED:
+        before = getattr(vars(model).get(name), _BEFORE, None)
+        if before is _ABSENT:
+            del vars(model)[name]
+        elif before is not None:
+            vars(model)[name] = before
+
+
+def _recording(
+    model: HookedModel,
+    method: Callable[..., Any],
+    context: Callable[[PassFollower, Mapping[str, Any]], AbstractContextManager[None]],
+    followers: Sequence[PassFollower],
+) -> Callable[..., AbstractContextManager[None]]:
+    """Context of one call of a method: each follower records it, and other threads wait."""
+    arguments_of = _arguments(method)
+
+    @contextmanager
+    def recording(*args: Any, **kwargs: Any) -> Iterator[None]:
+        with exclusive(model), ExitStack() as stack:
+            for follower in tuple(followers):
+                stack.enter_context(context(follower, arguments_of(*args, **kwargs)))
+            yield
+
+    return recording
+
+
+def _wrapped(
+    method: Callable[..., Any], recording: Callable[..., AbstractContextManager[None]]
+) -> Callable[..., Any]:
+    """A method that runs in a context."""
+
+    @wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with recording(*args, **kwargs):
+            return method(*args, **kwargs)
+
+    return wrapped
+
+
+def _wrapped_generator(
+    method: Callable[..., Any], recording: Callable[..., AbstractContextManager[None]]
+) -> Callable[..., Any]:
+    """A method that yields, all of it in a context."""
+
+    @wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        with recording(*args, **kwargs):
+            yield from method(*args, **kwargs)
+
+    return wrapped
+
+
+_FOLLOWED = {
+    "forward": PassFollower._passing,
+    "generate": PassFollower._generating,
+    "generate_stream": PassFollower._generating,
+}
+"""Method to the context of a follower in which it runs."""
 
 
 def _arguments(function: Callable[..., Any]) -> Callable[..., Mapping[str, Any]]:

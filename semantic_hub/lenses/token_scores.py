@@ -133,7 +133,7 @@ def scores_of(lens: TokenLens) -> TokenScores:
         >>> scores_of(token_lens(model, "the dog is", layers=[0, 8])).rows
         ('layer emb', 'layer 8')
     """
-    first = torch.full((1, len(lens.layers)), torch.nan)
+    first = torch.full((1, len(lens.layers)), torch.nan, dtype=torch.float32)
     return TokenScores(
         pieces=lens.pieces,
         rows=tuple(f"layer {layer_name(layer)}" for layer in lens.layers),

@@ -24,6 +24,7 @@ from semantic_hub.models.registry import Registry
 Backend = Literal["auto", "hooked", "bridge"]
 """``HookedTransformer``, ``TransformerBridge``, or the first of them that supports the model."""
 
+
 @dataclass(frozen=True)
 class LoadOptions:
     """Keyword arguments of `semantic_hub.load_model`: device, dtype, backend, remote code.

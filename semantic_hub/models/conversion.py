@@ -170,9 +170,7 @@ def _take_weights(model: Any, source: Any) -> bool:
         any_folder, model.cfg, source, dtype=model.cfg.dtype
     )
     try:
-        model.load_state_dict(
-            loading.fill_missing_keys(model, weights), strict=False, assign=True
-        )
+        model.load_state_dict(loading.fill_missing_keys(model, weights), strict=False, assign=True)
     except RuntimeError:
         return False
     return True

@@ -121,6 +121,26 @@ def running_to_layer(
         yield run
 
 
+@contextmanager
+def hook_at(model: HookedModel, layer: int, hook: Callable[..., Any]) -> Iterator[None]:
+    """Context with a hook on the residual stream at a layer.
+
+    Leaving it removes this very hook, in whatever order several such contexts are left.
+    TransformerLens' own context removes the hooks of the one that was entered last.
+
+    Args:
+        model: The model.
+        layer: 0..n_layers.
+        hook: A function ``(value, hook)`` that returns a new value, or None.
+    """
+    point = model.hook_dict[layer_hook(layer)]  # type: ignore[attr-defined]
+    try:
+        point.add_hook(hook, level=id(hook))
+        yield
+    finally:
+        point.remove_hooks("fwd", level=id(hook))
+
+
 def _stop_bridge(value: Tensor, hook: Any) -> None:
     """End a bridge's forward pass: it returns where this exception is raised."""
     from transformer_lens.model_bridge.exceptions import StopAtLayerException

@@ -31,9 +31,13 @@ from semantic_hub.models.conversion import convert_folder
 from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel, LoadedModel, first_parameter
 from semantic_hub.models.provenance import commit, effects, processed, remember_commit
+from semantic_hub.models.shared_state import hooks_on
 
 _warned: "weakref.WeakSet[Any]" = weakref.WeakSet()
 """Models whose processed weights were warned about."""
+
+_warned_hooks: "weakref.WeakKeyDictionary[Any, set[str]]" = weakref.WeakKeyDictionary()
+"""Model to the hooks on it that were warned about."""
 
 
 @without_bars_in_logs()
@@ -110,7 +114,9 @@ def register_model(
 
 
 def check_model(model: object) -> HookedModel:
-    """Raise unless this package can read the model; warn once if its weights were processed.
+    """Raise unless this package can read the model; warn once of what changes its numbers.
+
+    That is processing of its weights on loading, and each hook that a user left on it.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
@@ -144,6 +150,16 @@ def check_model(model: object) -> HookedModel:
             SemanticHubWarning,
             stacklevel=3,
         )
+    known = _warned_hooks.setdefault(model, set())
+    if hooks := [name for name in hooks_on(model) if name not in known]:
+        known.update(hooks)
+        warn(
+            f"Hooks that are not of this package are on the model: {', '.join(hooks)}. They change "
+            "what is measured, and manifests name them; model.reset_hooks() removes those of "
+            "TransformerLens.",
+            SemanticHubWarning,
+            stacklevel=3,
+        )
     return model
 
 
@@ -174,8 +190,9 @@ def describe(model: HookedModel) -> dict[str, Any]:
 
     Returns:
         ``class name revision n_layers d_model d_vocab dtype device processed default_prepend_bos
-        end_tokens tokenizer``; ``processed`` lists what was done to the weights, and is empty for
-        none; ``revision`` is the commit of files from the Hugging Face hub, where it is known.
+        end_tokens tokenizer hooks``; ``processed`` lists what was done to the weights, and is empty
+        for none; ``revision`` is the commit of files from the Hugging Face hub, where it is known;
+        ``hooks`` lists those that users left on the model, and steers that are in place.
 
     Example:
         >>> import semantic_hub as sh
@@ -195,6 +212,7 @@ def describe(model: HookedModel) -> dict[str, Any]:
         "default_prepend_bos": bool(model.cfg.default_prepend_bos),
         "end_tokens": list(tokens_that_end(model)),
         "tokenizer": None if model.tokenizer is None else type(model.tokenizer).__name__,
+        "hooks": hooks_on(model, steering=True),
     }
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import bridge_class
 from semantic_hub.models.protocol import HookedModel, first_parameter
+from semantic_hub.models.shared_state import check_finite_logits
 
 
 def predicts_next_token(model: HookedModel) -> bool:
@@ -70,12 +71,14 @@ def unembed(
         Logits in float32.
 
     Raises:
-        SemanticHubError: If the model is no decoder.
+        SemanticHubError: If the model is no decoder, or logits are NaN or infinite.
     """
     check_predicts_next_token(model, "unembed")
     decoder: Any = model
     logits = _with_batch_and_pos(decoder.unembed, _for_module(model, decoder.unembed, residual))
-    return _output_transform(model)(logits).float()
+    logits = _output_transform(model)(logits).float()
+    check_finite_logits(logits)
+    return logits
 
 
 def unembedding(

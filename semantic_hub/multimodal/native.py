@@ -17,6 +17,7 @@ from semantic_hub.models.checkpoints import bridge_class
 from semantic_hub.models.conversion import same_logits
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.protocol import HookedModel, first_parameter
+from semantic_hub.models.shared_state import measuring
 from semantic_hub.multimodal.encoder import feature_span
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
@@ -60,7 +61,8 @@ def native_prompt(model: HookedModel, inputs: Mapping[str, Tensor]) -> Prompt:
     span = feature_span(inputs, network.config)
     arguments = _moved(model, inputs)
     tokens, first = arguments.pop("input_ids"), layer_hook(0)
-    logits, cache = model.run_with_cache(tokens, names_filter=[first], **arguments)
+    with measuring(model):
+        logits, cache = model.run_with_cache(tokens, names_filter=[first], **arguments)
     ids = tokens[0].tolist()
     prompt = Prompt(
         tokens=(*ids[: span.start], SOFT_TOKEN, *ids[span.stop :]),

@@ -16,8 +16,13 @@ there are placeholders (see `semantic_hub.prompts.soft_tokens` and
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
+from unicodedata import normalize
+from warnings import warn
 
-from semantic_hub.errors import SemanticHubError
+import numpy as np
+from torch import Tensor
+
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.soft_tokens import (
@@ -41,15 +46,15 @@ class Prompt:
     Args:
         text: Text for the model's own tokenizer, with a `SOFT` for each span of features.
         tokens: Token ids instead of text, used as they are (no BOS is added), with a `SOFT_TOKEN`
-            for each span.
+            for each span. An array or tensor of them becomes a tuple of int.
         position: Where to read, counted among the prompt's own tokens, from the end if negative;
             or one of the positions of its features. ``None`` leaves it to the caller, which reads
             the last one.
         soft: Spans of features, one for each marker.
 
     Raises:
-        SemanticHubError: If not exactly one of ``text`` and ``tokens`` is given, it is empty, or
-            it has not one marker for each span.
+        SemanticHubError: If not exactly one of ``text`` and ``tokens`` is given, it is empty,
+            tokens or position are no whole numbers, or it has not one marker for each span.
 
     Example:
         >>> Prompt("The dog barks.", position=-2).position
@@ -68,7 +73,10 @@ class Prompt:
     def __post_init__(self) -> None:
         object.__setattr__(self, "soft", tuple(self.soft))
         if self.tokens is not None:
-            object.__setattr__(self, "tokens", tuple(self.tokens))
+            object.__setattr__(self, "tokens", _checked_ids("tokens", self.tokens))
+        if not isinstance(self.position, SoftPositions | None):
+            [position] = _checked_ids("position", [self.position])
+            object.__setattr__(self, "position", position)
         if (self.text is None) == (self.tokens is None):
             raise SemanticHubError(
                 "Prompt",
@@ -302,6 +310,7 @@ def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
             expected="token ids",
             fix="Pass token ids, or set model.tokenizer.",
         )
+    _warn_of_decomposed(converted)
     known = {prompt: _encode_one(model, prompt) for prompt in dict.fromkeys(converted)}
     encodings = [known[prompt] for prompt in converted]
     for index, encoding in enumerate(encodings):
@@ -338,11 +347,42 @@ def special_token_ids(model: HookedModel) -> frozenset[int]:
     return frozenset(i for name, i in ids.items() if tokenizer.convert_ids_to_tokens(i) == name)
 
 
-def _ids(prompt: object) -> tuple[int, ...] | None:
-    """Token ids as a tuple of int; None for anything else."""
-    if not isinstance(prompt, Sequence) or not all(isinstance(i, Integral) for i in prompt):
+def _ids(given: object) -> tuple[int, ...] | None:
+    """Whole numbers as a tuple of int, those of an array or tensor included; None for any else."""
+    if isinstance(given, Tensor | np.ndarray):
+        given = given.tolist()
+    if not isinstance(given, Sequence):
         return None
-    return tuple(int(token) for token in prompt)
+    numbers = [i.item() if isinstance(i, Tensor) and i.ndim == 0 else i for i in given]
+    whole = all(isinstance(number, Integral) for number in numbers)
+    return tuple(int(number) for number in numbers) if whole else None
+
+
+def _checked_ids(what: str, given: object) -> tuple[int, ...]:
+    """Whole numbers of a prompt as a tuple of int; raise if they are anything else."""
+    ids = _ids(given)
+    if ids is None:
+        raise SemanticHubError(
+            "Prompt",
+            got=f"{what}={given!r}",
+            expected="whole numbers",
+            fix="Pass token ids of one prompt, and a position as a number.",
+        )
+    return ids
+
+
+def _warn_of_decomposed(prompts: Sequence[Prompt]) -> None:
+    """Warn of texts whose letters and accents are separate characters: other tokens than usual."""
+    texts = [prompt.text or "" for prompt in prompts]
+    decomposed = [i for i, text in enumerate(texts) if len(normalize("NFC", text)) < len(text)]
+    if decomposed:
+        warn(
+            f"{len(decomposed)} of {len(texts)} prompts hold decomposed Unicode (prompt "
+            f"{decomposed[0]}): letters and accents are separate characters, which models read as "
+            'other tokens. unicodedata.normalize("NFC", text) joins them.',
+            SemanticHubWarning,
+            stacklevel=4,
+        )
 
 
 def _encode_one(model: HookedModel, prompt: Prompt) -> Encoding:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
+from unicodedata import normalize
 
 from transformers import PreTrainedTokenizerBase
 
@@ -180,7 +181,7 @@ def word_tokens(
 
     Args:
         tokenizer: The model's tokenizer.
-        word: The word; surrounding spaces are removed.
+        word: The word; surrounding spaces are removed, and accents joined to their letters.
         cases: Case variants to add, as functions: ``(str.capitalize, str.upper)``.
 
     Returns:
@@ -191,7 +192,7 @@ def word_tokens(
         >>> [decode(model.tokenizer, [token]) for token in dog.tokens]
         ['dog', ' dog']
     """
-    word = word.strip()
+    word = normalize("NFC", word.strip())
     spellings = [continuation(tokenizer, spelling) for spelling in _spellings(word, cases)]
     known = [tokens for tokens in spellings if tokens and tokenizer.unk_token_id not in tokens]
     usable = [tokens for tokens in known if not _is_blank(tokenizer, tokens[0])]

@@ -11,6 +11,8 @@ from tiny import SENTENCES
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.steering.direction import Direction, random_direction
+from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.models.layers import running_to_layer
 from semantic_hub.models.loading import load_model
 from semantic_hub.models.twins import random_twin
@@ -116,6 +118,7 @@ def test_hooks_are_taken_down(model: Any) -> None:
     assert torch.equal(model(tokens), before)
 
 
+@pytest.mark.filterwarnings("ignore:Hooks that are not of this package")
 def test_a_models_own_hooks_stay(model: Any) -> None:
     calls: list[int] = []
     with model.hooks(fwd_hooks=[("blocks.0.hook_resid_pre", lambda v, hook: calls.append(1))]):
@@ -186,6 +189,23 @@ def test_not_finite_names_the_first_layer_and_the_prompt(model: Any) -> None:
     message = re.escape("got NaN or infinity at layer 2 of prompt 0; expected finite activations")
     with pytest.raises(SemanticHubError, match=message):
         residual_stream(broken, ["a dog", "cat"], batch_size=1)
+
+
+def test_torchs_default_dtype_changes_no_number(model: Any) -> None:
+    def measured() -> list[torch.Tensor]:
+        states = residual_stream(model, SENTENCES)
+        like = Direction(torch.ones(model.cfg.d_model), 1, "ones")
+        with steer(model, random_direction(like, seed=0)):
+            steered = residual_stream(model, SENTENCES)
+        return [states, steered]
+
+    expected = measured()
+    torch.set_default_dtype(torch.float64)
+    try:
+        for got, wanted in zip(measured(), expected, strict=True):
+            assert got.dtype == wanted.dtype and torch.equal(got, wanted)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_running_out_of_gpu_memory_halves_the_batch(

@@ -176,6 +176,7 @@ def test_blocks_and_batches_change_no_number(model, monkeypatch):
     assert torch.equal(whole.rank, again.rank)
 
 
+@pytest.mark.filterwarnings("ignore:Hooks that are not of this package")
 def test_many_words_share_a_forward_pass(model):
     passes = []
     words = ("barks", "five", "zzz", "plusses", "catty", "dogma", "perla", "runaway")

@@ -1,13 +1,17 @@
 """Prompts and their tokens."""
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning
 from semantic_hub.models.loading import load_model
 from semantic_hub.prompts.prompt import (
     Prompt,
@@ -130,3 +134,36 @@ def test_text_without_a_tokenizer(model: Any, monkeypatch: pytest.MonkeyPatch) -
     assert tokenize(model, [[3, 4]]) == [[3, 4]]
     with pytest.raises(SemanticHubError, match="text, and a model without a tokenizer"):
         tokenize(model, ["a dog"])
+
+
+@pytest.mark.parametrize(
+    "ids", [torch.tensor([5, 6]), np.array([5, 6]), [torch.tensor(5), np.int64(6)], range(5, 7)]
+)
+@pytest.mark.usefixtures("without_shape_checks")
+def test_ids_of_any_kind_become_ints(ids: Any) -> None:
+    prompt = Prompt(tokens=ids, position=torch.tensor(-1))  # type: ignore[arg-type]
+    assert prompt == Prompt(tokens=(5, 6), position=-1)
+    assert as_prompt(ids) == Prompt(tokens=(5, 6))
+    assert [type(token) for token in prompt.tokens or ()] == [int, int]
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+def test_bos_of_a_tensor_of_ids_is_in_no_mean(model: Any) -> None:
+    ids: Any = torch.tensor([BOS, 5, 6])
+    means = residual_stream(model, [Prompt(tokens=ids), [BOS, 5, 6]], positions="mean")
+    assert torch.equal(means[0], means[1])
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize(
+    "fields", [{"tokens": torch.tensor([[5], [6]])}, {"tokens": [1.5]}, {"tokens": 5},
+    {"text": "a", "position": 0.5}],
+)  # fmt: skip
+def test_ids_and_positions_are_whole_numbers(fields: Any) -> None:
+    with pytest.raises(SemanticHubError, match="expected whole numbers"):
+        Prompt(**fields)
+
+
+def test_decomposed_text_is_warned_about(model: Any) -> None:
+    with pytest.warns(SemanticHubWarning, match=r"1 of 2 prompts .* \(prompt 1\)"):
+        encode(model, ["café", unicodedata.normalize("NFD", "café")])

@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -223,3 +225,9 @@ def test_readouts_must_name_the_same_groups():
 )
 def test_token_text(tokenizer, piece, text):
     assert token_text(tokenizer, tokenizer.convert_tokens_to_ids(piece)) == text
+
+
+def test_decomposed_words_are_scored_as_composed_ones() -> None:
+    tokenizer, composed = byte_level(), "dógó"
+    apart = word_tokens(tokenizer, unicodedata.normalize("NFD", composed))
+    assert apart == word_tokens(tokenizer, composed)

@@ -88,7 +88,7 @@ def _check_sums(model: HookedModel) -> None:
 def _check_heads(model: HookedModel) -> None:
     """Raise unless attention without its heads gives the same at all positions."""
     shape = (_N_PROBE_TOKENS, model.cfg.n_heads, model.cfg.d_head)
-    nothing = Overwrite(tuple(range(_N_PROBE_TOKENS)), torch.zeros(shape))
+    nothing = Overwrite(tuple(range(_N_PROBE_TOKENS)), torch.zeros(shape, dtype=torch.float32))
     layers = range(1, model.cfg.n_layers + 1)
     silenced = {component_hook("head", layer): lambda prompt: nothing for layer in layers}
     outputs = _probe(model, ("attn",), silenced)

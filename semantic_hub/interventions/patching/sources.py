@@ -37,7 +37,7 @@ class PatchValues:
 
     def placebo(self, generator: torch.Generator) -> "PatchValues":
         """Random values of the same norm at every position and layer (and head)."""
-        noise = torch.randn(self.values.shape, generator=generator)
+        noise = torch.randn(self.values.shape, generator=generator, dtype=torch.float32)
         lengths = self.values.norm(dim=-1, keepdim=True) / noise.norm(dim=-1, keepdim=True)
         return replace(self, values=noise * lengths)
 

@@ -247,14 +247,14 @@ class _AnswerReader:
 
     def unsteered(self) -> Float[Tensor, " prompt"]:
         """Probability of the first answer at each prompt, without steering."""
-        p_first = torch.empty(len(self.prompts))
+        p_first = torch.empty(len(self.prompts), dtype=torch.float32)
         for batch in self.batches:
             p_first[batch] = self._read(batch)
         return p_first
 
     def steered(self, direction: Direction, strength: float) -> Float[Tensor, " prompt"]:
         """The same under a direction; one with rows steers prompt i by row i."""
-        p_first = torch.empty(len(self.prompts))
+        p_first = torch.empty(len(self.prompts), dtype=torch.float32)
         for batch in self.batches:
             positions, mode = self.options.rows(batch)
             rows = direction.rows(batch)

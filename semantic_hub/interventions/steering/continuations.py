@@ -106,7 +106,7 @@ class Continuations:
     ) -> dict[tuple[int, int], str]:
         """Texts of one batch under every steering, by steering and prompt."""
         n_prompts = len(batch.prompts)
-        strengths = torch.tensor([strength for _, strength in steerings])
+        strengths = torch.tensor([strength for _, strength in steerings], dtype=torch.float32)
         positions, mode = options.rows(batch.prompts * len(steerings))
         with ExitStack() as contexts:
             for at_layer in zip(*(directions for directions, _ in steerings), strict=True):

@@ -235,7 +235,9 @@ def random_direction(like: Direction, seed: int = 0) -> Direction:
             expected="a direction with a length",
             fix="Choose a layer where the two states differ.",
         )
-    drawn = torch.randn(like.vector.shape, generator=torch.Generator().manual_seed(seed))
+    drawn = torch.randn(
+        like.vector.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32
+    )
     lengths = like.vector.norm(dim=-1, keepdim=True)
     vector = drawn.to(like.vector) * (lengths / drawn.to(like.vector).norm(dim=-1, keepdim=True))
     return replace(

@@ -14,9 +14,10 @@ from semantic_hub.activations.columns import PromptColumns
 from semantic_hub.activations.forward_passes import PassFollower
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_choice
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.models.layers import check_layers, check_single_stack, layer_hook
+from semantic_hub.models.layers import check_layers, check_single_stack, hook_at
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.shared_state import exclusive
 from semantic_hub.prompts.positions import Span
 from semantic_hub.prompts.soft_tokens import SoftPositions
 
@@ -43,6 +44,9 @@ def steer(
     mode: Mode = "add",
 ) -> Iterator[None]:
     """Steer every forward pass and every ``generate`` of the model within the context.
+
+    Several contexts may be left in any order. Other threads that measure, steer or run the model
+    wait until the context is left, in the thread that entered it.
 
     With h the residual stream at the direction's layer, d the direction and s the strength:
 
@@ -101,7 +105,7 @@ def steer(
         return
     follower = PassFollower(model)
     edit = _SteeringHook(follower, direction, strength, positions, mode)
-    with follower.following(), model.hooks(fwd_hooks=[(layer_hook(layer), edit)]):
+    with exclusive(model), follower.following(), hook_at(model, layer, edit):
         yield
     if edit.reached is False:
         warnings.warn(
@@ -203,6 +207,7 @@ class _SteeringHook:
         self.follower, self.n_rows = follower, _n_rows(direction, strength)
         self.positions: SteeredPositions | slice = positions
         self.mode: Mode = mode
+        self.steering = f"steer({direction.description})"
         vector = direction.vector
         vector = vector / vector.norm(dim=-1, keepdim=True) if mode == "project_out" else vector
         self.vector = vector if direction.n_rows is None else vector[:, None]

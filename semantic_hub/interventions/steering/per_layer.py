@@ -103,7 +103,9 @@ def relative_norms(
     """
     layers = list(next(iter(directions.values())))
     norms = [[by_layer[layer].norm for layer in layers] for by_layer in directions.values()]
-    return torch.tensor(norms) / _stream_norms(model, prompts, layers, batch_size)
+    return torch.tensor(norms, dtype=torch.float32) / _stream_norms(
+        model, prompts, layers, batch_size
+    )
 
 
 def scale_to_stream(

@@ -83,7 +83,7 @@ def _read(model: HookedModel, prompt: PromptLike) -> TokenLens:
 
 
 def _log_prob(lens: TokenLens) -> Float[Tensor, " pos"]:
-    return torch.cat([torch.tensor([torch.nan]), lens.next_log_prob[:-1, 0]])
+    return torch.cat([torch.tensor([torch.nan], dtype=torch.float32), lens.next_log_prob[:-1, 0]])
 
 
 def _check_direction(direction: Direction) -> None:

@@ -150,7 +150,7 @@ def _read_mass(
     batch_size: int | Literal["auto"],
 ) -> Float[Tensor, "text layer bucket"]:
     """Mean mass over the positions of each text, in every language and shared by reason."""
-    mass = torch.empty(len(encodings), len(layers), posterior.shape[1])
+    mass = torch.empty(len(encodings), len(layers), posterior.shape[1], dtype=torch.float32)
 
     def keep(captured: Captured, states: Float[Tensor, "position layer d_model"]) -> None:
         at_positions = _lens_mass(model, states, layers, posterior, lens)
@@ -169,7 +169,7 @@ def _lens_mass(
     lens: Lens,
 ) -> Float[Tensor, "position layer bucket"]:
     """Mass Σ_v p(v) P(bucket | v) at each position, one block of logits at a time."""
-    mass = torch.empty(*states.shape[:2], posterior.shape[1])
+    mass = torch.empty(*states.shape[:2], posterior.shape[1], dtype=torch.float32)
     for index, block, logits in lens_logits(model, states, layers, lens):
         probabilities = logits.softmax(dim=-1)
         mass[block, index] = (probabilities @ posterior.to(probabilities)).cpu()

@@ -77,7 +77,7 @@ class AffineLens(Result, Lens):
         """
         import pandas as pd
 
-        identity = torch.eye(self.weight.shape[-1])
+        identity = torch.eye(self.weight.shape[-1], dtype=torch.float32)
         sizes = {
             "map": torch.linalg.matrix_norm(self.weight.cpu() - identity),
             "bias": self.bias.cpu().norm(dim=-1),

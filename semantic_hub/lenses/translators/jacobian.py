@@ -62,7 +62,7 @@ def jacobian_lens(lens: "JacobianLens | str | PathLike[str]", model: HookedModel
         n_layers=model.cfg.n_layers,
         layers=tuple(index + 1 for index in fitted.source_layers),
         weight=torch.stack([fitted.jacobians[index] for index in fitted.source_layers]),
-        bias=torch.zeros(len(fitted.source_layers), fitted.d_model),
+        bias=torch.zeros(len(fitted.source_layers), fitted.d_model, dtype=torch.float32),
         manifest=manifest(
             model, lens="Jacobian lens", n_prompts=fitted.n_prompts, fit=fitted.metadata
         ),

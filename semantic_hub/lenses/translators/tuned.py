@@ -96,13 +96,13 @@ def _lens(
     state_shapes = {name: tuple(value.shape) for name, value in state.items()}
     if state_shapes != shapes:
         raise _shape_error(file, state_shapes, shapes)
-    zero = torch.zeros(d_model)
+    zero = torch.zeros(d_model, dtype=torch.float32)
     return AffineLens(
         name="tuned lens",
         n_layers=n_layers,
         layers=tuple(range(n_layers)),
         weight=torch.stack([state[f"{i}.weight"].float() for i in range(n_layers)])
-        + torch.eye(d_model),
+        + torch.eye(d_model, dtype=torch.float32),
         bias=torch.stack([state.get(f"{i}.bias", zero).float() for i in range(n_layers)]),
         manifest=manifest(model, lens="tuned lens", file=file.name, config=dict(config)),
     )

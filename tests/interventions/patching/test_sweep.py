@@ -316,6 +316,7 @@ def test_components_add_up_on_architectures_that_are_sound(
     assert found.layers == (1, 2, 3)
 
 
+@pytest.mark.filterwarnings("ignore:Hooks that are not of this package")
 def test_a_component_hook_that_is_not_what_the_block_adds_is_refused(mini: Any) -> None:
     def doubled(value: torch.Tensor, hook: Any) -> torch.Tensor:
         return value * 2

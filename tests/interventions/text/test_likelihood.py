@@ -46,6 +46,7 @@ def test_perplexity_takes_the_ids_and_not_the_text(model):
     assert perplexity(model, model)([split]) == [pytest.approx(expected, rel=1e-4)]
 
 
+@pytest.mark.filterwarnings("ignore:Hooks that are not of this package")
 def test_logits_are_held_a_block_at_a_time_and_only_where_they_are_scored(
     model, generations, monkeypatch
 ):
