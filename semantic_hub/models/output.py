@@ -1,6 +1,7 @@
 """Final layer norm and unembedding of a decoder, computed by the model's own modules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,31 @@ def unembedding(
     decoder: Any = model
     bias = decoder.b_U
     return decoder.W_U.detach(), (bias.detach() if bool(bias.any()) else None)
+
+
+@contextmanager
+def last_logits_alone(model: HookedModel) -> Iterator[None]:
+    """Context in which forward passes compute logits at the last column alone.
+
+    Generation reads no others, and over a large vocabulary they are most of its memory.
+
+    Args:
+        model: A decoder; batches end at one column, without padding on the right.
+
+    Example:
+        >>> with last_logits_alone(model):
+        ...     logits = model("the dog is")
+        >>> logits.shape[1]
+        1
+    """
+    decoder: Any = model
+    handle = decoder.unembed.register_forward_pre_hook(
+        lambda module, inputs: (inputs[0][:, -1:], *inputs[1:])
+    )
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def _for_module(model: HookedModel, module: Any, states: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from semantic_hub.interventions.steering.hook import (
     steer,
 )
 from semantic_hub.models.conventions import end_tokens
+from semantic_hub.models.output import last_logits_alone
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding
 from semantic_hub.prompts.words import decode
@@ -136,7 +137,7 @@ class Continuations:
             pad(self.model, self.encodings, prompts),
             FeatureInjector(self.model, self.encodings),
         )
-        with torch.inference_mode(), injector.injecting():
+        with torch.inference_mode(), injector.injecting(), last_logits_alone(self.model):
             injector.start(batch)
             output = self.model.generate(
                 batch.tokens.to(self.model.cfg.device),

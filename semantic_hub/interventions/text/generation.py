@@ -14,7 +14,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.continuations import before_end, check_room
 from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.loading import check_model
-from semantic_hub.models.output import check_predicts_next_token
+from semantic_hub.models.output import check_predicts_next_token, last_logits_alone
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
@@ -151,7 +151,11 @@ def _sample(
     """The new tokens of one batch of prompts, all of the same length."""
     batch, injector = pad(model, encodings, indices), FeatureInjector(model, encodings)
     end = end_tokens(model)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), injector.injecting():
+    with (
+        torch.random.fork_rng(devices=range(torch.cuda.device_count())),
+        injector.injecting(),
+        last_logits_alone(model),
+    ):
         torch.manual_seed(_batch_seed(seed, indices[0]))
         injector.start(batch)
         output = model.generate(

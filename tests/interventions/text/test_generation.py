@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.steering.direction import Direction
+from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.interventions.text.generation import Generation, Sampling, generate_texts
 from semantic_hub.models import loading as models
 
@@ -128,3 +130,26 @@ def test_bad_input(model, bert_folder, monkeypatch):
     monkeypatch.setattr(model, "tokenizer", None)
     with pytest.raises(SemanticHubError, match="a model without a tokenizer"):
         generate_texts(model, [[5]], SHORT)
+
+
+def test_logits_are_computed_where_the_next_token_is_chosen_alone(model, texts):
+    """Those of the whole prompts take most of the memory where the vocabulary is large."""
+    columns: list[int] = []
+    hook = model.unembed.register_forward_hook(
+        lambda module, states, logits: columns.append(logits.shape[1])
+    )
+    again = generate_texts(model, PROMPTS, SHORT)
+    n_generated = len(columns)
+    steering_sweep(
+        model,
+        PROMPTS,
+        Direction(torch.ones(model.cfg.d_model), 1, "ones"),
+        lambda index, text: "other",
+        layers=[1],
+        strengths=[1],
+    )
+    hook.remove()
+    assert again == texts
+    assert 0 < n_generated < len(columns)
+    assert set(columns) == {1}
+    assert model("The dog barks").shape[1] == model.to_tokens("The dog barks").shape[1] > 1
