@@ -1,7 +1,7 @@
 """The command line: a thin layer over `load_model`, `report` and `compare`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
@@ -76,7 +76,7 @@ def report(
 ) -> None:
     """Measure a model and write one self-contained page."""
     from semantic_hub.reporting.render import check_page_path
-    from semantic_hub.reporting.storage import check_save_folder
+    from semantic_hub.results import check_writable
     from semantic_hub.statistics.resampling import Resampling
 
     settings = {
@@ -84,13 +84,14 @@ def report(
         "permutations": permutations,
     }
     with _errors_told():
+        if save is not None:
+            check_writable(save, "Report.save_findings")
         check_page_path(out)
-        if save is not None:
-            check_save_folder(save)
         measured = _measured(model, spokes, device, dtype, settings)
-        if save is not None:
-            _tell(f"wrote {measured.save_findings(save)}")
-        _tell(f"wrote {measured.save(out)}")
+        _write_each(
+            *([] if save is None else [lambda: measured.save_findings(save)]),
+            lambda: measured.save(out),
+        )
 
 
 @app.command()
@@ -163,6 +164,21 @@ def _named(first: str, second: str) -> dict[str, str]:
 
 def _tell(line: str) -> None:
     _console.print(line, markup=False, highlight=False)
+
+
+def _write_each(*writers: Callable[[], Path]) -> None:
+    """Call each function that writes something, even if another fails; then raise what failed."""
+    errors = []
+    for write in writers:
+        try:
+            _tell(f"wrote {write()}")
+        except Exception as error:
+            errors.append(error)
+    for error in errors[:-1]:
+        with suppress(typer.Exit), _errors_told():
+            raise error
+    if errors:
+        raise errors[-1]
 
 
 @contextmanager

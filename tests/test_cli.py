@@ -1,9 +1,11 @@
 """The command line: a page from a small model's folder, and errors that reach the user whole."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
-from small_spokes import Steered
+from small_spokes import Steered, Words
 from typer.testing import CliRunner, Result
 
 import semantic_hub
@@ -90,7 +92,7 @@ def test_a_file_in_the_place_of_the_saved_run_is_told_before_loading(tmp_path: P
     for save in (taken, taken / "deeper"):
         result = call("--out", tmp_path / "page.html", "--save", save)
         assert result.exit_code == 1
-        assert told("where a file is in the way; expected a folder") in unwrapped(result)
+        assert told("expected a place that can be written to") in unwrapped(result)
         assert "loading" not in result.stderr
     assert taken.read_text() == "notes"
 
@@ -155,3 +157,80 @@ def test_compare_asks_for_a_folder_first(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert told("Comparison.save: got") in unwrapped(result)
     assert "loading" not in result.stderr
+
+
+def no_room(*arguments: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_before_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments in ((), ("--save", tmp_path / "run")):
+        monkeypatch.setattr(os, "fsync", no_room)
+        result = call("--model", "no-such-model", "--out", tmp_path / "page.html", *arguments)
+        assert result.exit_code == 1
+        assert told("No space left on device; expected a place that can be") in unwrapped(result)
+        assert "loading" not in result.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["run"]
+
+
+@pytest.mark.parametrize("command", [("report",), ("compare", "a", "b")])
+def test_only_a_file_can_become_the_page(command: tuple[str, ...], tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for out in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
+        result = call(*command[1:], "--out", out, command=command[0])
+        assert result.exit_code == 1
+        assert told("expected a file in a folder that exists. Name a file.") in unwrapped(result)
+        assert "loading" not in result.stderr
+
+
+def test_the_page_may_not_be_the_folder_of_the_numbers(tmp_path: Path) -> None:
+    result = call("--out", tmp_path / "run", "--save", tmp_path / "run")
+    assert result.exit_code == 1
+    assert told("expected a file in a folder that exists. Name a file.") in unwrapped(result)
+
+
+@pytest.mark.parametrize("failing", ["save", "save_findings"])
+@pytest.mark.parametrize("kind", [SemanticHubError, RuntimeError])
+def test_what_can_be_written_is_written_though_the_other_fails(
+    failing: str,
+    kind: type[Exception],
+    llama_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*arguments: object) -> None:
+        parts = {"got": "a full disk", "expected": "room", "fix": "Make some."}
+        raise SemanticHubError("write", **parts) if kind is SemanticHubError else kind("broken")
+
+    monkeypatch.setattr("semantic_hub.reporting.defaults.spokes_of", lambda model: (Words(),))
+    monkeypatch.setattr(Report, failing, fail)
+    page, run = tmp_path / "page.html", tmp_path / "run"
+    result = call("--model", llama_folder, "--out", page, "--save", run, *FEW)
+    assert result.exit_code == 1
+    if kind is SemanticHubError:
+        assert told("error write: got a full disk; expected room. Make some.") in unwrapped(result)
+    else:
+        assert isinstance(result.exception, RuntimeError)
+    assert page.exists() == (failing == "save_findings")
+    assert (run / "report.json").exists() == (failing == "save")
+
+
+def test_both_failures_are_told(
+    llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str):
+        def write(*arguments: object) -> None:
+            raise SemanticHubError(name, got="a full disk", expected="room", fix="Make some.")
+
+        return write
+
+    monkeypatch.setattr("semantic_hub.reporting.defaults.spokes_of", lambda model: (Words(),))
+    monkeypatch.setattr(Report, "save", fail("the page"))
+    monkeypatch.setattr(Report, "save_findings", fail("the numbers"))
+    place = tmp_path / "run"
+    result = call("--model", llama_folder, "--out", tmp_path / "page.html", "--save", place, *FEW)
+    assert result.exit_code == 1
+    assert told("error the numbers: got") in unwrapped(result)
+    assert told("error the page: got") in unwrapped(result)

@@ -1,13 +1,12 @@
 """Everything that one spoke showed on one model, as one value that can be saved and read back."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from semantic_hub.alignment.result import SimilarityResult
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, reading
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
@@ -17,15 +16,7 @@ from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens
 from semantic_hub.plotting.values import Displayable
-from semantic_hub.results import (
-    FORMAT,
-    RESULTS,
-    Highest,
-    Result,
-    old_format_error,
-    replacing_folders,
-    to_json,
-)
+from semantic_hub.results import RESULTS, Highest, Result, read_folder, replacing_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -184,16 +175,14 @@ class Findings(Displayable):
         """Save every result below `directory`, with an index for `load`.
 
         Findings that are there are replaced in one step. Killed before that step, the directory
-        still holds the old findings.
+        still holds the old findings; of several processes that save at once, one leaves its
+        findings, whole.
 
         Raises:
-            SemanticHubError: A result holds something that JSON cannot.
+            SemanticHubError: A result holds something that JSON cannot, or writing failed.
         """
-        directory = Path(directory)
-        with replacing_folders(directory, _INDEX, "results", _folders(directory)) as (
-            folder,
-            write_index,
-        ):
+        index = Path(directory) / _INDEX
+        with replacing_folder(index, "Findings.save") as (folder, write_index):
             entries = []
             for group, sets in self.results.items():
                 for name, result in sets.items():
@@ -201,15 +190,8 @@ class Findings(Displayable):
                     result.save(folder / place)
                     about = {"group": group, "name": name, "kind": result.kind, "folder": place}
                     entries.append(about)
-            index = {
-                "format": FORMAT,
-                "spoke": self.spoke,
-                "folder": folder.name,
-                "left_out": dict(self.left_out),
-                "results": entries,
-            }
-            write_index(to_json(index, "Findings.save"))
-        return directory
+            write_index({"spoke": self.spoke, "left_out": dict(self.left_out), "results": entries})
+        return index.parent
 
     @classmethod
     def load(cls, directory: str | Path) -> "Findings":
@@ -219,14 +201,18 @@ class Findings(Displayable):
             SemanticHubError: No findings there, those of another format, a damaged index or
                 results, or a kind of result whose class is not imported.
         """
-        directory = Path(directory)
-        index = _read_index(directory)
+        path = Path(directory) / _INDEX
+        about: dict[str, Any] = {
+            "expected": "the directory that Findings.save wrote",
+            "fix": "Give the whole directory.",
+        }
+        index, folder = read_folder(path, "Findings.load", **about)
         results: dict[str, dict[str, Result]] = {}
-        for entry in index["results"]:
-            folder = directory / Path(index["folder"]).name / Path(entry["folder"]).name
-            result = _class_of(entry["kind"]).load(folder)
-            results.setdefault(entry["group"], {})[entry["name"]] = result
-        return cls(index["spoke"], results, index["left_out"])
+        with reading("Findings.load", path, **about):
+            for entry in index["results"]:
+                result = _class_of(entry["kind"]).load(folder / Path(entry["folder"]).name)
+                results.setdefault(entry["group"], {})[entry["name"]] = result
+            return cls(index["spoke"], results, dict(index["left_out"]))
 
     def _group(self, group: str, kind: type[_Kind]) -> Mapping[str, _Kind]:
         return cast("Mapping[str, _Kind]", self.results.get(group, {}))
@@ -240,49 +226,4 @@ def _class_of(kind: str) -> type[Result]:
         got=f"results of the kind {kind!r}",
         expected=f"one of {', '.join(RESULTS)}",
         fix="Import the module that defines this kind of result, then load again.",
-    )
-
-
-def _folders(directory: Path) -> list[str]:
-    """The folder that the index names; none where there is no sound index."""
-    try:
-        return [Path(_read_index(directory)["folder"]).name]
-    except SemanticHubError:
-        return []
-
-
-def _read_index(directory: Path) -> dict[str, Any]:
-    path = directory / _INDEX
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        problem = "" if isinstance(index, dict) else "an index that Findings.save did not write"
-    except (OSError, ValueError) as error:
-        index, problem = {}, type(error).__name__
-    if not problem and index.get("format") != FORMAT:
-        raise old_format_error("Findings.load", path, index.get("format"))
-    if not problem and not _is_index(index):
-        problem = "an index that Findings.save did not write"
-    if not problem:
-        return index
-    raise SemanticHubError(
-        "Findings.load",
-        got=f"{path}: {problem}",
-        expected="the directory that Findings.save wrote",
-        fix="Give the whole directory.",
-    )
-
-
-def _is_index(index: Mapping[str, Any]) -> bool:
-    """Whether an index has the spoke's name, the folder, and an entry for each result."""
-    entries = index.get("results")
-    return (
-        isinstance(index.get("spoke"), str)
-        and isinstance(index.get("folder"), str)
-        and isinstance(index.get("left_out"), dict)
-        and isinstance(entries, list)
-        and all(
-            isinstance(entry, dict)
-            and all(isinstance(entry.get(k), str) for k in ("group", "name", "kind", "folder"))
-            for entry in entries
-        )
     )

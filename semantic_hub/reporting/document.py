@@ -88,7 +88,8 @@ class Report(Displayable, ReportParts):
         """Write the page to a file; an existing file is replaced atomically.
 
         Raises:
-            SemanticHubError: The folder does not exist, or the path is itself a folder.
+            SemanticHubError: The folder does not exist, something other than a file is at the
+                path, or writing failed.
         """
         return write_page(path, self.to_html(), "Report.save")
 
@@ -99,7 +100,7 @@ class Report(Displayable, ReportParts):
             directory: Made if it does not exist. A report that is there is replaced in one step.
 
         Raises:
-            SemanticHubError: A result holds something that JSON cannot.
+            SemanticHubError: A result holds something that JSON cannot, or writing failed.
         """
         return write_report(directory, self)
 

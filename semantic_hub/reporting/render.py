@@ -6,9 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.errors import SemanticHubError, require, writing
 from semantic_hub.reporting.figures import page_template
-from semantic_hub.results import write_atomically
+from semantic_hub.results import check_writable, write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -40,34 +40,41 @@ def write_page(path: str | Path, html: str, operation: str) -> Path:
         operation: The user's call, for the error.
 
     Raises:
-        SemanticHubError: As `check_page_path`.
+        SemanticHubError: As `check_page_path`, or writing failed.
     """
     path = check_page_path(path, operation)
-    write_atomically(path, html.encode())
+    with writing(operation, path):
+        write_atomically(path, html.encode(), operation)
     return path
 
 
 def check_page_path(path: str | Path, operation: str = "Report.save") -> Path:
-    """Check that a page can be written to a path, before a long run; return the path.
+    """Check that a page can be written to a path, by writing beside it, before a long run.
 
     Args:
         path: The file.
         operation: The user's call, for the error.
 
+    Returns:
+        The path.
+
     Raises:
-        SemanticHubError: The folder does not exist, the path is itself a folder, or the library
-            that fills in the page is missing.
+        SemanticHubError: The folder does not exist or cannot be written to, something other than
+            a file is at the path, or the library that fills in the page is missing.
     """
     require("jinja2")
     path = Path(path)
-    if path.parent.is_dir() and not path.is_dir():
-        return path
-    raise SemanticHubError(
-        operation,
-        got=f"{path}",
-        expected="a file in a folder that exists",
-        fix="Name a file." if path.is_dir() else f"Make {path.parent} first.",
-    )
+    with writing(operation, path):
+        in_the_way = path.exists() and not path.is_file()
+        if in_the_way or not path.parent.is_dir():
+            raise SemanticHubError(
+                operation,
+                got=f"{path}",
+                expected="a file in a folder that exists",
+                fix="Name a file." if in_the_way else f"Make {path.parent} first.",
+            )
+    check_writable(path.parent, operation)
+    return path
 
 
 @lru_cache(maxsize=1)

@@ -7,17 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.alignment.between_forms import FormSimilarity
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import reading
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
-from semantic_hub.results import (
-    FORMAT,
-    Result,
-    old_format_error,
-    replacing_folders,
-    to_json,
-)
+from semantic_hub.results import Result, read_folder, replacing_folder
 from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:
@@ -26,10 +20,6 @@ if TYPE_CHECKING:
 INDEX = "report.json"
 _FORMS = "forms"
 _GRIDS, _SCORES = "grids", "scores"
-_KEYS = {
-    "format", "folder", "spokes", "pictures", _FORMS, _GRIDS, _SCORES, "manifest", "resampling",
-    "n_layers",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +57,10 @@ def write_report(directory: str | Path, parts: ReportParts) -> Path:
         parts: What to write.
 
     Raises:
-        SemanticHubError: A file is in the folder's place, or a result holds something that JSON
-            cannot.
+        SemanticHubError: A result holds something that JSON cannot, or writing failed.
     """
-    directory = check_save_folder(directory)
-    old = _folders(directory)
-    with replacing_folders(directory, INDEX, "results", old) as (folder, write_index):
+    path = Path(directory) / INDEX
+    with replacing_folder(path, "Report.save_findings") as (folder, write_index):
         for number, found in enumerate(parts.findings):
             place = folder / f"{number}"
             found.save(place)
@@ -81,8 +69,6 @@ def write_report(directory: str | Path, parts: ReportParts) -> Path:
         if parts.forms is not None:
             parts.forms.save(folder / _FORMS)
         index = {
-            "format": FORMAT,
-            "folder": folder.name,
             "spokes": len(parts.findings),
             _GRIDS: {spoke: list(named) for spoke, named in parts.grids.items()},
             _SCORES: {spoke: list(named) for spoke, named in parts.scores.items()},
@@ -95,8 +81,8 @@ def write_report(directory: str | Path, parts: ReportParts) -> Path:
             "resampling": asdict(parts.resampling),
             "n_layers": parts.n_layers,
         }
-        write_index(to_json(index, "Report.save_findings"))
-    return directory
+        write_index(index)
+    return path.parent
 
 
 def read_report(directory: str | Path) -> ReportParts:
@@ -107,55 +93,38 @@ def read_report(directory: str | Path) -> ReportParts:
     """
     import plotly.graph_objects as go
 
-    directory = Path(directory)
-    index = _read_index(directory / INDEX)
-    folder = directory / Path(index["folder"]).name
-    places = [folder / f"{number}" for number in range(index["spokes"])]
-    findings = tuple(Findings.load(place) for place in places)
-    grids, scores = {}, {}
-    for found, place in zip(findings, places, strict=True):
-        grids[found.spoke] = {
-            name: TokenLens.load(place / f"{_GRIDS}-{number}")
-            for number, name in enumerate(index[_GRIDS].get(found.spoke, []))
-        }
-        scores[found.spoke] = {
-            name: TokenScores.load(place / f"{_SCORES}-{number}")
-            for number, name in enumerate(index[_SCORES].get(found.spoke, []))
-        }
-    return ReportParts(
-        findings=findings,
-        manifest=index["manifest"],
-        resampling=Resampling(**index["resampling"]),
-        n_layers=index["n_layers"],
-        pictures={
-            spoke: {title: go.Figure(content) for title, content in drawn.items()}
-            for spoke, drawn in index["pictures"].items()
-        },
-        grids=grids,
-        scores=scores,
-        forms=FormSimilarity.load(folder / _FORMS) if index[_FORMS] else None,
-    )
-
-
-def check_save_folder(directory: str | Path) -> Path:
-    """Create the folder for a report's numbers, before a long run; return its path.
-
-    Args:
-        directory: Made, with the folders above it, if it does not exist.
-
-    Raises:
-        SemanticHubError: A file is in its place.
-    """
-    try:
-        Path(directory).mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise SemanticHubError(
-            "Report.save_findings",
-            got=f"{directory}, where a file is in the way",
-            expected="a folder, or a place for one",
-            fix="Name another folder.",
-        ) from None
-    return Path(directory)
+    path = Path(directory) / INDEX
+    about: dict[str, Any] = {
+        "expected": "the folder that Report.save_findings wrote",
+        "fix": "Measure again with save_findings(folder), or report --save folder.",
+    }
+    index, folder = read_folder(path, "Report.load", **about)
+    with reading("Report.load", path, **about):
+        places = [folder / f"{number}" for number in range(index["spokes"])]
+        findings = tuple(Findings.load(place) for place in places)
+        grids, scores = {}, {}
+        for found, place in zip(findings, places, strict=True):
+            grids[found.spoke] = {
+                name: TokenLens.load(place / f"{_GRIDS}-{number}")
+                for number, name in enumerate(index[_GRIDS].get(found.spoke, []))
+            }
+            scores[found.spoke] = {
+                name: TokenScores.load(place / f"{_SCORES}-{number}")
+                for number, name in enumerate(index[_SCORES].get(found.spoke, []))
+            }
+        return ReportParts(
+            findings=findings,
+            manifest=index["manifest"],
+            resampling=Resampling(**index["resampling"]),
+            n_layers=index["n_layers"],
+            pictures={
+                spoke: {title: go.Figure(content) for title, content in drawn.items()}
+                for spoke, drawn in index["pictures"].items()
+            },
+            grids=grids,
+            scores=scores,
+            forms=FormSimilarity.load(folder / _FORMS) if index[_FORMS] else None,
+        )
 
 
 def holds_report(directory: str | Path) -> bool:
@@ -171,32 +140,3 @@ def holds_report(directory: str | Path) -> bool:
 def _save_each(results: Mapping[str, Result], place: Path, prefix: str) -> None:
     for number, result in enumerate(results.values()):
         result.save(place / f"{prefix}-{number}")
-
-
-def _folders(directory: Path) -> list[str]:
-    """The folder that the index names; none where there is no sound index."""
-    try:
-        return [Path(_read_index(directory / INDEX)["folder"]).name]
-    except SemanticHubError:
-        return []
-
-
-def _read_index(path: Path) -> dict[str, Any]:
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _load_error(f"{path}: {type(error).__name__}") from None
-    if isinstance(index, dict) and index.get("format") not in (None, FORMAT):
-        raise old_format_error("Report.load", path, index["format"])
-    if not isinstance(index, dict) or set(index) != _KEYS:
-        raise _load_error(f"{path}: an index that Report.save_findings did not write")
-    return index
-
-
-def _load_error(got: str) -> SemanticHubError:
-    return SemanticHubError(
-        "Report.load",
-        got=got,
-        expected="the folder that Report.save_findings wrote",
-        fix="Measure again with save_findings(folder), or report --save folder.",
-    )

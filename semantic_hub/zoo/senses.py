@@ -69,7 +69,8 @@ class Projector:
     def save(self, path: Path) -> None:
         """Write the projector as safetensors, replacing an existing file."""
         tensors = {"weight": self.weight, "place": self.position}  # names in the shipped files
-        write_atomically(path, save({name: t.detach().contiguous() for name, t in tensors.items()}))
+        data = save({name: t.detach().contiguous() for name, t in tensors.items()})
+        write_atomically(path, data, "Projector.save")
 
     @classmethod
     def load(cls, path: Path) -> "Projector":

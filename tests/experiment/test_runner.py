@@ -1,9 +1,18 @@
 """Running a spoke: every set measured, with the same numbers as the single calls."""
 
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
+from jaxtyping import Float
+from registries import restored
 from small_spokes import SETTINGS, Steered, Told, Words
 
 import semantic_hub as sh
@@ -14,6 +23,7 @@ from semantic_hub.experiment.runner import run
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models.loading import load_model
+from semantic_hub.results import RESULTS, Result
 from semantic_hub.statistics.resampling import Resampling
 
 
@@ -120,45 +130,156 @@ def test_findings_without_sets_are_saved(tmp_path: Path) -> None:
     assert Findings.load(bare.save(tmp_path / "deep" / "er")) == bare
 
 
+@pytest.mark.parametrize("index", ["[]", '"text"', "7"])
+def test_load_refuses_what_is_no_index(tmp_path: Path, index: str) -> None:
+    (tmp_path / "findings.json").write_text(index)
+    with pytest.raises(SemanticHubError, match=r"Findings\.load: got .*findings\.json: a \w+;"):
+        Findings.load(tmp_path)
+
+
+@pytest.mark.parametrize("number", [None, 2])
+def test_load_refuses_an_older_format(tmp_path: Path, number: int | None) -> None:
+    index = {"spoke": "a", "left_out": {}, "results": []} | ({"format": number} if number else {})
+    (tmp_path / "findings.json").write_text(json.dumps(index))
+    with pytest.raises(SemanticHubError, match=rf"format {number}; expected format 3, that of"):
+        Findings.load(tmp_path)
+
+
 @pytest.mark.parametrize(
-    "index",
+    "change",
     [
-        "[]",
-        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}}',
-        '{"format": 2, "spoke": 1, "folder": "results-a", "left_out": {}, "results": []}',
-        '{"format": 2, "spoke": "a", "folder": 0, "left_out": {}, "results": []}',
-        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": [], "results": []}',
-        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}, "results": {}}',
-        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}, "results": [1]}',
-        '{"format": 2, "spoke": "a", "folder": "results-a", "left_out": {}, "results": [{}]}',
+        {"spoke": "another"},
+        {"left_out": {"lens, x": "nothing left"}},
+        {"results": []},
+        {"folder": "elsewhere"},
+        {"digests": {}},
     ],
 )
-def test_load_refuses_a_damaged_index(tmp_path: Path, index: str) -> None:
-    (tmp_path / "findings.json").write_text(index)
-    with pytest.raises(SemanticHubError, match=r"Findings\.load: got .*findings\.json: an index"):
+def test_load_refuses_a_changed_index(findings: Findings, tmp_path: Path, change: dict) -> None:
+    path = findings.save(tmp_path) / "findings.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(SemanticHubError, match=r"findings\.json: not the content that was saved"):
         Findings.load(tmp_path)
 
 
-def test_load_refuses_an_older_format(tmp_path: Path) -> None:
-    (tmp_path / "findings.json").write_text('{"spoke": "a", "generation": 0, "similarity": []}')
-    with pytest.raises(
-        SemanticHubError, match=r"format None; expected format 2, that of this vers"
-    ):
-        Findings.load(tmp_path)
+def test_load_refuses_a_result_of_another_run(model, findings: Findings, tmp_path: Path) -> None:
+    """It is sound by itself, but this run's index has another digest."""
+    other = run(model, Words(), **{**SETTINGS, "resampling": Resampling(50, seed=4)})
+    for found, place in ((findings, "a"), (other, "b")):
+        found.save(tmp_path / place)
+    ours, theirs = (next((tmp_path / place).glob("findings-*")) / "0" for place in "ab")
+    shutil.rmtree(ours)
+    shutil.copytree(theirs, ours)
+    with pytest.raises(SemanticHubError, match=r"0/result\.json: not the content that was saved"):
+        Findings.load(tmp_path / "a")
 
 
-def test_load_names_a_kind_of_result_that_is_not_imported(tmp_path: Path) -> None:
-    entry = '{"group": "odd", "name": "a", "kind": "odd", "folder": "0"}'
-    (tmp_path / "findings.json").write_text(
-        '{"format": 2, "spoke": "a", "folder": "f", "left_out": {}, "results": [' + entry + "]}"
-    )
+def test_load_names_a_kind_of_result_that_is_not_imported(
+    findings: Findings, tmp_path: Path
+) -> None:
+    with restored():
+
+        @dataclass(frozen=True, eq=False, kw_only=True)
+        class Odd(Result):
+            kind = "odd"
+
+        Findings("a", {"odd": {"set": Odd(manifest={})}}).save(tmp_path)
     with pytest.raises(SemanticHubError, match=r"kind 'odd'; .* Import the module that defines"):
         Findings.load(tmp_path)
 
 
 def test_load_refuses_other_folders(tmp_path: Path) -> None:
-    with pytest.raises(SemanticHubError, match=r"findings\.json: FileNotFoundError"):
+    with pytest.raises(SemanticHubError, match=r"findings\.json: No such file"):
         Findings.load(tmp_path)
+
+
+def test_a_file_in_the_way_is_the_packages_error(findings: Findings, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("notes")
+    with pytest.raises(SemanticHubError, match=r"Findings\.save: got .*run: File exists; expected"):
+        findings.save(tmp_path / "run")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Numbered(Result):
+    number: int
+    value: Float[torch.Tensor, " item"]
+    manifest: dict = field(default_factory=dict)
+
+
+def numbered(number: int) -> Findings:
+    """Findings whose every part bears a number."""
+    sets = {
+        f"set {index}": Numbered(number=number, value=torch.full((4,), float(number)))
+        for index in range(3)
+    }
+    return Findings(f"{number}", {"numbered": sets})
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(Numbered, "kind", "numbered")
+    with restored():
+        RESULTS.register("numbered", Numbered)
+        yield
+
+
+def numbers(found: Findings) -> set[int]:
+    [sets] = found.results.values()
+    values = {int(value) for one in sets.values() for value in (one.number, *one.value)}
+    return {int(found.spoke), *values}
+
+
+def save_often(folder: Path, number: int, times: int, barrier) -> None:
+    for _ in range(times):
+        barrier.wait()
+        numbered(number).save(folder)
+
+
+def race(folder: Path, times: int) -> None:
+    """Save different findings from two processes at once, several times."""
+    context = get_context("fork")
+    barrier = context.Barrier(2)
+    processes = [
+        context.Process(target=save_often, args=(folder, number, times, barrier))
+        for number in (1, 2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
+@pytest.mark.parametrize("times", [4, pytest.param(24, marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("registered")
+def test_processes_that_save_at_once_leave_one_run_whole(tmp_path: Path, times: int) -> None:
+    numbered(3).save(tmp_path)
+    race(tmp_path, times)
+    assert numbers(Findings.load(tmp_path)) in ({1}, {2})
+    numbered(3).save(tmp_path)
+    assert numbers(Findings.load(tmp_path)) == {3}
+
+
+def test_the_folder_of_a_killed_save_is_removed_after_a_day(
+    findings: Findings, tmp_path: Path
+) -> None:
+    for name in (killed := f"findings-{'0' * 32}", other := f"report-{'0' * 32}", "findings-mine"):
+        (tmp_path / name / "0").mkdir(parents=True)
+    findings.save(tmp_path)
+    assert (tmp_path / killed).exists()
+    yesterday = time.time() - 25 * 3600
+    for name in (killed, other, "findings-mine"):
+        os.utime(tmp_path / name, (yesterday, yesterday))
+    findings.save(tmp_path)
+    assert not (tmp_path / killed).exists()
+    assert (tmp_path / other).exists() and (tmp_path / "findings-mine").exists()
+
+
+def test_an_earlier_format_is_replaced_with_its_folder(findings: Findings, tmp_path: Path) -> None:
+    (tmp_path / "results-ab_d3fgh").mkdir()
+    (tmp_path / "findings.json").write_text('{"format": 2, "folder": "results-ab_d3fgh"}')
+    findings.save(tmp_path)
+    assert not (tmp_path / "results-ab_d3fgh").exists()
 
 
 def test_an_encoder_gets_similarity_alone(bert_folder) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from semantic_hub.errors import SemanticHubError, reading, writing
+from semantic_hub.errors import SemanticHubError, reading
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.results import write_atomically
 
@@ -81,8 +81,7 @@ def write_control_vector(
         (f"direction.{layer - 1}", direction.vector.detach().numpy().astype("<f4"))
         for layer, direction in by_layer.items()
     ]
-    with writing("write_control_vector", path):
-        write_atomically(Path(path), _file(tensors, model_hint))
+    write_atomically(Path(path), _file(tensors, model_hint), "write_control_vector")
     return Path(path)
 
 

@@ -136,9 +136,9 @@ def _build(
     arrays = {"frequency": table.frequency, "kind": table.kind}
     try:
         write_record(folder, {"kind": _KIND, "key": key}, arrays, "language_table")
-    except OSError as error:
+    except SemanticHubError as error:
         warn(
-            f"The language table could not be kept in {folder} ({error.strerror}), so it will be "
+            f"The language table could not be kept ({error.got}), so it will be "
             f"built again next time. Set {CACHE_VARIABLE} to a folder that can be written.",
             SemanticHubWarning,
             stacklevel=3,

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.results import check_writable, write_atomically
 from semantic_hub.zoo.calibration.chart import power_chart
 from semantic_hub.zoo.calibration.nulls import (
     ALPHA,
@@ -32,7 +33,7 @@ def calibrate(page: Path, n_worlds: int) -> None:
         n_worlds: Number of worlds of each kind; their seeds are 0, 1, ….
 
     Raises:
-        SemanticHubError: Fewer than `POWER_SHARE` worlds.
+        SemanticHubError: Fewer than `POWER_SHARE` worlds, or a folder that cannot be written to.
     """
     if n_worlds < POWER_SHARE:
         raise SemanticHubError(
@@ -41,17 +42,17 @@ def calibrate(page: Path, n_worlds: int) -> None:
             expected=f"at least {POWER_SHARE}",
             fix="Ask for more; with 200, a rate of 0.05 is measured within 0.03.",
         )
+    check_writable(page.parent, "calibrate")
     nulls = {name: false_positives(make, range(n_worlds)) for name, make in NULL_WORLDS.items()}
     again = _measure_again(nulls, n_worlds)
     seeds = range(n_worlds // POWER_SHARE)
     hub, hub_folded = power(seeds), power(seeds, fold=True)
     chart = page.with_suffix(".svg")
     verdicts = all_verdict_shares(range(n_worlds))
-    page.write_text(
-        page_text(nulls, again, hub, hub_folded, verdicts, n_worlds, chart.name), encoding="utf-8"
-    )
+    text = page_text(nulls, again, hub, hub_folded, verdicts, n_worlds, chart.name)
+    write_atomically(page, text.encode(), "calibrate")
     panels = {**hub, **{f"{name}, folded": values for name, values in hub_folded.items()}}
-    chart.write_text(power_chart(panels, NOISES, N_PAIRS, ALPHA), encoding="utf-8")
+    write_atomically(chart, power_chart(panels, NOISES, N_PAIRS, ALPHA).encode(), "calibrate")
 
 
 def _measure_again(nulls: Nulls, n_worlds: int) -> Nulls:

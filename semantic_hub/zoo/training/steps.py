@@ -61,7 +61,9 @@ def checkpoint(model: nn.Module, optimizers: Sequence[Optimizer], step: int, pat
                 for key, value in state.items()
             }
     tensors["step"] = torch.tensor(step)
-    write_atomically(path, save({name: t.detach().contiguous() for name, t in tensors.items()}))
+    write_atomically(
+        path, save({name: t.detach().contiguous() for name, t in tensors.items()}), "train"
+    )
 
 
 def restore(model: nn.Module, optimizers: Sequence[Optimizer], path: Path) -> int:
@@ -97,7 +99,7 @@ def keep_recipe(recipe: Any, out: Path, operation: str) -> None:
             expected=f"{asdict(recipe)}",
             fix="Train into a new folder.",
         )
-    write_atomically(path, to_json(asdict(recipe), operation).encode())
+    write_atomically(path, to_json(asdict(recipe), operation).encode(), operation)
 
 
 def _add_share(model: LlamaForCausalLM, tokens: Int[Tensor, "document pos"], count: int) -> float:

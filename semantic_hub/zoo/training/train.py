@@ -74,7 +74,7 @@ def export(recipe: Recipe, run: Path, folder: Path) -> Path:
     part = folder.with_name(f".{folder.name}.part")
     model.save_pretrained(part)
     build_tokenizer(recipe).save_pretrained(part)
-    write_atomically(part / "training.json", to_json(manifest, "export").encode())
+    write_atomically(part / "training.json", to_json(manifest, "export").encode(), "export")
     return put_in_place(part, folder)
 
 

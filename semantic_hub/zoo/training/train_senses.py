@@ -237,7 +237,8 @@ def _export(
     for name in _DRAW:
         combined.projector(name).save(part / name)
     made = json.loads((source / "training.json").read_text()) | {"senses": asdict(recipe)}
-    write_atomically(part / "training.json", to_json(made, "train_senses").encode())
+    text = to_json(made, "train_senses")
+    write_atomically(part / "training.json", text.encode(), "train_senses")
     return put_in_place(part, folder)
 
 
