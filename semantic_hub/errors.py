@@ -1,6 +1,7 @@
 """The exception and the warning of the package, contexts that raise it, and checks of names."""
 
 import stat
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -155,6 +156,44 @@ def _reason(error: Exception) -> str:
     lines = str(error).splitlines()
     text = f"{type(error).__name__}, {lines[0]}" if lines else type(error).__name__
     return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+
+
+def check_names(operation: str, what: str, names: Iterable[object]) -> None:
+    """Raise unless all names are text that can be shown, saved and told apart.
+
+    Args:
+        operation: The user's call, for the error.
+        what: What the names are of: ``"set of pairs"``.
+        names: The names, such as the keys of a mapping.
+
+    Raises:
+        SemanticHubError: One is no text, is empty, stands twice, or has a control character, a line
+            break or half a surrogate pair in it.
+
+    Example:
+        >>> check_names("run", "set of pairs", {"en – es": 1, "en – fr": 2})
+        >>> check_names("run", "set of pairs", {1: 1})
+        Traceback (most recent call last):
+        ...
+        semantic_hub.errors.SemanticHubError: run: got a set of pairs called 1; expected ...
+    """
+    seen = set()
+    for name in names:
+        sound = isinstance(name, str) and name.strip() and not any(map(_is_control, name))
+        if sound and name not in seen:
+            seen.add(name)
+            continue
+        raise SemanticHubError(
+            operation,
+            got=f"two {what}s called {name!r}" if sound else f"a {what} called {name!r}",
+            expected="names that differ, of text without control characters",
+            fix="Give each a name of its own." if sound else "Name it with letters, as text.",
+        )
+
+
+def _is_control(character: str) -> bool:
+    """Whether a character is a control, a line break, or half a surrogate pair."""
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
 def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]) -> int:

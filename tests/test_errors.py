@@ -17,6 +17,7 @@ from semantic_hub.errors import (
     SemanticHubError,
     SemanticHubWarning,
     check_choice,
+    check_names,
     reading,
     writing,
 )
@@ -220,3 +221,24 @@ def test_other_errors_pass_a_writer(kind) -> None:
     with pytest.raises(kind) as caught, writing("save", "there"):
         raise raised
     assert caught.value is raised
+
+
+SOUND_NAMES = ["en – es", "día", "名前", "a b", "می‌خواهم", "👩‍🔬", "<b>", "../x", " padded "]
+
+WRONG_NAMES = [1, None, ("a",), "", " ", "a\nb", "a\0", "\x1b[31m", "\x85", "a\u2028b", "\ud800"]
+
+
+def test_names_of_every_script_are_accepted() -> None:
+    check_names("run", "set", SOUND_NAMES)
+
+
+@pytest.mark.parametrize("name", WRONG_NAMES, ids=repr)
+def test_a_name_that_could_not_be_shown_or_saved_is_refused(name: object) -> None:
+    with pytest.raises(SemanticHubError, match=r"^run: got a set called .*; expected names") as e:
+        check_names("run", "set", ["fine", name])
+    assert str(e.value).encode().decode().isprintable()
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    with pytest.raises(SemanticHubError, match=r"got two spokes called 'a'; .* a name of its own"):
+        check_names("report", "spoke", ["a", "b", "a"])

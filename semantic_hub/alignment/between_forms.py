@@ -16,7 +16,7 @@ from torch import Tensor
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.cosine import mean_cosines, similarity_interval
 from semantic_hub.alignment.states import paired_states
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_names
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.pairs import Pairs
@@ -143,6 +143,7 @@ def compare_forms(
     Source:
         Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 1, arXiv 2411.04986.
     """
+    check_names("compare_forms", "form", items)
     common = _common_labels(items)
     checked, names = tuple(check_layers(model, layers)), tuple(items)
     states = _read_states(model, items, positions, checked, batch_size)

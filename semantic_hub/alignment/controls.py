@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from semantic_hub.alignment.surface import has_cognates, is_latin, romanized, shares_surface
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_names
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.twins import random_twin
 from semantic_hub.plotting.values import short_repr
@@ -41,7 +41,8 @@ class Controls(Mapping[str, HookedModel | Pairs]):
         dropped: Name of a row of fewer pairs to the number of pairs that it lacks, by reason.
 
     Raises:
-        SemanticHubError: A check that is not among the rows.
+        SemanticHubError: A check that is not among the rows, or a row whose name is no text, is
+            empty or has control characters.
 
     Example:
         >>> pairs = Pairs.from_prompts(["one", "two"], ["uno", "dos"])
@@ -57,6 +58,7 @@ class Controls(Mapping[str, HookedModel | Pairs]):
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        check_names("Controls", "control", self.rows)
         if unknown := self.checks - set(self.rows):
             raise SemanticHubError(
                 "Controls",

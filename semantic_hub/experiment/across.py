@@ -5,6 +5,7 @@ from itertools import combinations
 from typing import Literal
 
 from semantic_hub.alignment.between_forms import FormSimilarity, LabeledItems, compare_forms
+from semantic_hub.errors import check_names
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
@@ -14,6 +15,9 @@ from semantic_hub.statistics.resampling import Resampling
 def concept_items(spokes: Sequence[Spoke]) -> LabeledItems:
     """Collect the ``concepts()`` of all spokes: form to English word to prompt.
 
+    Raises:
+        SemanticHubError: A form or a word that is no text, is empty or has control characters.
+
     Example:
         >>> items = concept_items([sh.spokes.arithmetic.ArithmeticSpoke()])
         >>> list(items), items["digits"]["two"].text
@@ -21,7 +25,11 @@ def concept_items(spokes: Sequence[Spoke]) -> LabeledItems:
     """
     items: dict[str, Mapping[str, PromptLike]] = {}
     for spoke in spokes:
-        items |= spoke.concepts()
+        concepts = spoke.concepts()
+        check_names("concept_items", f"form of {spoke.name}.concepts()", concepts)
+        for form, prompts in concepts.items():
+            check_names("concept_items", f"concept of {spoke.name}, {form}", prompts)
+        items |= concepts
     return items
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from semantic_hub.alignment.result import SimilarityResult
-from semantic_hub.errors import SemanticHubError, reading
+from semantic_hub.errors import SemanticHubError, check_names, reading
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
@@ -56,6 +56,10 @@ class Findings(Displayable):
             property each; a kind that a user registered is found by its name here.
         left_out: What could not be measured on this model, to the reason.
 
+    Raises:
+        SemanticHubError: The spoke or a set has a name that is no text, is empty or has control
+            characters.
+
     Example:
         >>> found = Findings("mine", {"similarity": {"few": sh.similarity(
         ...     model, sh.spokes.language.pairs("en", "es")[:5])}})
@@ -68,6 +72,9 @@ class Findings(Displayable):
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_names("Findings", "spoke", [self.spoke])
+        for group, sets in self.results.items():
+            check_names("Findings", f"set of {group}", sets)
         known = [group for group in _ORDER if self.results.get(group)]
         others = [group for group in self.results if group not in _ORDER and self.results[group]]
         ordered = {group: dict(self.results[group]) for group in (*known, *others)}

@@ -8,7 +8,7 @@ from semantic_hub.alignment.controls import stacked_controls
 from semantic_hub.alignment.measures import run_measures
 from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.alignment.result import SimilarityResult
-from semantic_hub.errors import NothingLeftError, SemanticHubError
+from semantic_hub.errors import NothingLeftError, SemanticHubError, check_names
 from semantic_hub.experiment.findings import SPELLED_OUT, Findings
 from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
@@ -112,20 +112,22 @@ def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
         spoke: Where the sets come from.
 
     Raises:
-        SemanticHubError: Something that is no model or no spoke.
+        SemanticHubError: Something that is no model or no spoke, or a set whose name is no text, is
+            empty or has control characters.
     """
     check_model(model)
     check_spoke(operation, spoke)
-    if not predicts_next_token(model):
-        return SpokeSets(spoke=spoke, pairs=spoke.pairs())
-    return SpokeSets(
-        spoke=spoke,
-        pairs=spoke.pairs(),
-        readouts=spoke.readouts(),
-        interventions=spoke.interventions(),
-        spelled_out=spoke.spelled_out(),
-        texts=spoke.texts(),
-    )
+    sets: dict[str, Mapping[str, Any]] = {"pairs": spoke.pairs()}
+    if predicts_next_token(model):
+        sets |= {
+            "readouts": spoke.readouts(),
+            "interventions": spoke.interventions(),
+            "spelled_out": spoke.spelled_out(),
+            "texts": spoke.texts(),
+        }
+    for offer, named in sets.items():
+        check_names(operation, f"set of {spoke.name}.{offer}()", named)
+    return SpokeSets(spoke=spoke, **sets)
 
 
 def measure_sets(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_names
 from semantic_hub.lenses.mass.texts import LanguageTexts
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.pairs import Pairs
@@ -110,5 +110,6 @@ def check_spoke(operation: str, spoke: object) -> Spoke:
     elif not isinstance(spoke.name, str) or not spoke.name.strip():
         got, fix = f"a spoke called {spoke.name!r}", "Give its class a name, a text."
     else:
+        check_names(operation, "spoke", [spoke.name])
         return spoke
     raise SemanticHubError(operation, got=got, expected="a spoke with a name", fix=fix)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_names
 from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
 from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached
 from semantic_hub.interventions.steering.outcomes import OutcomeRule, RelativeOutcome
@@ -255,6 +255,8 @@ class TextSteering:
 
     def __post_init__(self) -> None:
         check_reached("TextSteering", self.positions, self.sampling.max_new_tokens)
+        check_names("TextSteering", "contrast", self.contrasts)
+        check_names("TextSteering", "scorer", self.scorers)
         if not any(self.strengths):
             raise SemanticHubError(
                 "TextSteering",
@@ -288,6 +290,7 @@ def _check_contrasts(
     operation: str, prompts: Sequence[Prompt], contrasts: Mapping[str, Contrast]
 ) -> None:
     """Raise unless there are prompts, and contrasts that fit them."""
+    check_names(operation, "contrast", contrasts)
     wrong = [name for name, one in contrasts.items() if not _fits(one, len(prompts))]
     if not prompts or not contrasts or wrong:
         raise SemanticHubError(

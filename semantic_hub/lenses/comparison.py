@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_names
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, resolve_lens
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.result import LensResult
@@ -95,9 +95,10 @@ def resolve_lenses(model: HookedModel, lenses: Mapping[str, LensLike]) -> dict[s
         lenses: Lenses by name, as `logit_lens` takes them.
 
     Raises:
-        SemanticHubError: One is called ``"logit"``, is no lens, or was made for a model of another
-            shape.
+        SemanticHubError: One is called ``"logit"`` or something that is no text, is no lens, or was
+            made for a model of another shape.
     """
+    check_names("lenses", "lens", lenses)
     if LOGIT in lenses:
         raise SemanticHubError(
             "lenses",

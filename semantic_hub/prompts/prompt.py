@@ -22,7 +22,7 @@ from warnings import warn
 import numpy as np
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_names
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.soft_tokens import (
@@ -164,11 +164,12 @@ class Readout:
 
 
 def check_word_groups(operation: str, groups: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise if a group of words is a single string instead of a tuple of words.
+    """Raise if a group of words has no sound name, or is a single string instead of a tuple.
 
     Raises:
         SemanticHubError: For such a group.
     """
+    check_names(operation, "group", groups)
     bare = [name for name, words in groups.items() if isinstance(words, str)]
     if bare:
         raise SemanticHubError(

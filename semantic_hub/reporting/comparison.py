@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_names
 from semantic_hub.plotting.values import Displayable
 from semantic_hub.reporting.cautions import Caution
 from semantic_hub.reporting.document import Report
@@ -126,7 +126,8 @@ def compare(reports: Mapping[str, Report]) -> Comparison:
         reports: What each model is called to its report, such as `Report.load` reads it.
 
     Raises:
-        SemanticHubError: Fewer than two reports, or no spoke that two of them have.
+        SemanticHubError: Fewer than two reports, no spoke that all of them have, or a name that is
+            no text, is empty or has control characters.
 
     Example:
         >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
@@ -139,6 +140,7 @@ def compare(reports: Mapping[str, Report]) -> Comparison:
         >>> both.save("compare.html").name
         'compare.html'
     """
+    check_names("compare", "report", reports)
     spokes = [{found.spoke for found in report.findings} for report in reports.values()]
     if len(reports) < 2 or not set.intersection(*spokes):
         listed = [

@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semantic_hub.experiment.across import compare_concepts
+from semantic_hub.errors import check_names
+from semantic_hub.experiment.across import compare_concepts, concept_items
 from semantic_hub.experiment.runner import measure_sets, sets_of
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
@@ -137,7 +138,7 @@ def report(
             with the time left; a function is called with each line.
 
     Raises:
-        SemanticHubError: A name that is no spoke's, or as `run`.
+        SemanticHubError: A name that is no spoke's, two spokes of one name, or as `run`.
 
     Example:
         >>> import semantic_hub as sh
@@ -149,6 +150,8 @@ def report(
     chosen = chosen_spokes(model, spokes)
     resolved = resolve_lenses(model, lenses or {})
     sets = [sets_of("report", model, spoke) for spoke in chosen]
+    check_names("report", "spoke", [spoke.name for spoke in chosen])
+    concept_items(chosen)  # their names are checked before anything is measured
     with showing_progress(progress, sum(map(len, sets)) + 1) as step:
         measured = [
             (
