@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.alignment.states import PairedStates, paired_states
 from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.models.layers import check_layers
+from semantic_hub.models.output import normed_last
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import Positions
@@ -25,6 +26,9 @@ from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.margins import Resampled, margin, no_margin
 from semantic_hub.statistics.resampling import Resampling
 
+StatesRead = Literal["stream", "paper"]
+"""What is compared; see `similarity`."""
+
 
 def similarity(
     model: HookedModel,
@@ -32,6 +36,7 @@ def similarity(
     *,
     positions: Positions = "last",
     layers: Sequence[int] | None = None,
+    states: StatesRead = "stream",
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
@@ -51,6 +56,8 @@ def similarity(
         pairs: At least 2 pairs of prompts.
         positions: Where to read, as in `residual_stream`.
         layers: Which layers, 0..n_layers; None for all.
+        states: ``"stream"``: the residual stream. ``"paper"``: at the last layer what the final
+            norm makes of it, as the paper's code reads states; other layers are the same.
         batch_size: Prompts in a forward pass, or ``"auto"``.
         resampling: Resamples, coverage and seed of the intervals.
         permutations: Number of pairings to compare with.
@@ -66,7 +73,7 @@ def similarity(
 
     Raises:
         SemanticHubError: Fewer than 2 pairs, a null control with another number of pairs, an
-            unknown measure, or bad input to `residual_stream`.
+            unknown measure, other ``states``, or bad input to `residual_stream`.
 
     Example:
         >>> import semantic_hub as sh
@@ -81,8 +88,9 @@ def similarity(
     """
     stack = controls if isinstance(controls, Controls) else Controls(controls or {})
     _check(pairs, stack, measures)
+    check_choice("similarity", "states", states, get_args(StatesRead))
     settings = _Settings(resampling, permutations, tuple(measures))
-    reader = _Reader(model, positions, layers, batch_size, {})
+    reader = _Reader(model, positions, layers, states, batch_size, {})
     effect = _measure_row(reader, pairs, settings, stack.left_out)
     rows = {
         name: _measure_row(reader, row, settings, dropped=stack.dropped.get(name))
@@ -135,6 +143,7 @@ class _Reader:
     model: HookedModel
     positions: Positions
     layers: Sequence[int] | None
+    states: StatesRead
     batch_size: int | Literal["auto"]
     known: dict[Prompt, Float[Tensor, "layer d_model"]]
 
@@ -149,6 +158,10 @@ class _Reader:
                 layers=self.layers,
                 batch_size=self.batch_size,
             )
+            if self.states == "paper":
+                for index, layer in enumerate(check_layers(self.model, self.layers)):
+                    read = normed_last(self.model, states[:, index], layer)
+                    states[:, index] = read.detach().float().cpu()
             self.known.update(zip(fresh, states, strict=True))
         return [torch.stack([self.known[prompt] for prompt in side]) for side in (pairs.x, pairs.y)]
 
@@ -198,6 +211,7 @@ def _measure_row(
             reader.model,
             measure="similarity",
             positions=getattr(reader.positions, "__name__", str(reader.positions)),
+            states=reader.states,
             n_pairs=len(pairs),
             resampling=settings.resampling,
             permutations=settings.permutations,

@@ -189,7 +189,7 @@ def run_answer_steering(
         mode=usable.mode,
         resampling=resampling,
     )
-    return dataclasses.replace(result, dropped=dropped)
+    return dataclasses.replace(result, dropped=dropped | result.dropped)
 
 
 def run_text_steering(

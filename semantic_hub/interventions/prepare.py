@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -28,7 +29,7 @@ from semantic_hub.interventions.steering.per_layer import scale_to_stream
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import last_token_spans
 from semantic_hub.prompts.prompt import Prompt, encode
-from semantic_hub.prompts.words import word_tokens
+from semantic_hub.prompts.words import Tokens, places, word_tokens
 
 SteeringSpec = TypeVar("SteeringSpec", Steering, AnswerSteering)
 
@@ -39,9 +40,10 @@ MULTI_TOKEN = "a word of several tokens"
 def drop_multi_token_words(
     model: HookedModel, spec: SteeringSpec
 ) -> tuple[SteeringSpec, dict[str, int]]:
-    """Drop prompts whose contrast words are not single tokens.
+    """Drop prompts whose contrast words are not single tokens where the prompts end.
 
-    A direction ``U[plus] − U[minus]`` needs words that the unembedding has as one token.
+    A direction ``U[plus] − U[minus]`` needs words that the unembedding has as one token, in a
+    spelling that can stand after the prompt.
 
     Args:
         model: A model with a tokenizer.
@@ -70,15 +72,21 @@ def drop_multi_token_words(
     ]
     if not pairs:
         return spec, {}
-    words = {word for of_contrast in pairs for pair in of_contrast for word in pair}
-    single = {word for word in words if word_tokens(model.tokenizer, word).whole}
+    columns = [_columns(model, of_contrast, spec.prompts) for of_contrast in pairs]
     kept = [
         index
         for index in range(n_prompts)
-        if all(single.issuperset(of_contrast[index]) for of_contrast in pairs)
+        if all(all(of_contrast[index]) for of_contrast in columns)
     ]
     if not kept:
-        split = ", ".join(sorted(words - single)[:3])
+        words = {
+            word
+            for of_contrast, tokens in zip(pairs, columns, strict=True)
+            for pair, of_pair in zip(of_contrast, tokens, strict=True)
+            for word, single in zip(pair, of_pair, strict=True)
+            if not single
+        }
+        split = ", ".join(sorted(words)[:3])
         raise NothingLeftError(
             "intervene",
             got=f"{n_prompts} prompts, each with {MULTI_TOKEN}: {split}",
@@ -206,9 +214,28 @@ def _directions(
         difference = paired_differences if contrast.paired else mean_differences
         return difference(model, contrast.plus, contrast.minus)
     pairs = contrast.pairs_per_prompt(len(prompts))
-    by_pair = {pair: unembedding_difference(model, *pair) for pair in dict.fromkeys(pairs)}
-    if len(by_pair) == 1:
-        return scale_to_stream(model, by_pair[pairs[0]], prompts)
-    vectors = torch.stack([by_pair[pair].vector for pair in pairs])
+    keys = list(zip(pairs, _columns(model, pairs, prompts), strict=True))
+    before = dict(zip(keys, places(model, prompts), strict=True))
+    by_key = {
+        key: unembedding_difference(model, *key[0], before=place) for key, place in before.items()
+    }
+    if len(by_key) == 1:
+        return scale_to_stream(model, by_key[keys[0]], prompts)
+    vectors = torch.stack([by_key[key].vector for key in keys])
     description = f"U[plus] − U[minus] of {len(pairs)} pairs of words"
     return scale_to_stream(model, Direction(vectors, None, description), prompts)
+
+
+def _columns(
+    model: HookedModel, pairs: Sequence[tuple[str, str]], prompts: Sequence[Prompt]
+) -> list[tuple[Tokens, Tokens]]:
+    """The one-token spellings of a pair of words for each prompt, of those that can follow it."""
+
+    @cache
+    def single(word: str, place: Tokens) -> Tokens:
+        return word_tokens(model.tokenizer, word, before=place).single
+
+    return [
+        (single(plus, place), single(minus, place))
+        for (plus, minus), place in zip(pairs, places(model, prompts), strict=True)
+    ]

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.models.layers import check_layers
+from semantic_hub.models.output import normed_last
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
 from semantic_hub.plotting.values import short_repr
@@ -122,7 +123,10 @@ LOGIT = "logit"
 """The logit lens: the model's own final norm and unembedding at every layer."""
 
 RAW = "raw"
-"""The raw stream times the unembedding, without the final norm, as in the paper's code."""
+"""The raw stream times the unembedding, without the final norm, the last layer's too."""
+
+PAPER = "paper"
+"""As in the paper's code: the raw stream below the last layer, and at the last layer the normed."""
 
 
 def register_lens(name: str, make: Callable[[HookedModel], Lens], *, replace: bool = False) -> None:
@@ -147,6 +151,7 @@ def register_lens(name: str, make: Callable[[HookedModel], Lens], *, replace: bo
 
 register_lens(LOGIT, lambda model: Lens.of(_unchanged, name=LOGIT))
 register_lens(RAW, lambda model: Lens.of(_unchanged, name=RAW, final_norm=False))
+register_lens(PAPER, lambda model: Lens.of(_normed_last(model), name=PAPER, final_norm=False))
 
 
 def resolve_lens(model: HookedModel, lens: LensLike, operation: str) -> Lens:
@@ -211,6 +216,10 @@ def covered_layers(
             fix=f"Read these alone, as layers={readable}.",
         )
     return wanted
+
+
+def _normed_last(model: HookedModel) -> Callable[[int, Tensor], Tensor]:
+    return lambda layer, residual: normed_last(model, residual, layer)
 
 
 def _unchanged(layer: int, residual: Tensor) -> Tensor:

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
-from semantic_hub.lenses.projection import score
+from semantic_hub.lenses.projection import score_words
 from semantic_hub.lenses.result import LensResult
-from semantic_hub.lenses.whole_words import score_words
+from semantic_hub.lenses.whole_words import score_in_full
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
-from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens, following_tokens
+from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens
 from semantic_hub.results import manifest
 from semantic_hub.statistics.resampling import Resampling
 
@@ -42,23 +42,27 @@ def logit_lens(
 
         log p_l(v) = U N(h_l) [v] − log Σ_w exp U N(h_l) [w]
 
-    and a group of candidates has the probability of its likeliest token, as in the paper, where
-    the hub's candidates are all translations of a word. Only the candidates' columns are kept: the
-    logits of the whole vocabulary exist for one block of states at a time.
+    A word has the probability of all its spellings that can stand after the prompt, each by its
+    first token (see `semantic_hub.prompts.words`), and a group of candidates that of its likeliest
+    word, as in the paper, where the hub's candidates are all translations of a word. Only the
+    candidates' columns are kept: the logits of the whole vocabulary exist for one block of states
+    at a time.
 
     Args:
         model: A decoder.
         readouts: Read-outs that name the same groups of candidates; each is read at its prompt's
             ``position``, the last one by default.
         lens: ``"logit"``: the model's own final norm and unembedding at every layer, so that the
-            last layer is the model's prediction. ``"raw"``: without the norm, as in the paper's
-            code. A `semantic_hub.lenses.lens.Lens`: what it returns goes through the final norm
-            and the unembedding. Or the name of a lens that `register_lens` added.
+            last layer is the model's prediction. ``"raw"``: without the norm. ``"paper"``: without
+            it below the last layer and with it there, as the paper's code reads states. A
+            `semantic_hub.lenses.lens.Lens`: what it returns goes through the final norm and the
+            unembedding. Or the name of a lens that `register_lens` added.
         layers: Which layers, 0..n_layers; None for all that the lens covers.
         cases: Case variants of the candidates to add, such as ``(str.capitalize,)``.
         whole_words: Score a word of several tokens in full, by teacher forcing through the rest of
             it at the same layer (see `semantic_hub.lenses.whole_words`), instead of by its first
-            token. Words that begin alike are then told apart; words of one token score as before.
+            token. At the last layer that is the model's own probability of the word. Words that
+            begin alike are then told apart; words of one token score as before.
         batch_size: Prompts per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 
@@ -82,7 +86,7 @@ def logit_lens(
     check_decoder(model, "logit_lens")
     lens = resolve_lens(model, lens, "logit_lens")
     layers = covered_layers(model, lens, layers, "logit_lens")
-    scored = score_words if whole_words else _score_first_tokens
+    scored = score_in_full if whole_words else _score_first_tokens
     candidates, log_prob, rank = scored(
         model, readouts, layers, lens=lens, cases=cases, batch_size=batch_size
     )
@@ -121,10 +125,8 @@ def _score_first_tokens(
 ) -> tuple[
     CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
 ]:
-    """Candidates, and log-probability and rank of each group's likeliest first token."""
-    candidates = candidate_tokens(
-        model.tokenizer, readouts, cases=cases, following=following_tokens(model, readouts)
-    )
+    """Candidates, and each group's log-probability and rank, by first tokens."""
+    candidates = candidate_tokens(model, readouts, cases=cases)
     prompts = [readouts[index].prompt for index in candidates.kept]
     states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
-    return candidates, *score(model, states, layers, candidates.tokens, lens)
+    return candidates, *score_words(model, states, layers, candidates.words, lens)

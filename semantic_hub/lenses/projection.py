@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -11,6 +11,10 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, resolve_lens
 from semantic_hub.models.output import final_norm, unembed
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.prompts.words import Tokens
+
+Words = Sequence[Sequence[Sequence[Sequence[Tokens]]]]
+"""Token ids of spellings, as ``words[readout][group][word]``."""
 
 _BLOCK = 2**24
 """Number of logits held in memory at a time: 64 MiB in float32."""
@@ -39,10 +43,15 @@ def lens_logits(
     """
     lens = resolve_lens(model, lens, "lens_logits")
     rows = max(1, _BLOCK // model.cfg.d_vocab)
-    for index, layer in enumerate(layers):
+    at_once = max(1, rows // max(1, len(states)))
+    for first in range(0, len(layers), at_once):
+        indices = range(first, min(first + at_once, len(layers)))
         for start in range(0, len(states), rows):
             block = slice(start, start + rows)
-            yield index, block, unembed(model, _read(model, lens, layer, states[block, index]))
+            read = [_read(model, lens, layers[index], states[block, index]) for index in indices]
+            logits = unembed(model, torch.stack(read))
+            for index, of_layer in zip(indices, logits, strict=True):
+                yield index, block, of_layer
 
 
 @torch.inference_mode()
@@ -52,8 +61,10 @@ def score(
     layers: Sequence[int],
     tokens: Sequence[Sequence[Sequence[int]]],
     lens: LensLike = LOGIT,
-) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
-    """Log-probability and rank of each group's likeliest token, read from states by a lens.
+    *,
+    ranks: bool = True,
+) -> tuple[Float[Tensor, "readout layer group target"], Int[Tensor, "readout layer group"]]:
+    """Log-probability of each token, and rank of each group's likeliest, read by a lens.
 
     Args:
         model: A decoder.
@@ -61,23 +72,108 @@ def score(
         layers: The layers that the second axis holds.
         tokens: Token ids, as ``tokens[readout][group]``.
         lens: As in `semantic_hub.lenses.logit.logit_lens`.
+        ranks: Whether ranks are asked for: each is a comparison with the whole vocabulary.
 
     Returns:
-        Log-probabilities, natural log, and ranks in the vocabulary, 1 on top. Differences of
+        Log-probabilities, natural log, of the tokens in their order, shorter groups padded with
+        their first; and ranks in the vocabulary, 1 on top, 0 unless asked for. Differences of
         log-probabilities are differences of logits.
 
     Raises:
         SemanticHubError: As `lens_logits`.
     """
     targets = padded(tokens)
-    shape = (len(states), len(layers), targets.shape[1])
-    log_prob, rank = torch.empty(shape), torch.empty(shape, dtype=torch.long)
+    log_prob = torch.empty(len(states), len(layers), *targets.shape[1:])
+    rank = torch.zeros(len(states), len(layers), targets.shape[1], dtype=torch.long)
     for index, block, logits in lens_logits(model, states, layers, lens):
-        best = _best(logits, targets[block].to(logits.device))
-        log_prob[block, index] = (best - logits.logsumexp(dim=-1, keepdim=True)).cpu()
-        better = [(logits > column).sum(dim=-1) for column in best.split(1, dim=-1)]
-        rank[block, index] = 1 + torch.stack(better, dim=-1).cpu()
+        columns = rearrange(targets[block], "readout group target -> readout (group target)")
+        scores = logits.gather(dim=-1, index=columns.to(logits.device))
+        normed = scores - logits.logsumexp(dim=-1, keepdim=True)
+        log_prob[block, index] = normed.unflatten(-1, targets.shape[1:]).cpu()
+        if ranks:
+            best = scores.unflatten(-1, targets.shape[1:]).amax(dim=-1)
+            better = [
+                (logits > of_group).sum(dim=-1, dtype=torch.int32)
+                for of_group in best.split(1, dim=-1)
+            ]
+            rank[block, index] = 1 + torch.stack(better, dim=-1).cpu()
     return log_prob, rank
+
+
+@torch.inference_mode()
+def score_words(
+    model: HookedModel,
+    states: Float[Tensor, "readout layer d_model"],
+    layers: Sequence[int],
+    words: Words,
+    lens: LensLike = LOGIT,
+    *,
+    ranks: bool = True,
+) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
+    """Log-probability of each group's likeliest word, each spelling by its first token.
+
+    Args:
+        model: A decoder.
+        states: Residual streams, as `semantic_hub.residual_stream` gives them.
+        layers: The layers that the second axis holds.
+        words: `semantic_hub.prompts.words.CandidateTokens.words`.
+        lens: As in `semantic_hub.lenses.logit.logit_lens`.
+        ranks: Whether ranks are asked for.
+
+    Returns:
+        Log-probabilities, and ranks of each group's likeliest token, 0 unless asked for.
+
+    Raises:
+        SemanticHubError: As `lens_logits`.
+    """
+    tokens = [
+        [[spelling[0] for word in group for spelling in word] for group in groups]
+        for groups in words
+    ]
+    log_prob, rank = score(model, states, layers, tokens, lens, ranks=ranks)
+    sizes = torch.tensor([[len(group) for group in groups] for groups in tokens])
+    real = torch.arange(log_prob.shape[-1]) < sizes[..., None]
+    by_spelling = rearrange(log_prob, "readout layer group target -> readout group target layer")
+    return likeliest_words(by_spelling[real], words), rank
+
+
+def likeliest_words(
+    log_prob: Float[Tensor, "spelling layer"], words: Words
+) -> Float[Tensor, "readout layer group"]:
+    """Log-probability of each group's likeliest word, that of a word summed over its spellings.
+
+    Args:
+        log_prob: That of each spelling, in the order in which `words` has them.
+        words: Spellings, as ``words[readout][group][word]``.
+
+    Example:
+        >>> log_prob = torch.tensor([0.1, 0.2, 0.25]).log()[:, None]
+        >>> words = [[[[(5,), (6,)], [(7,)]]]]  # one group of two words, one in two spellings
+        >>> likeliest_words(log_prob, words).exp()
+        tensor([[[0.3000]]])
+    """
+    number = iter(range(len(log_prob)))
+    numbers = [
+        [[[next(number) for _ in word] for word in group] for group in groups] for groups in words
+    ]
+    most_words = max(len(group) for groups in numbers for group in groups)
+    most = max(len(word) for groups in numbers for group in groups for word in group)
+    nothing = len(log_prob)
+    square = torch.tensor(
+        [
+            [
+                [
+                    [*word, *[nothing] * (most - len(word))]
+                    for word in [*group, *[group[0]] * (most_words - len(group))]
+                ]
+                for group in groups
+            ]
+            for groups in numbers
+        ]
+    )
+    extended = torch.cat([log_prob, log_prob.new_full((1, log_prob.shape[1]), -torch.inf)])
+    of_words = extended[square].logsumexp(dim=3)
+    return of_words.amax(dim=2).mT
 
 
 def padded(
@@ -105,13 +201,3 @@ def _read(model: HookedModel, lens: Lens, layer: int, residual: Tensor) -> Tenso
             fix="Return one state for each given one.",
         )
     return final_norm(model, states) if lens.final_norm else states
-
-
-def _best(
-    logits: Float[Tensor, "readout d_vocab"], targets: Int[Tensor, "readout group target"]
-) -> Float[Tensor, "readout group"]:
-    """Largest logit of each group."""
-    columns = rearrange(targets, "readout group target -> readout (group target)")
-    scores = logits.gather(dim=-1, index=columns)
-    groups = targets.shape[1]
-    return reduce(scores, "readout (group target) -> readout group", "max", group=groups)

@@ -37,10 +37,10 @@ class LensResult(Result):
         groups: Names of the candidate groups.
         kept: Index of each row's read-out in the list that was given.
         dropped: Number of read-outs that could not be scored, by reason.
-        log_prob: Log-probability of each group's likeliest token, natural log; where words were
-            scored whole, that of its likeliest word.
-        rank: That token's rank in the vocabulary, 1 is the top; of a word of several tokens, the
-            rank of the least expected one.
+        log_prob: Log-probability of each group's likeliest word in all its spellings, natural log;
+            unless words were scored whole, by the spellings' first tokens.
+        rank: Rank in the vocabulary of the group's likeliest token, 1 is the top; where words were
+            scored whole, of the least expected token of its likeliest spelling.
         first_token_only: True where some word of the group was scored by its first token.
         n_tokens: Tokens in the group's longest word, as scored: 1 unless words of several tokens
             were scored whole.
@@ -84,7 +84,7 @@ class LensResult(Result):
 
     @property
     def probability(self) -> Float[Tensor, "readout layer group"]:
-        """Probability of each group's likeliest token or whole word, 0 to 1."""
+        """Probability of each group's likeliest word, by first tokens or whole, 0 to 1."""
         return self.log_prob.exp()
 
     def mean_probability(self, group: str) -> Summary:

@@ -6,12 +6,13 @@ t_1 … t_m has the probability
 
     log p_l(w | text) = Σ_k log p_l(t_k | text t_1 … t_{k−1})
 
-At the last layer this is exactly the model's own log-probability of the word. Below it, the first
-term is what layer l predicts at the read-out; the others are what layer l predicts *given* the
-beginning of the word, which low layers often know from the spelling alone. So it is a probability
-at every layer, comparable between words of any length, but only its first term is evidence about
-the state at the read-out. It is the probability that the text continues with these tokens, whatever
-follows: longer words that begin with them are included.
+A word has the sum over its spellings that can stand after the text. At the last layer this is
+exactly the model's own log-probability of the word. Below it, the first term is what layer l
+predicts at the read-out; the others are what layer l predicts *given* the beginning of the word,
+which low layers often know from the spelling alone. So it is a probability at every layer,
+comparable between words of any length, but only its first term is evidence about the state at the
+read-out. It is the probability that the text continues with these tokens, whatever follows: longer
+words that begin with them are included.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.lenses.lens import LOGIT, LensLike, resolve_lens
-from semantic_hub.lenses.projection import padded, score
+from semantic_hub.lenses.projection import Words, likeliest_words, padded, score
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
@@ -34,14 +35,13 @@ from semantic_hub.prompts.words import (
     Case,
     Tokens,
     candidate_tokens,
-    following_tokens,
 )
 
 _READOUTS = 256
 """Number of read-outs whose states are held in memory at a time."""
 
 
-def score_words(
+def score_in_full(
     model: HookedModel,
     readouts: Sequence[Readout],
     layers: Sequence[int],
@@ -75,48 +75,40 @@ def score_words(
 
     Example:
         >>> readout = Readout(Prompt("the dog is"), {"en": ("black",), "es": ("negro",)})
-        >>> candidates, log_prob, rank = score_words(model, [readout], [8])
+        >>> candidates, log_prob, rank = score_in_full(model, [readout], [8])
         >>> tuple(log_prob.shape)
         (1, 1, 2)
     """
-    lens = resolve_lens(model, lens, "score_words")
+    lens = resolve_lens(model, lens, "score_in_full")
     lengths, texts = _texts(model, readouts)
     room = [model.cfg.n_ctx - length + 1 for length in lengths]
-    candidates = candidate_tokens(
-        model.tokenizer,
-        readouts,
-        cases=cases,
-        longest=room,
-        following=following_tokens(model, readouts),
-    )
+    candidates = candidate_tokens(model, readouts, cases=cases, longest=room)
     kept = [texts[index] for index in candidates.kept]
     parts = []
     for start in range(0, len(kept), _READOUTS):
         block = slice(start, start + _READOUTS)
-        words = _Words(kept[block], candidates.spellings[block])
+        words = _Steps(kept[block], candidates.words[block])
         states = residual_stream(model, list(words.targets), layers=layers, batch_size=batch_size)
-        numbers = score(model, states, layers, words.single_tokens(), lens)
-        parts.append(words.likeliest(*numbers))
+        each, ranks = score(model, states, layers, words.single_tokens(), lens)
+        parts.append(words.likeliest(each[..., 0], ranks))
     log_prob, rank = (torch.cat(blocks) for blocks in zip(*parts, strict=True))
     return candidates, log_prob, rank
 
 
-class _Words:
+class _Steps:
     """Spellings of all read-outs, and the texts after which their tokens are scored.
 
     ``targets`` holds, for each distinct text, the tokens that are scored after it; a spelling of m
     tokens is read after m texts, the first of which all spellings of a read-out share.
     """
 
-    def __init__(
-        self, texts: Sequence[Prompt], spellings: Sequence[Sequence[Sequence[Tokens]]]
-    ) -> None:
-        self.spellings = spellings
+    def __init__(self, texts: Sequence[Prompt], words: Words) -> None:
+        self.words = words
         self.targets: dict[Prompt, dict[int, None]] = {}
         self.steps = [
             list(_steps(text, spelling))
-            for text, groups in zip(texts, spellings, strict=True)
-            for spelling in chain.from_iterable(groups)
+            for text, groups in zip(texts, words, strict=True)
+            for spelling in chain.from_iterable(chain.from_iterable(groups))
         ]
         for before, token in chain.from_iterable(self.steps):
             self.targets.setdefault(before, {})[token] = None
@@ -130,17 +122,17 @@ class _Words:
     def likeliest(
         self, log_prob: Float[Tensor, "text layer target"], rank: Int[Tensor, "text layer target"]
     ) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
-        """Log-probability and rank of each group's likeliest word, from those of its tokens."""
+        """Each group's likeliest word, and the rank of its likeliest spelling, from the tokens."""
         spelling, text, target = torch.tensor(list(self._indices())).T
         shape = (len(self.steps), log_prob.shape[1])
         total = log_prob.new_zeros(shape).index_add(0, spelling, log_prob[text, :, target])
         ranks = rank[text, :, target]
         rows = spelling[:, None].expand_as(ranks)
         worst = rank.new_zeros(shape).scatter_reduce(0, rows, ranks, "amax")
-        members = padded(_numbered(self.spellings))
-        best, winner = total[members].max(dim=2)
-        rank = worst[members].take_along_dim(winner[:, :, None], dim=2)[:, :, 0]
-        return best.mT, rank.mT
+        members = padded(_numbered(self.words))
+        winner = total[members].argmax(dim=2, keepdim=True)
+        rank = worst[members].take_along_dim(winner, dim=2)[:, :, 0]
+        return likeliest_words(total, self.words), rank.mT
 
     def _indices(self) -> Iterator[tuple[int, int, int]]:
         """Numbers of the spelling, the text and the target of each token of each spelling."""
@@ -170,7 +162,8 @@ def _steps(text: Prompt, spelling: Tokens) -> Iterator[tuple[Prompt, int]]:
         yield replace(text, tokens=(text.tokens or ()) + spelling[:index]), token
 
 
-def _numbered(spellings: Sequence[Sequence[Sequence[Tokens]]]) -> list[list[list[int]]]:
-    """Numbers of all spellings, counted through all read-outs."""
-    number = iter(range(sum(len(group) for groups in spellings for group in groups)))
-    return [[[next(number) for _ in group] for group in groups] for groups in spellings]
+def _numbered(words: Words) -> list[list[list[int]]]:
+    """Numbers of each group's spellings, counted through all read-outs."""
+    sizes = [[sum(map(len, group)) for group in groups] for groups in words]
+    number = iter(range(sum(map(sum, sizes))))
+    return [[[next(number) for _ in range(size)] for size in groups] for groups in sizes]

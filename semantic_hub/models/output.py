@@ -14,6 +14,9 @@ from semantic_hub.models.checkpoints import bridge_class
 from semantic_hub.models.protocol import HookedModel, first_parameter
 from semantic_hub.models.shared_state import check_finite_logits
 
+_COLUMNS = 2**13
+"""Columns of the unembedding that are converted to float32 at a time."""
+
 
 def predicts_next_token(model: HookedModel) -> bool:
     """Whether the model is a decoder, which predicts next tokens from its last layer.
@@ -57,12 +60,33 @@ def final_norm(
     return states if norm is None else _with_batch_and_pos(norm, states)
 
 
+def normed_last(
+    model: HookedModel, residual: Float[Tensor, "*axes d_model"], layer: int
+) -> Float[Tensor, "*axes d_model"]:
+    """Apply the final norm to states of the last layer alone, those of others stay as they are.
+
+    Transformers' ``output_hidden_states`` are normed like this, and the paper's code reads these.
+
+    Args:
+        model: A model.
+        residual: States of one layer.
+        layer: Which, 0..n_layers.
+
+    Example:
+        >>> states = torch.randn(2, model.cfg.d_model)
+        >>> bool((normed_last(model, states, layer=3) == states).all())
+        True
+    """
+    return final_norm(model, residual) if layer == model.cfg.n_layers else residual
+
+
 def unembed(
     model: HookedModel, residual: Float[Tensor, "*axes d_model"]
 ) -> Float[Tensor, "*axes d_vocab"]:
     """Compute the model's logits from normed states, its soft cap or logit scale included.
 
-    ``unembed(model, final_norm(model, states))`` at the last layer are the model's logits.
+    ``unembed(model, final_norm(model, states))`` at the last layer are the model's logits. A model
+    in half precision has them computed in float32, from its own weights.
 
     Args:
         model: A decoder.
@@ -76,7 +100,11 @@ def unembed(
     """
     check_predicts_next_token(model, "unembed")
     decoder: Any = model
-    logits = _with_batch_and_pos(decoder.unembed, _for_module(model, decoder.unembed, residual))
+    states = _for_module(model, decoder.unembed, residual)
+    if states.dtype.itemsize < torch.float32.itemsize:
+        logits = _float32_logits(model, states)
+    else:
+        logits = _with_batch_and_pos(decoder.unembed, states)
     logits = _output_transform(model)(logits).float()
     check_finite_logits(logits)
     return logits
@@ -119,6 +147,19 @@ def last_logits_alone(model: HookedModel) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+def _float32_logits(
+    model: HookedModel, states: Float[Tensor, "*axes d_model"]
+) -> Float[Tensor, "*axes d_vocab"]:
+    """Logits in float32 without a float32 copy of the whole unembedding, in blocks of columns."""
+    weight, bias = unembedding(model)
+    logits = states.new_empty(*states.shape[:-1], weight.shape[-1], dtype=torch.float32)
+    for start in range(0, weight.shape[-1], _COLUMNS):
+        block = slice(start, start + _COLUMNS)
+        columns = weight[:, block].to(device=states.device, dtype=torch.float32)
+        logits[..., block] = states.float() @ columns
+    return logits if bias is None else logits + bias.to(logits)
 
 
 def _for_module(model: HookedModel, module: Any, states: Tensor) -> Tensor:

@@ -1,28 +1,52 @@
 """Find the token ids of words: what a model predicts when it predicts a word.
 
-A word is looked up as the *continuation of a text*, never alone: tokenizers of the SentencePiece
-kind add a space before the first word of an input (Llama 2 turns ``"dog"`` into ``"▁dog"`` but
-``"x" + "dog"`` into ``"dog"``). So every spelling is tokenized after a line break, and the tokens
-of the line break are removed again. That distinguishes ``"dog"`` from ``" dog"`` wherever the
-tokenizer does, without a list of tokenizers.
+A word is looked up *in place*, as the continuation of a text, never alone: tokenizers of the
+SentencePiece kind add a space before the first word of an input (Llama 2 turns ``"dog"`` into
+``"▁dog"`` but ``"x" + "dog"`` into ``"dog"``), and others merge a word with what stands before it.
+Its spellings are the word with and without a space before it, in each case that is asked for. A
+spelling *can stand* after a text if
+
+- the tokens of the text are the first tokens of text and spelling together; the others are the
+  spelling's. Otherwise a token crosses from the text into the spelling, and a model that has read
+  the text does not say the spelling by going on;
+- it begins a word: after "the dog is", "black" without a space makes another word, "isblack". After
+  a quotation mark, a line break, or a letter of a script that is written without spaces it does.
+  Such a spelling counts only where the first token of every other one is a mere space.
+
+Without a text, a word is looked up after a line break.
 """
 
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
-from unicodedata import normalize
 
 from transformers import PreTrainedTokenizerBase
 
 from semantic_hub.errors import NothingLeftError, SemanticHubError
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
-from semantic_hub.prompts.prompt import NEXT, Readout, read_tokens
+from semantic_hub.prompts.positions import read_positions
+from semantic_hub.prompts.prompt import (
+    NEXT,
+    Encoding,
+    PromptLike,
+    Readout,
+    as_prompt,
+    encode,
+    read_tokens,
+)
 
 ANCHOR = "\n"
-"""The text after which spellings are tokenized."""
+"""What is put before the text after which spellings are tokenized."""
+
+_SHORTEST_TAIL, _LONGEST_TAIL = 2, 64
+"""Number of tokens before a word that decide how it is tokenized."""
+
+_UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+"""Scripts without spaces between words, as Unicode names of letters begin with them."""
 
 SHARED = "shared token"
 AMBIGUOUS = "ambiguous first token"
@@ -39,25 +63,38 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class WordTokens:
-    """First tokens of a word's spellings, and all tokens of each spelling.
+    """All spellings of a word that can stand in a place, as tokens.
 
     Args:
         word: The word, without surrounding spaces.
-        tokens: Distinct first tokens of its spellings; none if `problem` is set.
-        spellings: All tokens of each spelling that counts, including those after a space marker.
-        problem: `UNKNOWN` or `UNUSABLE` where no spelling can be scored, else None.
+        spellings: All tokens of each spelling; none if `problem` is set. No spelling begins
+            another one.
+        blank: Tokens that say nothing of a word that begins with them: special ones, and those
+            that are only a space marker (``"▁"``).
+        problem: `CROSSES`, `UNKNOWN` or `UNUSABLE` where no spelling can be scored, else None.
     """
 
     word: str
-    tokens: Tokens
     spellings: tuple[Tokens, ...]
+    blank: frozenset[int] = frozenset()
     problem: str | None = None
     __repr__ = short_repr
 
     @property
-    def whole(self) -> bool:
-        """Whether every spelling of the word is a single token."""
-        return self.problem is None and self.fits(1)
+    def single(self) -> Tokens:
+        """The spellings that are one token."""
+        return tuple(s[0] for s in self.spellings if len(s) == 1 and s[0] not in self.blank)
+
+    @property
+    def firsts(self) -> Tokens:
+        """Distinct first tokens of the spellings, but for those that say nothing of the word."""
+        firsts = dict.fromkeys(spelling[0] for spelling in self.spellings)
+        return tuple(token for token in firsts if token not in self.blank)
+
+    @property
+    def tokens(self) -> Tokens:
+        """What stands for the word where it has to be one token: `single`, or else `firsts`."""
+        return self.single or self.firsts
 
     def fits(self, longest: int) -> bool:
         """Whether every spelling has at most `longest` tokens."""
@@ -65,7 +102,13 @@ class WordTokens:
 
     def scored(self, longest: int) -> tuple[Tokens, ...]:
         """Token sequences to score: full spellings if all fit into `longest`, else first tokens."""
-        return self.spellings if self.fits(longest) else tuple((first,) for first in self.tokens)
+        return self.spellings if self.fits(longest) else tuple((first,) for first in self.firsts)
+
+    def cut(self, longest: int) -> frozenset[int]:
+        """First tokens that are scored in the place of a longer spelling."""
+        if self.fits(longest):
+            return frozenset()
+        return frozenset(s[0] for s in self.spellings if len(s) > 1) - self.blank
 
 
 @dataclass(frozen=True)
@@ -75,8 +118,8 @@ class CandidateTokens:
     Args:
         groups: Names of the candidate groups.
         kept: Index of each kept read-out in the list that was given.
-        spellings: What is scored, as ``spellings[readout][group]``: at least one sequence of token
-            ids each, a word's first token alone where no more of it is scored.
+        words: What is scored, as ``words[readout][group][word]``: at least one sequence of token
+            ids each, a spelling's first token alone where no more of it is scored.
         first_token_only: ``first_token_only[readout][group]`` is True where some word of the
             group is scored by its first token.
         dropped: Number of dropped read-outs for each of `REASONS`.
@@ -84,7 +127,7 @@ class CandidateTokens:
 
     groups: tuple[str, ...]
     kept: tuple[int, ...]
-    spellings: tuple[tuple[tuple[Tokens, ...], ...], ...]
+    words: tuple[tuple[tuple[tuple[Tokens, ...], ...], ...], ...]
     first_token_only: tuple[tuple[bool, ...], ...]
     dropped: Mapping[str, int]
     __repr__ = short_repr
@@ -93,14 +136,20 @@ class CandidateTokens:
     def tokens(self) -> tuple[tuple[Tokens, ...], ...]:
         """First tokens of the spellings, as ``tokens[readout][group]``."""
         return tuple(
-            tuple(tuple(dict.fromkeys(spelling[0] for spelling in group)) for group in groups)
-            for groups in self.spellings
+            tuple(
+                tuple(dict.fromkeys(spelling[0] for word in group for spelling in word))
+                for group in groups
+            )
+            for groups in self.words
         )
 
     @property
     def n_tokens(self) -> tuple[Tokens, ...]:
         """Number of tokens in the longest spelling, as ``n_tokens[readout][group]``."""
-        return tuple(tuple(max(map(len, group)) for group in groups) for groups in self.spellings)
+        return tuple(
+            tuple(max(len(spelling) for word in group for spelling in word) for group in groups)
+            for groups in self.words
+        )
 
     def __len__(self) -> int:
         return len(self.kept)
@@ -170,18 +219,21 @@ def token_text(tokenizer: PreTrainedTokenizerBase, token: int) -> str:
 
 
 def word_tokens(
-    tokenizer: PreTrainedTokenizerBase, word: str, *, cases: Sequence[Case] = ()
+    tokenizer: PreTrainedTokenizerBase,
+    word: str,
+    *,
+    before: Tokens = (),
+    cases: Sequence[Case] = (),
 ) -> WordTokens:
     """Find the tokens of a word, with and without a space before it.
 
-    All spellings that are a single token count. If there are none, the first token of every
-    spelling counts, or all of its tokens where words are scored in full. Special tokens and a piece
-    that is only a space marker (``"▁"``) are never the first token of a word, though in full a word
-    may follow a space marker; a spelling with an unknown token never counts.
+    Every spelling that can stand after the tokens before it counts. A spelling with a special token
+    or an unknown one never does.
 
     Args:
         tokenizer: The model's tokenizer.
         word: The word; surrounding spaces are removed, and accents joined to their letters.
+        before: The tokens of the text that the word continues, without BOS; none for a line break.
         cases: Case variants to add, as functions: ``(str.capitalize, str.upper)``.
 
     Returns:
@@ -192,69 +244,76 @@ def word_tokens(
         >>> [decode(model.tokenizer, [token]) for token in dog.tokens]
         ['dog', ' dog']
     """
-    word = normalize("NFC", word.strip())
-    spellings = [continuation(tokenizer, spelling) for spelling in _spellings(word, cases)]
-    known = [tokens for tokens in spellings if tokens and tokenizer.unk_token_id not in tokens]
-    usable = [tokens for tokens in known if not _is_blank(tokenizer, tokens[0])]
-    if not usable:
-        return WordTokens(word, (), (), UNUSABLE if known or not spellings else UNKNOWN)
-    whole = [tokens for tokens in usable if len(tokens) == 1]
-    firsts = dict.fromkeys(tokens[0] for tokens in whole or usable)
-    in_full = [tokens for tokens in known if tokens[0] not in tokenizer.all_special_ids]
-    return WordTokens(word, tuple(firsts), tuple(dict.fromkeys(whole or in_full)))
+    return _words_in_place(tokenizer, [(before, word)], cases)[before, word]
 
 
 def candidate_tokens(
-    tokenizer: PreTrainedTokenizerBase,
+    model: HookedModel,
     readouts: Sequence[Readout],
     *,
     cases: Sequence[Case] = (),
     longest: Sequence[int] | None = None,
-    following: Sequence[NextToken] | None = None,
 ) -> CandidateTokens:
     """Find the token ids of each read-out's candidates; drop read-outs that cannot be scored.
 
-    A read-out is kept if *every* candidate of it can be scored, and is otherwise dropped and
-    counted under one of these reasons:
+    Each candidate is looked up in place, after the tokens up to the one that is read (`places`). A
+    read-out is kept if *every* candidate of it can be scored, and is otherwise dropped and counted
+    under one of these reasons:
 
     - ``unknown token``: a candidate has no spelling without the unknown token;
     - ``no usable token``: a candidate has only special tokens and space markers to begin with;
-    - ``ambiguous first token``: a candidate is scored by its first token alone, and that token
+    - ``ambiguous first token``: a spelling is scored by its first token alone, and that token
       also begins, or is, another candidate of this read-out, in whichever group;
     - ``shared token``: candidates of two groups are the same tokens, or those of one begin the
       other;
-    - ``token crosses the read-out`` and ``next word is several tokens``: of read-outs that were
-      taken from a longer text; see `following_tokens`.
+    - ``token crosses the read-out``: no spelling of a candidate can stand after the prompt, or the
+      tokens of the prompt are not the first of the text that it was cut from;
+    - ``next word is several tokens``: of read-outs that were taken from a longer text; see
+      `following_tokens`.
 
     Args:
-        tokenizer: The model's tokenizer.
+        model: The model whose tokenizer and BOS convention apply.
         readouts: Read-outs that all name the same groups.
         cases: Case variants to add to each candidate; see `word_tokens`.
         longest: For each read-out, up to how many tokens a word is scored in full; a longer one is
-            scored by its first token. None for 1 everywhere.
-        following: For each read-out the token that actually follows, from `following_tokens`.
-            None if no read-out has a text that follows.
+            scored by the first tokens of its spellings. None for 1 everywhere.
 
     Returns:
         The kept read-outs' tokens and the counts of the dropped ones.
 
     Raises:
-        SemanticHubError: No read-outs, groups that differ between read-outs, texts that follow
-            without their tokens, or not one read-out left.
+        SemanticHubError: No read-outs, groups that differ between read-outs, a position out of
+            range, or not one read-out left.
+
+    Example:
+        >>> from semantic_hub.prompts.prompt import Prompt
+        >>> readout = Readout(Prompt("the dog is"), {"en": ("black",), "es": ("negro",)})
+        >>> candidate_tokens(model, [readout]).kept
+        (0,)
     """
     groups = _groups(readouts)
-    after = _following(readouts, following)
+    after = following_tokens(model, readouts)
     most = [1] * len(readouts) if longest is None else longest
-    lookup = cache(lambda word: word_tokens(tokenizer, word, cases=cases))
+    before = places(model, [readout.prompt for readout in readouts])
+    wanted = (
+        (place, word)
+        for place, readout in zip(before, readouts, strict=True)
+        for group in groups
+        for word in readout.candidates[group]
+        if word != NEXT
+    )
+    found = _words_in_place(model.tokenizer, wanted, cases)
     words = [
         [
             [
-                _next_word_tokens(tokenizer, next_token.token) if word == NEXT else lookup(word)
+                _next_word_tokens(model.tokenizer, next_token.token)
+                if word == NEXT
+                else found[place, word]
                 for word in readout.candidates[group]
             ]
             for group in groups
         ]
-        for readout, next_token in zip(readouts, after, strict=True)
+        for readout, next_token, place in zip(readouts, after, before, strict=True)
     ]
     problems = [
         next_token.problem or _problem(candidates, size)
@@ -267,13 +326,44 @@ def candidate_tokens(
     return CandidateTokens(
         groups,
         kept,
-        tuple(tuple(_scored(group, most[index]) for group in words[index]) for index in kept),
         tuple(
-            tuple(not all(word.fits(most[index]) for word in group) for group in words[index])
+            tuple(tuple(word.scored(most[index]) for word in group) for group in words[index])
+            for index in kept
+        ),
+        tuple(
+            tuple(any(word.cut(most[index]) for word in group) for group in words[index])
             for index in kept
         ),
         dropped,
     )
+
+
+def places(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Tokens]:
+    """Find the tokens that a word at each prompt's position would follow, as far as they matter.
+
+    They are the last own tokens up to the one that is read, after any features: at least two of
+    them, back to one that does not begin inside a word, so that places repeat. Ids that no text is
+    tokenized to are left out as far as is needed; where nothing is left, the place is empty.
+
+    Args:
+        model: The model whose tokenizer and BOS convention apply.
+        prompts: Each is read at its own ``position``, the last one by default.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.prompts.prompt.encode`, or a position out of range.
+
+    Example:
+        >>> [place] = places(model, ["the cat and the dog"])
+        >>> decode(model.tokenizer, place)
+        ' and the dog'
+    """
+    encodings = encode(model, prompts)
+    read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
+    tail = cache(lambda tokens: _tail(model.tokenizer, tokens))
+    return [
+        tail(_own_text(encoding, position)[-_LONGEST_TAIL:])
+        for encoding, (position,) in zip(encodings, read, strict=True)
+    ]
 
 
 def following_tokens(model: HookedModel, readouts: Sequence[Readout]) -> list[NextToken]:
@@ -304,15 +394,96 @@ def following_tokens(model: HookedModel, readouts: Sequence[Readout]) -> list[Ne
     ]
 
 
+def _own_text(encoding: Encoding, position: int) -> Tokens:
+    """The own tokens up to a position, after the last features; none among features."""
+    ends = [span.stop for span in encoding.spans if span.start <= position]
+    return encoding.tokens[max([encoding.own_positions.start, *ends]) : position + 1]
+
+
+def _tail(tokenizer: PreTrainedTokenizerBase, tokens: Tokens) -> Tokens:
+    """The shortest end of the tokens that is a text's, and begins at the beginning of a word."""
+    shortest = min(_SHORTEST_TAIL, len(tokens))
+    for size in (*range(shortest, len(tokens) + 1), *range(shortest - 1, 0, -1)):
+        tail = tokens[len(tokens) - size :]
+        text, anchored = _anchored(tokenizer, tail)
+        inside = shortest <= size < len(tokens) and text[len(ANCHOR) :][:1].isalpha()
+        if not inside and tuple(token_ids(tokenizer, text)) == anchored:
+            return tail
+    return ()
+
+
+def _anchored(tokenizer: PreTrainedTokenizerBase, tokens: Tokens) -> tuple[str, Tokens]:
+    """Text and tokens of a line break and what follows it."""
+    anchored = (*token_ids(tokenizer, ANCHOR), *tokens)
+    return (decode(tokenizer, anchored) if tokens else ANCHOR), anchored
+
+
+def _words_in_place(
+    tokenizer: PreTrainedTokenizerBase,
+    wanted: Iterable[tuple[Tokens, str]],
+    cases: Sequence[Case],
+) -> dict[tuple[Tokens, str], WordTokens]:
+    """Tokens of words after the tokens before each; what is tokenized is tokenized at once."""
+    distinct = list(dict.fromkeys(wanted))
+    anchored = {place: _anchored(tokenizer, place) for place in {place for place, _ in distinct}}
+    composed = {word: unicodedata.normalize("NFC", word.strip()) for _, word in distinct}
+    written = {word: _spellings(composed[word], cases) for word in composed}
+    texts = dict.fromkeys(anchored[p][0] + form for p, word in distinct for form in written[word])
+    encoded = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+    tokens = dict(zip(texts, map(tuple, encoded), strict=True))
+
+    special = frozenset(tokenizer.all_special_ids)
+    is_blank = cache(lambda token: not decode(tokenizer, [token]).strip())
+
+    def usable(word: str, spellings: Sequence[Tokens], problem: str = UNUSABLE) -> WordTokens:
+        known = [tokens for tokens in spellings if tokenizer.unk_token_id not in tokens]
+        begun = [tokens for tokens in dict.fromkeys(known) if special.isdisjoint(tokens)]
+        blank = frozenset(tokens[0] for tokens in begun if is_blank(tokens[0]))
+        of_word = [t for t in begun if len(t) > 1 or blank.isdisjoint(t)]
+        if of_word:
+            return WordTokens(word, _none_begins_another(of_word), blank)
+        return WordTokens(word, (), problem=UNKNOWN if spellings and not known else problem)
+
+    def found(place: Tokens, word: str) -> WordTokens:
+        text, before = anchored[place]
+        whole = {form: tokens[text + form] for form in written[word]}
+        standing = {
+            form: continued[len(before) :]
+            for form, continued in whole.items()
+            if continued[: len(before)] == before and len(continued) > len(before)
+        }
+        apart = [form for form in standing if not _joins(text, form)]
+        beginning = usable(composed[word], [standing[form] for form in apart])
+        if beginning.firsts:
+            return beginning
+        problem = UNUSABLE if standing or not whole else CROSSES
+        return usable(composed[word], list(standing.values()), problem)
+
+    return {(place, word): found(place, word) for place, word in distinct}
+
+
+def _joins(text: str, spelling: str) -> bool:
+    """Whether a spelling goes on with the text's last word instead of beginning another one."""
+    return _in_spaced_word(text[-1:]) and _in_spaced_word(spelling[:1])
+
+
+def _in_spaced_word(character: str) -> bool:
+    """Whether it is a letter or digit of a script that is written with spaces between words."""
+    in_word = unicodedata.category(character)[0] in "LMN"
+    return in_word and not unicodedata.name(character, "").startswith(_UNSPACED)
+
+
+def _none_begins_another(spellings: Sequence[Tokens]) -> tuple[Tokens, ...]:
+    """Spellings without those that go on from another one, whose probability has theirs in it."""
+    return tuple(
+        s for s in spellings if not any(s[:size] in spellings for size in range(1, len(s)))
+    )
+
+
 def _spellings(word: str, cases: Sequence[Case]) -> list[str]:
     """The word in each case, without and with a space before it."""
     forms = dict.fromkeys([word, *(case(word) for case in cases)])
     return [prefix + form for form in forms if form for prefix in ("", " ")]
-
-
-def _is_blank(tokenizer: PreTrainedTokenizerBase, token: int) -> bool:
-    """Whether a token is special or only a space marker."""
-    return token in tokenizer.all_special_ids or not decode(tokenizer, [token]).strip()
 
 
 def _groups(readouts: Sequence[Readout]) -> tuple[str, ...]:
@@ -336,25 +507,11 @@ def _groups(readouts: Sequence[Readout]) -> tuple[str, ...]:
     return groups
 
 
-def _following(
-    readouts: Sequence[Readout], following: Sequence[NextToken] | None
-) -> Sequence[NextToken]:
-    """The next token of each read-out; required where a read-out has a text that follows."""
-    if following is None and any(readout.following for readout in readouts):
-        raise SemanticHubError(
-            "candidates",
-            got="read-outs with a text that follows them",
-            expected="the tokens that follow",
-            fix="Pass following=following_tokens(model, readouts), or use logit_lens.",
-        )
-    return [NextToken()] * len(readouts) if following is None else following
-
-
 def _next_word_tokens(tokenizer: PreTrainedTokenizerBase, token: int | None) -> WordTokens:
     """The next token as a candidate word; unknown where there is none."""
     if token is None or token == tokenizer.unk_token_id:
-        return WordTokens(NEXT, (), (), UNKNOWN)
-    return WordTokens(NEXT, (token,), ((token,),))
+        return WordTokens(NEXT, (), problem=UNKNOWN)
+    return WordTokens(NEXT, ((token,),))
 
 
 def _next_token(tokens: Callable[[str], Tokens], readout: Readout) -> NextToken:
@@ -376,16 +533,13 @@ def _problem(groups: Sequence[Sequence[WordTokens]], longest: int) -> str | None
     problems = [word.problem for word in words if word.problem]
     if problems:
         return problems[0]
-    owners = Counter(token for word in words for token in word.tokens)
-    if any(owners[token] > 1 for word in words if not word.fits(longest) for token in word.tokens):
+    if not all(word.scored(longest) for word in words):
+        return UNUSABLE
+    owners = Counter(spelling[0] for word in words for spelling in set(word.scored(longest)))
+    if any(owners[token] > 1 for word in words for token in word.cut(longest)):
         return AMBIGUOUS
-    scored = [set(_scored(group, longest)) for group in groups]
+    scored = [{s for word in group for s in word.scored(longest)} for group in groups]
     return SHARED if any(_overlap(one, other) for one, other in permutations(scored, 2)) else None
-
-
-def _scored(group: Sequence[WordTokens], longest: int) -> tuple[Tokens, ...]:
-    """All distinct token sequences that are scored for a group of words."""
-    return tuple(dict.fromkeys(spelling for word in group for spelling in word.scored(longest)))
 
 
 def _overlap(one: Set[Tokens], other: Set[Tokens]) -> bool:
@@ -400,7 +554,8 @@ def _nothing_left(dropped: Mapping[str, int]) -> NothingLeftError:
         "candidates",
         got=f"no read-out that can be scored, {sum(dropped.values())} dropped ({counts})",
         expected="at least one read-out where each word has a usable token of its own",
-        fix="Choose words that this tokenizer knows as one token, or that begin differently.",
+        fix="Choose words that this tokenizer knows as one token, or that begin differently, and "
+        "end prompts where a word may begin, without a space.",
     )
 
 

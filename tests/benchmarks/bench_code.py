@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from semantic_hub.prompts.words import candidate_tokens, following_tokens
+from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.spokes.code.files import standard_library_functions
 from semantic_hub.spokes.code.places import arguments
 from semantic_hub.spokes.code.programs import Program
@@ -60,8 +60,7 @@ def main() -> None:
     spent = start - begun
     model = trained(programs)
     start = time.process_time()
-    following = following_tokens(model, readouts)
-    tokens = candidate_tokens(model.tokenizer, readouts, following=following)
+    tokens = candidate_tokens(model, readouts)
     spent += say("places mapped to tokens", start) - start
     verdict = "met" if spent <= TARGET_SECONDS and len(readouts) == N_SITES else "MISSED"
     print(f"  {spent:.1f} s in all for {len(readouts)} (target ≤ {TARGET_SECONDS}): {verdict}")

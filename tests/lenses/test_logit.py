@@ -14,7 +14,7 @@ from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens, top_tokens
 from semantic_hub.models import loading as models
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.prompts.words import word_tokens
+from semantic_hub.prompts.words import places, word_tokens
 from semantic_hub.statistics.resampling import Resampling
 
 READOUTS = [
@@ -30,21 +30,25 @@ def any_model(request, checkpoint):
 
 
 def slow_lens(model, readout, lens, layer):
-    """Log-probability and rank of each group's best token, from the softmax over all tokens."""
+    """Each group's likeliest word and the rank of its best token, from the softmax over all."""
     stream = residual_stream(model, [readout.prompt])[0, layer]
     with torch.no_grad():
-        normed = model.ln_final(stream[None, None]) if lens == "logit" else stream[None, None]
+        is_normed = lens == "logit" or (lens == "paper" and layer == model.cfg.n_layers)
+        normed = model.ln_final(stream[None, None]) if is_normed else stream[None, None]
         logits = model.unembed(normed)[0, 0]
         cap = model.cfg.output_logits_soft_cap
         logits = cap * torch.tanh(logits / cap) if cap > 0 else logits
     p = [math.exp(x - float(logits.max())) for x in logits.double().tolist()]
     p = [x / sum(p) for x in p]
+    [place] = places(model, [readout.prompt])
     for words in readout.candidates.values():
-        best = max(p[t] for word in words for t in word_tokens(model.tokenizer, word).tokens)
-        yield math.log(best), 1 + sum(x > best for x in p)
+        firsts = [word_tokens(model.tokenizer, word, before=place).firsts for word in words]
+        best = max(p[token] for tokens in firsts for token in tokens)
+        likeliest = max(sum(p[token] for token in tokens) for tokens in firsts)
+        yield math.log(likeliest), 1 + sum(x > best for x in p)
 
 
-@pytest.mark.parametrize("name", ["logit", "raw"])
+@pytest.mark.parametrize("name", ["logit", "raw", "paper"])
 def test_agrees_with_the_softmax_over_all_tokens(any_model, name):
     lens = logit_lens(any_model, READOUTS, lens=name)
     assert lens.groups == ("en", "es") and lens.kept == (0, 1, 2)
@@ -60,8 +64,9 @@ def test_agrees_with_the_softmax_over_all_tokens(any_model, name):
 def test_last_layer_is_the_models_own_prediction(any_model):
     with torch.no_grad():
         logits = any_model(any_model.to_tokens("The dog barks at the"))[0, -1]
-    tokens = list(word_tokens(any_model.tokenizer, "gato").tokens)
-    expected = logits.log_softmax(dim=-1)[tokens].max().item()
+    tokens = list(word_tokens(any_model.tokenizer, "gato").firsts)
+    tokens = [token for token in tokens if any_model.tokenizer.decode([token])[0] == " "]
+    expected = logits.log_softmax(dim=-1)[tokens].logsumexp(dim=0).item()
     last = logit_lens(any_model, READOUTS[:1], layers=[any_model.cfg.n_layers])
     assert last.log_prob[0, 0, 1].item() == pytest.approx(expected, abs=1e-5)
 
@@ -92,6 +97,44 @@ def test_a_lens_that_knows_the_answer_reads_it_at_every_layer(model):
     oracle = Lens.of(lambda layer, residual: last, name="oracle")
     lens = logit_lens(model, READOUTS, lens=oracle)
     assert torch.allclose(lens.log_prob, lens.log_prob[:, -1:].expand_as(lens.log_prob))
+
+
+def test_a_block_holds_several_layers(model, monkeypatch):
+    """The host copies its unembedding at each call: as few calls as the block's size allows."""
+    calls = []
+    states = residual_stream(model, [r.prompt for r in READOUTS])
+    counted = lens_module.unembed
+    monkeypatch.setattr(
+        lens_module, "unembed", lambda *args: calls.append(len(args[1])) or counted(*args)
+    )
+    whole = list(lens_module.lens_logits(model, states, range(4)))
+    assert calls == [4]
+    for index, block, logits in whole:
+        alone = counted(model, model.ln_final(states[None, block, index])[0])
+        assert torch.allclose(logits, alone, atol=1e-6)
+    calls.clear()
+    monkeypatch.setattr(lens_module, "_BLOCK", 7 * model.cfg.d_vocab)
+    list(lens_module.lens_logits(model, states, range(4)))
+    assert calls == [2, 2]
+
+
+def test_ranks_are_counted_only_where_asked_for(model):
+    states = residual_stream(model, [READOUTS[0].prompt])
+    tokens = [[[5, 6], [7]]]
+    log_prob, rank = lens_module.score(model, states, range(4), tokens)
+    again, none = lens_module.score(model, states, range(4), tokens, ranks=False)
+    assert torch.equal(log_prob, again) and rank.min() >= 1 and not none.any()
+
+
+def test_half_precision_unembeds_in_float32(checkpoint):
+    """From the same states: the weights' own rounding is all that is left."""
+    half = models.load_model(checkpoint("llama"), device="cpu", dtype=torch.bfloat16)
+    prompts = [r.prompt for r in READOUTS]
+    states = residual_stream(half, prompts)
+    for index, block, logits in lens_module.lens_logits(half, states, range(4)):
+        normed = half.ln_final(states[None, block, index].bfloat16())[0].double()
+        exact = normed @ half.W_U.double() + half.b_U.double()
+        assert torch.allclose(logits.double(), exact, atol=1e-4)
 
 
 def test_blocks_change_no_number(model, monkeypatch):
@@ -194,7 +237,10 @@ NARROW = Lens.of(lambda layer, residual: residual[:, :2], name="narrow")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lens": "logits"}, "got the lens 'logits'; expected .*'raw'. Did you mean 'logit'"),
+        (
+            {"lens": "logits"},
+            "got the lens 'logits'; expected .*'raw', 'paper'. Did you mean 'logit'",
+        ),
         ({"lens": NARROW}, "shape .* from narrow at layer 0"),
         ({"layers": [4]}, "got layer 4"),
         ({"readouts": []}, "got 0 read-outs"),
@@ -212,7 +258,9 @@ def test_an_unknown_lens_is_refused_before_the_forward_pass(model, monkeypatch, 
         raise AssertionError("a forward pass")
 
     monkeypatch.setattr(model, "forward", forward)
-    with pytest.raises(SemanticHubError, match="the lens 'layer'; expected one of 'logit', 'raw'"):
+    with pytest.raises(
+        SemanticHubError, match="the lens 'layer'; expected one of 'logit', 'raw', 'paper'"
+    ):
         read(model, lens="layer")
 
 

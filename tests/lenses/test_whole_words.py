@@ -1,5 +1,8 @@
 """Whole words against plain transformers' teacher-forced probability, and the formula by hand."""
 
+import math
+from itertools import chain
+
 import pytest
 import torch
 import transformers
@@ -11,7 +14,7 @@ from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models import loading as models
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.prompts.words import AMBIGUOUS, SHARED, word_tokens
+from semantic_hub.prompts.words import AMBIGUOUS, SHARED, places, word_tokens
 from semantic_hub.statistics.resampling import Resampling
 
 TEXT = "The dog barks at the"
@@ -44,13 +47,22 @@ def read_tokens(model, prompt: Prompt) -> list[int]:
     return [model.tokenizer.bos_token_id, *own[: last + 1]]
 
 
+def in_place(model, prompt: Prompt, word: str) -> tuple[tuple[int, ...], ...]:
+    [place] = places(model, [prompt])
+    return word_tokens(model.tokenizer, word, before=place).spellings
+
+
 def expected_last_layer(network, model, readout: Readout) -> list[float]:
     tokens = read_tokens(model, readout.prompt)
     return [
         max(
-            teacher_forced(network, tokens, spelling)
+            math.log(
+                sum(
+                    math.exp(teacher_forced(network, tokens, spelling))
+                    for spelling in in_place(model, readout.prompt, word)
+                )
+            )
             for word in words
-            for spelling in word_tokens(model.tokenizer, word).spellings
         )
         for words in readout.candidates.values()
     ]
@@ -85,9 +97,12 @@ def test_every_layer_is_a_language_model_of_its_own(model):
     tokens = read_tokens(model, READOUTS[0].prompt)
     for layer in range(model.cfg.n_layers + 1):
         for group, words in enumerate(READOUTS[0].candidates.values()):
-            spellings = [s for w in words for s in word_tokens(model.tokenizer, w).spellings]
-            scores = [slow_score(model, tokens, spelling, layer) for spelling in spellings]
-            best, rank = max(scores)
+            of_words = [
+                [slow_score(model, tokens, s, layer) for s in in_place(model, Prompt(TEXT), word)]
+                for word in words
+            ]
+            best = max(math.log(sum(math.exp(score) for score, _ in scores)) for scores in of_words)
+            _, rank = max(chain.from_iterable(of_words))
             assert lens.log_prob[0, layer, group].item() == pytest.approx(best, abs=1e-4)
             assert lens.rank[0, layer, group].item() == rank
 

@@ -12,7 +12,7 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.interventions.patching.sources import PatchGrid
-from semantic_hub.lenses.projection import score
+from semantic_hub.lenses.projection import Words, score_words
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt
 
@@ -20,7 +20,7 @@ Scores = tuple[
     Float[Tensor, "item cell answer"],
     Int[Tensor, "item cell answer"],
 ]
-"""Log-probability and rank of each answer."""
+"""Log-probability of each answer, and its rank, 0 unless asked for."""
 
 
 class _Row(NamedTuple):
@@ -37,7 +37,7 @@ class PatchRuns:
     Args:
         model: The model.
         pairs: Bases and references.
-        tokens: Token ids of the answers, as ``tokens[pair][answer]``.
+        words: Token ids of the answers, as ``words[pair][answer][word]``.
         component: What is overwritten.
         layers: Layers that rows are for.
         patched_layers: Layers that the patches hold, in the order in which they hold them.
@@ -48,7 +48,7 @@ class PatchRuns:
 
     model: HookedModel
     pairs: Sequence[PatchPair]
-    tokens: Sequence[Sequence[Sequence[int]]]
+    words: Words
     component: Component
     layers: Sequence[int]
     patched_layers: Sequence[int]
@@ -60,7 +60,7 @@ class PatchRuns:
         """Log-probabilities of the answers in the unpatched bases, and in the references."""
         prompts = [[pair.base, pair.reference or pair.sources[0]] for pair in self.pairs]
         states = self._final_states([prompt for both in prompts for prompt in both])
-        log_prob, _ = self._scores(states)
+        log_prob, _ = self._scores(states, ranks=False)
         return log_prob[:, 0], log_prob[:, 1]
 
     def patched(
@@ -87,7 +87,7 @@ class PatchRuns:
             for layer in self.patched_layers
         }
         bases = [self.pairs[row.item].base for row in rows]
-        log_prob, rank = self._scores(self._final_states(bases, overwrites))
+        log_prob, rank = self._scores(self._final_states(bases, overwrites), ranks=True)
         shape = (len(patches), len(self.layers), -1, log_prob.shape[-1])
         return log_prob.reshape(shape), rank.reshape(shape)
 
@@ -117,9 +117,9 @@ class PatchRuns:
             self.model, prompts, layers=last, batch_size=self.batch_size, overwrites=overwrites
         )[:, 0]
 
-    def _scores(self, states: Float[Tensor, "row d_model"]) -> Scores:
+    def _scores(self, states: Float[Tensor, "row d_model"], *, ranks: bool) -> Scores:
         """Log-probabilities and ranks of the answers, item by item."""
         cells = len(states) // len(self.pairs)
         layers = [self.model.cfg.n_layers] * cells
         by_item = states.reshape(len(self.pairs), cells, -1)
-        return score(self.model, by_item, layers, self.tokens)
+        return score_words(self.model, by_item, layers, self.words, ranks=ranks)

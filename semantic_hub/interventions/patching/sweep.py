@@ -141,9 +141,7 @@ def patching_sweep(
     chosen_layers = _check_layers(model, part, layers)
     maps = {"last": LAST_TO_LAST} if position_maps is None else dict(position_maps)
     chosen_heads = _check_heads(model, part, heads)
-    tokens = candidate_tokens(
-        model.tokenizer, [Readout(pair.base, pair.answers) for pair in patch_pairs]
-    )
+    tokens = candidate_tokens(model, [Readout(pair.base, pair.answers) for pair in patch_pairs])
     kept = [patch_pairs[index] for index in tokens.kept]
     n_layers = model.cfg.n_layers
     patched_layers = range(min(chosen_layers), n_layers + 1) if all_later_layers else chosen_layers
@@ -151,7 +149,7 @@ def patching_sweep(
     runs = PatchRuns(
         model=model,
         pairs=kept,
-        tokens=tokens.tokens,
+        words=tokens.words,
         component=part,
         layers=chosen_layers,
         patched_layers=patched_layers,

@@ -17,7 +17,7 @@ from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached, steer
 from semantic_hub.interventions.steering.per_layer import Directions, with_placebo
 from semantic_hub.interventions.steering.sweep import STRENGTHS
-from semantic_hub.lenses.projection import score
+from semantic_hub.lenses.projection import score_words
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
@@ -50,7 +50,7 @@ class AnswerProbability(Result):
         control_direction: The random direction of equal norm.
         answers: The two answers; the first is the one whose probability it is.
         p_first: P(first) / (P(first) + P(second)), 0 to 1.
-        dropped: Number of prompts that could not be steered, by reason.
+        dropped: Number of prompts that could not be steered or read, by reason.
         resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
@@ -167,8 +167,9 @@ def answer_probability(
 ) -> AnswerProbability:
     """Steer prompts, and read the probability of one answer against another.
 
-    With p the probability of the likeliest spelling of each answer, P(first) / (P(first) +
-    P(second)): what counts is which of the two it is, however likely either may be.
+    With p the probability of each answer in the spellings that can stand after the prompt,
+    P(first) / (P(first) + P(second)): what counts is which of the two it is, however likely either
+    may be.
 
     Args:
         model: A decoder with a tokenizer.
@@ -183,10 +184,13 @@ def answer_probability(
         resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
-        One probability for each direction, layer, strength and prompt, the placebo's last.
+        One probability for each direction, layer, strength and prompt, the placebo's last; prompts
+        after which the answers cannot be scored are dropped and counted (see
+        `semantic_hub.prompts.words.candidate_tokens`).
 
     Raises:
-        SemanticHubError: No prompts or directions, or answers whose tokens do not differ.
+        SemanticHubError: No prompts or directions, or answers that no prompt can be followed by or
+            whose tokens do not differ.
 
     Example:
         >>> from semantic_hub.interventions.steering.contrasts import unembedding_difference
@@ -222,14 +226,15 @@ def answer_probability(
         effect_direction=next(iter(expanded)),
         control_direction=PLACEBO,
         answers=answers,
-        p_first=p_first,
+        p_first=p_first[..., list(reader.candidates.kept)],
+        dropped={reason: n for reason, n in reader.candidates.dropped.items() if n},
         resampling=resampling,
         manifest=manifest(model, measure="answer_probability", seed=resampling.seed, mode=mode),
     )
 
 
 class _AnswerReader:
-    """Reads the probability of the first answer at a list of prompts, unsteered or steered."""
+    """Reads the probability of the first answer at the prompts where it can be scored."""
 
     def __init__(
         self,
@@ -239,11 +244,13 @@ class _AnswerReader:
         options: SteeringOptions,
     ) -> None:
         readouts = [Readout(prompt, {a: (a,) for a in answers}) for prompt in prompts]
-        self.tokens = candidate_tokens(model.tokenizer, readouts).tokens
+        self.candidates = candidate_tokens(model, readouts)
+        self.words = dict(zip(self.candidates.kept, self.candidates.words, strict=True))
         self.model, self.prompts, self.options = model, prompts, options
         lengths = [len(encoding) for encoding in encode(model, prompts)]
         batches = equal_length_batches(lengths, new_tokens=0, batch_size=_BATCH_SIZE)
-        self.batches = [indices for indices, _ in batches]
+        usable = [[index for index in batch if index in self.words] for batch, _ in batches]
+        self.batches = [batch for batch in usable if batch]
 
     def unsteered(self) -> Float[Tensor, " prompt"]:
         """Probability of the first answer at each prompt, without steering."""
@@ -267,5 +274,6 @@ class _AnswerReader:
         last = [self.model.cfg.n_layers]
         prompts = [self.prompts[index] for index in batch]
         states = residual_stream(self.model, prompts, layers=last, batch_size=len(batch))
-        log_prob, _ = score(self.model, states, last, [self.tokens[index] for index in batch])
+        words = [self.words[index] for index in batch]
+        log_prob, _ = score_words(self.model, states, last, words, ranks=False)
         return (log_prob[:, 0, 0] - log_prob[:, 0, 1]).sigmoid()

@@ -15,7 +15,7 @@ from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
-from semantic_hub.prompts.words import continuation, word_tokens
+from semantic_hub.prompts.words import Tokens, continuation, word_tokens
 
 
 def activation_difference(
@@ -145,18 +145,25 @@ def paired_differences(
 
 
 def unembedding_difference(
-    model: HookedModel, plus_word: str, minus_word: str, *, exact: bool = False
+    model: HookedModel,
+    plus_word: str,
+    minus_word: str,
+    *,
+    before: Tokens = (),
+    exact: bool = False,
 ) -> Direction:
     """Difference of two words' unembeddings, ``U[plus] − U[minus]``.
 
     A word's unembedding is the mean over its spellings (with and without a space before it) that
-    are one token. That of a single spelling, as Wu et al. use it, points elsewhere: ask for it with
-    `exact`.
+    are one token and can stand in the place. That of a single spelling, as Wu et al. use it, points
+    elsewhere: ask for it with `exact`.
 
     Args:
         model: A decoder with a tokenizer.
         plus_word: The word to make likelier.
         minus_word: The word to make less likely.
+        before: The place of both: tokens that they follow, as
+            `semantic_hub.prompts.words.places` gives them; none for a line break.
         exact: Take the one token of each word as it is written: ``" good"`` with its space.
 
     Returns:
@@ -171,7 +178,9 @@ def unembedding_difference(
         >>> unembedding_difference(model, " good", " bad", exact=True).description
         'U[ good] − U[ bad]'
     """
-    plus, minus = (_word_unembedding(model, word, exact) for word in (plus_word, minus_word))
+    plus, minus = (
+        _word_unembedding(model, word, before, exact) for word in (plus_word, minus_word)
+    )
     return Direction(plus - minus, None, f"U[{plus_word}] − U[{minus_word}]")
 
 
@@ -222,7 +231,9 @@ def _by_layer(
     }
 
 
-def _word_unembedding(model: HookedModel, word: str, exact: bool) -> Float[Tensor, " d_model"]:
+def _word_unembedding(
+    model: HookedModel, word: str, before: Tokens, exact: bool
+) -> Float[Tensor, " d_model"]:
     """Mean unembedding of a word's spellings that are one token, or of the one that is written."""
     if check_model(model).tokenizer is None:
         raise SemanticHubError(
@@ -231,10 +242,10 @@ def _word_unembedding(model: HookedModel, word: str, exact: bool) -> Float[Tenso
             expected="one that knows words",
             fix="Set model.tokenizer.",
         )
-    found = word_tokens(model.tokenizer, word)
-    tokens = continuation(model.tokenizer, word) if exact else found.tokens
-    whole = len(tokens) == 1 if exact else found.whole
-    if not whole or model.tokenizer.unk_token_id in tokens:
+    found = word_tokens(model.tokenizer, word, before=before)
+    tokens = continuation(model.tokenizer, word) if exact else found.single
+    several = exact and len(tokens) > 1
+    if not tokens or several or model.tokenizer.unk_token_id in tokens:
         raise SemanticHubError(
             "unembedding_difference",
             got=f"{word!r}: {found.problem or 'longer than one token'}",

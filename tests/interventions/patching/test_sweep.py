@@ -21,6 +21,7 @@ from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.patching.sweep import patch, patching_sweep
 from semantic_hub.models.checkpoints import build_hooked_transformer
 from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.prompts.words import places, word_tokens
 from semantic_hub.zoo.planted import models as planted
 
 SOURCE = Prompt("two plus three equals five")
@@ -73,10 +74,11 @@ def write(positions: Any, values: torch.Tensor, head: int | None = None) -> Call
     return hook
 
 
-def of_words(model: Any, found: torch.Tensor, words: Any) -> torch.Tensor:
-    """Of each word's two spellings, with and without a space, the likelier one's entry."""
-    ids = [[model.to_tokens(s + w, prepend_bos=False)[0, -1] for s in ("", " ")] for w in words]
-    return found[torch.tensor(ids)].amax(dim=1)
+def of_words(model: Any, found: torch.Tensor, base: Prompt, words: Any) -> torch.Tensor:
+    """Each word's log-probability after the base, by the first tokens of its spellings there."""
+    [place] = places(model, [base])
+    firsts = [word_tokens(model.tokenizer, word, before=place).firsts for word in words]
+    return torch.stack([found[list(tokens)].logsumexp(dim=0) for tokens in firsts])
 
 
 def first_words(pair: PatchPair) -> list[str]:
@@ -163,7 +165,7 @@ def test_a_sweep_equals_plain_hooks_cell_by_cell(mini: Any, component: Any) -> N
             for place, (position, head) in enumerate(cells):
                 hook = write(position, given[position], head)
                 found_here = log_probs(mini, pair.base, [(name, hook)])
-                expected = of_words(mini, found_here, first_words(pair))
+                expected = of_words(mini, found_here, pair.base, first_words(pair))
                 got = found.log_prob[item, i, place]
                 assert torch.allclose(got, expected, atol=2e-5), (item, layer, position, head)
 
@@ -175,7 +177,7 @@ def test_several_sources_are_averaged(mini: Any) -> None:
     name = component_hook("resid", 5)
     mean = torch.stack([activations(mini, source, name)[0, -1] for source in sources]).mean(dim=0)
     by_hand = log_probs(mini, base, [(name, write(-1, mean))])
-    expected = of_words(mini, by_hand, ("three", "four"))
+    expected = of_words(mini, by_hand, base, ("three", "four"))
     assert torch.allclose(found.log_prob[0, 0, 0], expected, atol=1e-5)
     single = patch(mini, sources[0], base, answers=("three", "four"), layers=[5])
     assert not torch.allclose(found.log_prob, single.log_prob, atol=1e-3)
@@ -192,7 +194,7 @@ def test_the_mean_of_a_span_goes_to_each_position_of_another(mini: Any) -> None:
     mean = activations(mini, source, name)[0, bos : bos + 2].mean(dim=0)
     span = slice(bos + 1, bos + 4)
     by_hand = log_probs(mini, base, [(name, write(span, mean))])
-    expected = of_words(mini, by_hand, ("three", "four"))
+    expected = of_words(mini, by_hand, base, ("three", "four"))
     assert torch.allclose(found.log_prob[0, 0, 0], expected, atol=1e-5)
 
 
@@ -238,7 +240,7 @@ def test_all_later_layers_patches_every_later_layer(mini: Any) -> None:
             (name, write(-1, activations(mini, source, name)[0, -1]))
             for name in (component_hook("mlp", k) for k in range(first, 9))
         ]
-        expected = of_words(mini, log_probs(mini, base, hooks), ("three", "four"))
+        expected = of_words(mini, log_probs(mini, base, hooks), base, ("three", "four"))
         assert torch.allclose(found.log_prob[0, i, 0], expected, atol=1e-5)
 
 
@@ -256,7 +258,8 @@ def test_controls_move_other_activations_of_the_same_kind(mini: Any) -> None:
     assert not torch.allclose(placebo.log_prob, found.log_prob, atol=0.1)
     sources = [log_probs(mini, pair.sources[0]) for pair in PATCH_PAIRS]
     for item, other in enumerate((1, 2, 0)):
-        expected = of_words(mini, sources[other], first_words(PATCH_PAIRS[item]))
+        pair = PATCH_PAIRS[item]
+        expected = of_words(mini, sources[other], pair.base, first_words(pair))
         assert torch.allclose(another.log_prob[item, 0, 0], expected, atol=1e-4)
 
 

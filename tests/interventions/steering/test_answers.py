@@ -16,6 +16,7 @@ from semantic_hub.interventions.steering.figures import dose_response
 from semantic_hub.interventions.steering.per_layer import scale_to_stream
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
+from semantic_hub.prompts.words import places
 from semantic_hub.statistics.resampling import Resampling
 
 ANSWERS = ("dog", "cat")
@@ -23,15 +24,11 @@ HOW: Any = {"answers": ANSWERS, "layers": (1, 3), "strengths": (1.0,)}
 TEXTS = ("The dog", "two plus three", "El gato", "cat")
 
 
-def spelt(model: Any, word: str) -> list[int]:
-    vocabulary = model.tokenizer.get_vocab()
-    return [vocabulary[form] for form in (word, f"Ġ{word}") if form in vocabulary]
-
-
 def share(model: Any, logits: torch.Tensor) -> float:
     """By the formula, from the probabilities themselves."""
     p = logits.double().softmax(dim=-1)
-    first, second = (max(p[t].item() for t in spelt(model, word)) for word in ANSWERS)
+    vocabulary = model.tokenizer.get_vocab()  # behind a word, an answer follows a space
+    first, second = (p[vocabulary[f"Ġ{word}"]].item() for word in ANSWERS)
     return first / (first + second)
 
 
@@ -121,7 +118,8 @@ def test_the_specification_of_a_spoke_gives_the_same(model: Any) -> None:
     prompts = tuple(Prompt(text) for text in TEXTS)
     steering = AnswerSteering(prompts, {"dog": UnembeddingContrast("dog", "cat")}, ANSWERS)
     found = intervene(model, steering, resampling=Resampling(resamples=20))
-    direction = scale_to_stream(model, unembedding_difference(model, "dog", "cat"), prompts)
+    difference = unembedding_difference(model, "dog", "cat", before=places(model, prompts)[0])
+    direction = scale_to_stream(model, difference, prompts)
     expected = answer_probability(
         model,
         prompts,

@@ -10,7 +10,7 @@ from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.translators.jacobian import jacobian_lens
 from semantic_hub.models import loading as models
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.prompts.words import word_tokens
+from semantic_hub.prompts.words import places, word_tokens
 
 TEXT = "The dog barks at the cat and the cat"
 READOUTS = [Readout(Prompt(TEXT), {"en": ("dog",), "es": ("gato",)})]
@@ -40,7 +40,9 @@ def test_it_reads_what_transformer_lens_reads(bridge):
     for layer in (1, 2, 3):
         log_prob = readout.lens_logits[layer - 1][0].log_softmax(dim=-1)
         for group, (word,) in enumerate(READOUTS[0].candidates.values()):
-            expected = log_prob[list(word_tokens(bridge.tokenizer, word).tokens)].max().item()
+            [place] = places(bridge, [TEXT])
+            firsts = word_tokens(bridge.tokenizer, word, before=place).firsts
+            expected = log_prob[list(firsts)].logsumexp(dim=0).item()
             assert read.log_prob[0, layer - 1, group].item() == pytest.approx(expected, abs=1e-4)
     plain = logit_lens(bridge, READOUTS, layers=[1])
     assert not torch.allclose(read.log_prob[:, :1], plain.log_prob, atol=0.01)

@@ -56,8 +56,9 @@ def expected_log_prob(checkpoint_folder, layer: int, words: tuple[str, ...]) -> 
     with torch.no_grad():
         hidden = network(tokens, output_hidden_states=True).hidden_states[layer][0, -1]
         logits = network.lm_head(network.model.norm(hidden + translators()[layer](hidden)))
-    found = [token for word in words for token in word_tokens(tokenizer, word).tokens]
-    return logits.log_softmax(dim=-1)[found].max().item()
+    before = tuple(tokenizer(TEXT, add_special_tokens=False)["input_ids"])
+    found = [list(word_tokens(tokenizer, word, before=before).firsts) for word in words]
+    return max(logits.log_softmax(dim=-1)[tokens].logsumexp(dim=0).item() for tokens in found)
 
 
 def test_translator_i_reads_layer_i(model, llama_folder, folder):

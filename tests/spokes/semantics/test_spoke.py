@@ -15,7 +15,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.lenses.label_matrix import LabelMatrix
 from semantic_hub.prompts.prompt import NEXT
-from semantic_hub.prompts.words import CROSSES, SPLIT, candidate_tokens, following_tokens
+from semantic_hub.prompts.words import CROSSES, SPLIT, candidate_tokens
 from semantic_hub.spokes.semantics.cogs import Example, read_cogs
 from semantic_hub.spokes.semantics.interventions import transitive_events
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm
@@ -217,9 +217,7 @@ def test_readouts_kept_of_dev_equal_an_independent_count(test_data: Path, train:
                 kept, split = kept + whole, split + (not whole)
             place += len(word) + 1
     reads = role_readouts(read_cogs(path))
-    found = candidate_tokens(
-        model.tokenizer, reads.readouts, following=following_tokens(model, reads.readouts)
-    )
+    found = candidate_tokens(model, reads.readouts)
     starts = sum(s.split()[0] not in ("A", "The", "TV") for s, *_ in rows)
     assert reads.dropped == {
         "name at the start": starts,
