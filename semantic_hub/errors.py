@@ -27,12 +27,15 @@ EXTRAS: Mapping[str, str] = {
 }
 """Optional module to the extra that installs it."""
 
-_LONGEST_REASON = 200
-"""Characters of another library's message that an error quotes."""
+_LONGEST = 400
+"""Characters of one part of a message; of a longer part the middle is left out."""
 
 
 class SemanticHubError(ValueError):
     """Error about bad input: the operation, what was passed, what was expected, and how to fix it.
+
+    The message has no more than some hundred characters of each part, and shows those that cannot
+    be printed as ``repr`` does; the attributes ``operation got expected fix`` have all of it.
 
     Args:
         operation: The call that failed, as the user wrote it (``"similarity"``).
@@ -48,7 +51,8 @@ class SemanticHubError(ValueError):
     """
 
     def __init__(self, operation: str, *, got: object, expected: str, fix: str) -> None:
-        super().__init__(f"{operation}: got {got}; expected {expected}. {fix}")
+        told = [_in_short(str(part)) for part in (operation, got, expected, fix)]
+        super().__init__("{}: got {}; expected {}. {}".format(*told))
         self.operation, self.got, self.expected, self.fix = operation, got, expected, fix
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -116,6 +120,19 @@ def reading(
         raise failed(_reason(error)) from error
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a regular file is there; False too where no file can have such a name.
+
+    Example:
+        >>> is_file("a" * 10_000)
+        False
+    """
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def writing(operation: str, path: str | Path) -> Iterator[None]:
     """Context for writing a file or folder: what the system refuses becomes the package's error.
@@ -154,8 +171,44 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     lines = str(error).splitlines()
-    text = f"{type(error).__name__}, {lines[0]}" if lines else type(error).__name__
-    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+    return f"{type(error).__name__}, {lines[0]}" if lines else type(error).__name__
+
+
+def _in_short(text: str) -> str:
+    """A text without its middle if it is long, and with what cannot be printed as `repr` has it."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST * 2 // 3]} … {text[-_LONGEST // 3 :]}"
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def check_text(operation: str, what: str, text: str) -> str:
+    r"""Return a text that can be written as UTF-8; raise for one with half a surrogate pair.
+
+    JSON can hold such halves, ``"\ud800"``; tokenizers and files cannot.
+
+    Args:
+        operation: The user's call, for the error.
+        what: What the text is, and its row: ``"label 3"``.
+        text: The text.
+
+    Raises:
+        SemanticHubError: It cannot be written as UTF-8.
+
+    Example:
+        >>> check_text("Prompt", "the text", "el año")
+        'el año'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = text[max(0, error.start - 20) : error.start + 20]
+        raise SemanticHubError(
+            operation,
+            got=f"{what} with {text[error.start]!r} in {around!r}",
+            expected="text that can be written as UTF-8",
+            fix="Mend the text where it comes from: this is half a surrogate pair.",
+        ) from None
+    return text
 
 
 def check_names(operation: str, what: str, names: Iterable[object]) -> None:

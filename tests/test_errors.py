@@ -18,6 +18,7 @@ from semantic_hub.errors import (
     SemanticHubWarning,
     check_choice,
     check_names,
+    is_file,
     reading,
     writing,
 )
@@ -242,3 +243,23 @@ def test_a_name_that_could_not_be_shown_or_saved_is_refused(name: object) -> Non
 def test_a_name_that_stands_twice_is_refused() -> None:
     with pytest.raises(SemanticHubError, match=r"got two spokes called 'a'; .* a name of its own"):
         check_names("report", "spoke", ["a", "b", "a"])
+
+
+def test_a_message_is_short_however_long_its_parts_are() -> None:
+    text = f"begin{'x' * 10**7}end"
+    raised = SemanticHubError("load", got=repr(text), expected=text, fix=text)
+    assert len(str(raised)) < 1500
+    assert str(raised).startswith("load: got 'beginxxx")
+    assert str(raised).count("end") == 3
+    assert (raised.expected, raised.fix) == (text, text)
+
+
+def test_a_message_can_be_printed_whatever_it_quotes() -> None:
+    raised = SemanticHubError("load", got="a\ud800\x1b[2J\n", expected="año 狗", fix="Mend it.")
+    assert str(raised) == r"load: got a\ud800\x1b[2J\n; expected año 狗. Mend it."
+
+
+def test_no_file_can_have_that_name() -> None:
+    assert not is_file("x" * 10_000)
+    assert not is_file("x\0")
+    assert is_file(__file__)
