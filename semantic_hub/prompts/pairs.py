@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_text
 from semantic_hub.plotting.values import Displayable
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
 from semantic_hub.prompts.tables import read_records, read_table
@@ -28,8 +28,8 @@ class Pairs(Displayable):
         labels: One name for each pair, such as its meaning; empty for none.
 
     Raises:
-        SemanticHubError: No pairs, sides or labels of unequal length, or a side that is not a
-            tuple of `Prompt`.
+        SemanticHubError: No pairs, sides or labels of unequal length, a side that is not a tuple
+            of `Prompt`, or a name or label that cannot be written as UTF-8.
 
     Example:
         >>> pairs = Pairs.from_prompts(["one", "two"], ["uno", "dos"], x_name="en", y_name="es")
@@ -55,6 +55,10 @@ class Pairs(Displayable):
         if len(self.labels) not in (0, len(self.x)):
             got = f"{len(self.labels)} labels for {len(self.x)} pairs"
             raise _pairs_error(got, "one label for each pair, or none", "Leave the labels out.")
+        for what, text in (("x_name", self.x_name), ("y_name", self.y_name)):
+            check_text("Pairs", what, text)
+        for row, label in enumerate(self.labels):
+            check_text("Pairs", f"label {row}", label)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -112,8 +116,8 @@ class Pairs(Displayable):
     ) -> "Pairs":
         """Read pairs from two columns of a UTF-8 table with a header; tabs, or commas in ``.csv``.
 
-        A file whose name ends in ``.csv`` is read as comma-separated. Spaces around cells are
-        dropped.
+        A file whose name ends in ``.csv`` is comma-separated. Quotes are those of pandas and
+        the ``csv`` module in both. Spaces around cells and names of columns are dropped.
 
         Args:
             path: The file.
@@ -122,8 +126,9 @@ class Pairs(Displayable):
             labels: Header of a column of labels.
 
         Raises:
-            SemanticHubError: A file that is missing, empty or not UTF-8, lacks a column, or has a
-                row that is too short or an empty cell; names the file and the line.
+            SemanticHubError: A file that is missing, empty or not UTF-8, that lacks a column or has
+                it twice, or has a row of another length, an empty cell or an open quote; names the
+                file and the line.
         """
         columns = [x, y, *([labels] if labels else [])]
         rows = read_table(path, columns, "Pairs.from_tsv")
@@ -222,7 +227,7 @@ def _text(record: Mapping[str, Any], name: str, place: str, operation: str) -> s
     value: Any = record
     for part in [name] if name in record else name.split("."):
         if not isinstance(value, Mapping) or part not in value:
-            fields = ", ".join(map(str, value)) if isinstance(value, Mapping) else "no fields"
+            fields = ", ".join(map(repr, value)) if isinstance(value, Mapping) else "no fields"
             raise SemanticHubError(
                 operation,
                 got=f"{place}: {fields}",
@@ -237,7 +242,7 @@ def _text(record: Mapping[str, Any], name: str, place: str, operation: str) -> s
             expected="text that is not empty",
             fix="Fill it, or drop the row.",
         )
-    return value.strip()
+    return check_text(operation, f"{place}: the text under {name!r}", value.strip())
 
 
 def _pairs_error(got: str, expected: str, fix: str) -> SemanticHubError:

@@ -22,7 +22,12 @@ from warnings import warn
 import numpy as np
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_names
+from semantic_hub.errors import (
+    SemanticHubError,
+    SemanticHubWarning,
+    check_names,
+    check_text,
+)
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.soft_tokens import (
@@ -54,7 +59,8 @@ class Prompt:
 
     Raises:
         SemanticHubError: If not exactly one of ``text`` and ``tokens`` is given, it is empty,
-            tokens or position are no whole numbers, or it has not one marker for each span.
+            tokens or position are no whole numbers, it has not one marker for each span, or the
+            text cannot be written as UTF-8.
 
     Example:
         >>> Prompt("The dog barks.", position=-2).position
@@ -91,6 +97,7 @@ class Prompt:
                 expected="at least one token",
                 fix="Leave the prompt out, or give it content.",
             )
+        check_text("Prompt", "a text", self.text or "")
         markers = (self.text or "").count(SOFT) + (self.tokens or ()).count(SOFT_TOKEN)
         if markers != len(self.soft) or not all(isinstance(s, SoftTokens) for s in self.soft):
             raise SemanticHubError(
@@ -146,6 +153,7 @@ class Readout:
 
     def __post_init__(self) -> None:
         check_word_groups("Readout", self.candidates)
+        check_text("Readout", "the following text", self.following)
         needs_text = any(NEXT in words for words in self.candidates.values())
         if not self.following.startswith(self.next_word) or (needs_text and not self.following):
             raise SemanticHubError(
@@ -164,12 +172,14 @@ class Readout:
 
 
 def check_word_groups(operation: str, groups: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise if a group of words has no sound name, or is a single string instead of a tuple.
+    """Raise if a group has no sound name, is a single string, or has a word that is not UTF-8.
 
     Raises:
         SemanticHubError: For such a group.
     """
     check_names(operation, "group", groups)
+    for name, words in groups.items():
+        check_text(operation, f"the group {name!r}", "".join(words))
     bare = [name for name, words in groups.items() if isinstance(words, str)]
     if bare:
         raise SemanticHubError(

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import datasets
+import pandas as pd
 import pytest
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.prompts.pairs import Pairs
-from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.prompts.prompt import Prompt, Readout
 
 ROWS = [
     {"id": "dog", "translation": {"en": "the dog", "es": "el perro"}},
@@ -76,9 +77,36 @@ def test_tsv_is_read_by_the_names_of_its_columns(tmp_path):
     assert (pairs.x_name, pairs.y_name, pairs.labels) == ("en", "es", ("1", "2"))
 
 
-def test_tsv_keeps_quotes_and_commas(tmp_path):
-    path = write(tmp_path / "my.tsv", 'en\tes\n"a, b\tc"d"\n')
-    assert texts(Pairs.from_tsv(path)) == [('"a, b', 'c"d"')]
+def test_tsv_keeps_commas_and_inner_quotes(tmp_path):
+    path = write(tmp_path / "my.tsv", 'en\tes\na, b\tc"d"\n')
+    assert texts(Pairs.from_tsv(path)) == [("a, b", 'c"d"')]
+
+
+@pytest.mark.parametrize(("name", "separator"), [("my.tsv", "\t"), ("my.csv", ",")])
+def test_what_pandas_writes_comes_back(tmp_path, name, separator):
+    rows = {
+        " en ": ['"Yes," she said.', "two\nlines", "a\ttab, a comma"],
+        "es": ['"Sí", dijo.', "dos\nlíneas", 'un "tab"'],
+        "note": ["", "", ""],
+    }
+    pd.DataFrame(rows).to_csv(tmp_path / name, sep=separator, index=False)
+    pairs = Pairs.from_tsv(tmp_path / name)
+    assert [x.text for x in pairs.x] == rows[" en "]
+    assert [y.text for y in pairs.y] == rows["es"]
+
+
+def test_half_a_surrogate_pair_is_refused_with_its_row(tmp_path):
+    path = tmp_path / "my.jsonl"
+    path.write_text('{"en": "one", "es": "uno"}\n{"en": "two", "es": "d\\ud800s"}\n')
+    with pytest.raises(SemanticHubError, match=r"my\.jsonl:2: the text under 'es' with '.ud800'"):
+        Pairs.from_jsonl(path)
+    with pytest.raises(SemanticHubError, match=r"Prompt: got a text with '.ud800'"):
+        Prompt("a\ud800")
+    for names in ({"x_name": "\ud800"}, {"labels": ["1", "\udfff"]}):
+        with pytest.raises(SemanticHubError, match=r"Pairs: got (x_name|label 1) with '.ud"):
+            Pairs.from_prompts("ab", "AB", **names)
+    with pytest.raises(SemanticHubError, match=r"Readout: got the group 'en' with '.ud800'"):
+        Readout(Prompt("a"), {"en": ("b", "\ud800")})
 
 
 @pytest.mark.parametrize(
@@ -86,7 +114,7 @@ def test_tsv_keeps_quotes_and_commas(tmp_path):
     [
         ("", "an empty file"),
         (b"en\tes\none\tuno\ntwo\td\xf3s\n", r"my\.tsv:3: byte 0xf3"),
-        ("en\tfr\none\tun\n", r"my\.tsv:1: columns en, fr; expected a column 'es'"),
+        ("en\tfr\none\tun\n", r"my\.tsv:1: columns 'en', 'fr'; expected a column 'es'"),
         ("en\tes\none\tuno\ntwo\n", r"my\.tsv:3: 1 columns"),
         ("en\tes\none\tuno\ntwo\t \n", r"my\.tsv:3: an empty cell in column 'es'"),
         ("en\tes\n", r"my\.tsv: no rows"),
@@ -99,7 +127,7 @@ def test_tsv_errors_name_file_and_line(tmp_path, content, text):
 
 @pytest.mark.parametrize("read", [Pairs.from_tsv, Pairs.from_jsonl])
 def test_a_missing_file_is_named(tmp_path, read):
-    with pytest.raises(SemanticHubError, match=r"nowhere\.txt: no such file"):
+    with pytest.raises(SemanticHubError, match=r"nowhere\.txt: No such file"):
         read(tmp_path / "nowhere.txt")
 
 
@@ -119,7 +147,7 @@ def test_jsonl_reads_flat_and_nested_fields(tmp_path):
         ("", "an empty file"),
         ('{"en": "one", "es": "uno"}\n{"en": "two", \n', r"my\.jsonl:2: "),
         ('{"en": "one", "es": "uno"}\n["two"]\n', r"my\.jsonl:2: list"),
-        ('{"en": "one", "fr": "un"}\n', r"my\.jsonl:1: en, fr; expected a field 'es'"),
+        ('{"en": "one", "fr": "un"}\n', r"my\.jsonl:1: 'en', 'fr'; expected a field 'es'"),
         ('{"en": "one", "es": 1}\n', r"my\.jsonl:1: 1 under 'es'; expected text"),
         ('{"en": " ", "es": "uno"}\n', r"my\.jsonl:1: ' ' under 'en'; expected text"),
     ],
@@ -153,7 +181,9 @@ def test_dataset_errors_name_the_row():
     with pytest.raises(SemanticHubError, match=r"row 1: None under 'translation\.es'"):
         rows = [*ROWS[:1], {"translation": {"en": "the sun", "es": None}}]
         Pairs.from_dataset(rows, x="translation.en", y="translation.es")
-    with pytest.raises(SemanticHubError, match=r"row 0: en, es; expected a field 'translation.de'"):
+    with pytest.raises(
+        SemanticHubError, match=r"row 0: 'en', 'es'; expected a field 'translation.de'"
+    ):
         Pairs.from_dataset(ROWS, x="translation.en", y="translation.de")
     with pytest.raises(SemanticHubError, match="the dataset: no rows"):
         Pairs.from_dataset([])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.prompts.tables import read_lines, read_records, read_table
+from semantic_hub.prompts.tables import read_lines, read_records, read_rows, read_table
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -54,6 +54,10 @@ def test_comma_damage_is_told_with_its_place(tmp_path: Path, data: bytes, told: 
         (b"en\tes\ndog\t\xff\n", r"t\.tsv:2: byte 0xff"),
         (b"en\tde\ndog\tHund\n", "expected a column 'es'"),
         (b"en\tes\ndog\n", r"t\.tsv:2: 1 columns"),
+        (b"en\tes\na\tb\tc\n", r"t\.tsv:2: 3 columns; expected 2, as the header has"),
+        (b"en\tes\ten\na\tb\tc\n", r"t\.tsv:1: columns 'en', 'es', 'en'; expected a column 'en'"),
+        (b'en\tes\n"Yes," she\tb\n', r"t\.tsv:2: .*Close the quote"),
+        (b'""\n""\n', r"t\.tsv:1: columns ; expected a column 'en'"),
         (b"en\tes\ndog\tperro\ncat\t \n", r"t\.tsv:3: an empty cell in column 'es'"),
     ],
 )
@@ -63,8 +67,14 @@ def test_damage_is_told_with_its_place(tmp_path: Path, data: bytes, told: str) -
         read_table(path, ("en", "es"), "test")
 
 
+def test_cells_are_parsed_as_the_csv_module_writes_them(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.tsv", b'\n en\t es \t\n"a\nb"\t "c ""d"""\t\n')
+    assert read_table(path, ("en", "es"), "test") == [{"en": "a\nb", "es": 'c "d"'}]
+    assert list(read_rows(path, "test"))[1] == (f"{path}:3", ["a\nb", 'c "d"', ""])
+
+
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(SemanticHubError, match="no such file"):
+    with pytest.raises(SemanticHubError, match="No such file"):
         read_lines(tmp_path / "absent", "test")
 
 
@@ -76,7 +86,15 @@ def test_records(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("data", "told"), [(b"{", ":1:"), (b"{}\n[1]\n", ":2: list")])
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"{", ":1:"),
+        (b"{}\n[1]\n", ":2: list"),
+        (b"[" * 10**5, ":1: .*recursion"),
+        (b"9" * 5000, ":1: Exceeds"),
+    ],
+)
 def test_bad_records(tmp_path: Path, data: bytes, told: str) -> None:
     path = write(tmp_path / "t.jsonl", data)
     with pytest.raises(SemanticHubError, match=told):

@@ -14,7 +14,7 @@ from typing import overload
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.plotting.values import short_repr
-from semantic_hub.prompts.tables import read_lines
+from semantic_hub.prompts.tables import read_rows
 from semantic_hub.spokes.semantics.grammar import Event
 from semantic_hub.spokes.semantics.logical_forms import LogicalForm, Primitive, parse_form
 
@@ -152,8 +152,7 @@ def read_cogs(path: str | Path) -> Examples:
         >>> [(example.sentence, example.names) for example in read_cogs(path)]
         [('Anna ran .', ('Anna',))]
     """
-    lines = read_lines(path, "read_cogs")
-    rows = [_read_row(line, f"{path}:{n}") for n, line in enumerate(lines, 1) if line.strip()]
+    rows = [_read_row(cells, place) for place, cells in read_rows(path, "read_cogs")]
     examples = tuple(row for row in rows if row is not None)
     if not examples:
         raise SemanticHubError(
@@ -184,9 +183,8 @@ def _word(*words: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)")
 
 
-def _read_row(line: str, location: str) -> Example | None:
+def _read_row(cells: list[str], location: str) -> Example | None:
     """Example of one row; None for a primitive."""
-    cells = [cell.strip() for cell in line.split("\t")]
     if len(cells) != 3 or not all(cells):
         raise SemanticHubError(
             "read_cogs",

@@ -1,12 +1,11 @@
 """Read a folder of sound files with a table of their labels."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from semantic_hub.errors import SemanticHubError
-from semantic_hub.prompts.tables import read_lines, read_table
+from semantic_hub.errors import SemanticHubError, is_file
+from semantic_hub.prompts.tables import read_rows, read_table
 from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
 from semantic_hub.spokes.sampling import evenly_spaced
 
@@ -81,35 +80,32 @@ class _Row:
 
 def _rows(table: Path, split: str | None) -> Iterator[_Row]:
     """Rows of a table in either layout."""
-    lines = read_lines(table, _OPERATION)
-    header = {cell.strip() for cell in next(csv.reader(lines[:1]), [])}
-    if {"file", "label"} & header:
+    rows = list(read_rows(table, _OPERATION))
+    if rows and {"file", "label"} & {*rows[0][1]}:
         columns = ("file", "label", *(("split",) if split else ()))
         for number, row in enumerate(read_table(table, columns, _OPERATION), start=1):
             yield _Row(row["file"], row["label"], row.get("split", ""), f"{table}, row {number}")
         return
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            yield _vggsound_row(line, f"{table}:{number}")
+    for location, cells in rows:
+        yield _vggsound_row(cells, location)
 
 
-def _vggsound_row(line: str, location: str) -> _Row:
-    """Row from a line in the layout of VGGSound."""
-    cells = [cell.strip() for cell in next(csv.reader([line], skipinitialspace=True))]
+def _vggsound_row(cells: Sequence[str], location: str) -> _Row:
+    """Row in the layout of VGGSound."""
     if len(cells) != _VGGSOUND_COLUMNS or not cells[1].isdecimal() or not all(cells):
         raise SemanticHubError(
             _OPERATION,
-            got=f"{location}: {line[:60]!r}",
+            got=f"{location}: {', '.join(map(repr, cells))}",
             expected="youtube id, start second, label, split; or a header with file and label",
             fix="Correct the line, or put a header on top.",
         )
     video, start, label, split = cells
-    return _Row(f"{video}_{int(start):06d}.wav", label, split, location)
+    return _Row(f"{video}_{start.zfill(6)}.wav", label, split, location)
 
 
 def _check_files(folder: Path, rows: Sequence[_Row]) -> None:
     """Raise if a file is missing, before anything is decoded."""
-    missing = [row for row in rows if not (folder / row.file).is_file()]
+    missing = [row for row in rows if not is_file(folder / row.file)]
     if missing:
         raise SemanticHubError(
             _OPERATION,

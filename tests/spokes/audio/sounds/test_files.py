@@ -72,7 +72,7 @@ def test_tables_that_are_refused(folder: Path, text: str, message: str) -> None:
 
 
 def test_other_things_that_are_refused(folder: Path) -> None:
-    with pytest.raises(SemanticHubError, match="no such file"):
+    with pytest.raises(SemanticHubError, match="No such file"):
         clips_from_folder(folder)
     with pytest.raises(SemanticHubError, match="no row of split 'validation'"):
         clips_from_folder(folder, "vggsound.csv", split="validation")
