@@ -16,7 +16,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, is_file, reading
 from semantic_hub.models.conventions import follow_checkpoint
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
@@ -111,7 +111,7 @@ def build_hooked_transformer(config: Any, tokenizer: Any, **options: Any) -> Any
 
 def is_checkpoint_folder(path: Path) -> bool:
     """Whether ``path`` is a folder in Hugging Face layout (has a ``config.json``)."""
-    return (path / "config.json").is_file()
+    return is_file(path / "config.json")
 
 
 def official_name(name: str) -> str | None:
@@ -230,16 +230,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         SemanticHubError: No such file, or one that names no architecture.
     """
     file = folder / "config.json"
-    try:
+    with reading(
+        "load_model",
+        file,
+        expected='JSON with "architectures": ["..."]',
+        fix="Save the model again with save_pretrained.",
+    ):
         fields = json.loads(file.read_text(encoding="utf-8"))
-        fields["architectures"][0]
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise SemanticHubError(
-            "load_model",
-            got=f"{file}, without a readable list of architectures",
-            expected='JSON with "architectures": ["..."]',
-            fix="Save the model again with save_pretrained.",
-        ) from error
+        if not isinstance(fields["architectures"][0], str):
+            raise TypeError("no name of an architecture")
     return fields
 
 
@@ -258,14 +257,20 @@ def file_errors(name_or_folder: str | os.PathLike[str]) -> Iterator[None]:
         name_or_folder: The model that is being read: a local folder or a name.
 
     Raises:
-        SemanticHubError: In place of ``OSError`` and ``SafetensorError``. For a folder it says that
-            files are missing or broken, for a name that they cannot be fetched.
+        SemanticHubError: For a folder, in place of any error, it says that files are missing or
+            broken; for a name, in place of ``OSError`` and ``SafetensorError``, that they cannot be
+            fetched.
     """
     try:
         yield
-    except (OSError, SafetensorError) as error:
-        local = Path(name_or_folder).is_dir()
-        raise (unreadable if local else not_fetched)(str(name_or_folder)) from error
+    except SemanticHubError:
+        raise
+    except Exception as error:
+        if Path(name_or_folder).is_dir():
+            raise unreadable(str(name_or_folder)) from error
+        if isinstance(error, OSError | SafetensorError):
+            raise not_fetched(str(name_or_folder)) from error
+        raise
 
 
 def unreadable(folder: str) -> SemanticHubError:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, reading
 from semantic_hub.results import write_atomically
 from semantic_hub.spokes.audio.sounds.clip import Clip
 from semantic_hub.spokes.audio.sounds.mel import HUB_MINI, log_mel
@@ -79,16 +78,14 @@ class Projector:
         Raises:
             SemanticHubError: No such file, or another one.
         """
-        try:
+        with reading(
+            "Projector.load",
+            path,
+            expected="a file that Projector.save wrote",
+            fix="Train one with python -m semantic_hub.zoo.training.train_senses.",
+        ):
             tensors = load_file(path)
             return cls(tensors["weight"], tensors["place"])
-        except (OSError, SafetensorError, KeyError) as error:
-            raise SemanticHubError(
-                "Projector.load",
-                got=f"{path}: {type(error).__name__}",
-                expected="a file that Projector.save wrote",
-                fix="Train one with python -m semantic_hub.zoo.training.train_senses.",
-            ) from None
 
 
 @dataclass(frozen=True, eq=False)

@@ -257,10 +257,14 @@ def test_folder_without_a_configuration(tmp_path: Path) -> None:
 
 
 @requires_hooked_transformer
-@pytest.mark.parametrize("content", ["not json", "{}", '{"architectures": []}'])
+@pytest.mark.parametrize(
+    "content", ["not json", "{}", '{"architectures": []}', '{"architectures": [[]]}', "[" * 100_000]
+)
 def test_unreadable_configuration(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content)
-    with pytest.raises(SemanticHubError, match="without a readable list of architectures"):
+    with pytest.raises(
+        SemanticHubError, match=r"config\.json: .* expected JSON with .architectures"
+    ):
         load_model(tmp_path)
 
 
@@ -271,7 +275,9 @@ def test_configuration_that_may_not_be_read(
         raise PermissionError("not yours")
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(SemanticHubError, match="without a readable list of architectures"):
+    with pytest.raises(
+        SemanticHubError, match=r"config\.json: .* expected JSON with .architectures"
+    ):
         convert_folder(llama_folder, LoadOptions(device="cpu"))
 
 

@@ -9,13 +9,12 @@ Source: Gurnee et al. 2026, Verbalizable Representations Form a Global Workspace
 https://transformer-circuits.pub/2026/workspace/index.html.
 """
 
-import pickle
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 import torch
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, reading
 from semantic_hub.lenses.translators.affine import AffineLens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
@@ -72,21 +71,9 @@ def jacobian_lens(lens: "JacobianLens | str | PathLike[str]", model: HookedModel
 def _load(path: str | PathLike[str]) -> "JacobianLens":
     from transformer_lens.tools.analysis import JacobianLens
 
-    try:
-        return JacobianLens.load(str(path))
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        RuntimeError,
-        pickle.UnpicklingError,
-    ) as error:
-        raise _error(
-            f"{path}: {type(error).__name__}",
-            "a file that JacobianLens.save wrote",
-            "Check the path.",
-        ) from None
+    expected, fix = "a file that JacobianLens.save wrote", "Check the path."
+    with reading("jacobian_lens", fspath(path), expected=expected, fix=fix) as file:
+        return JacobianLens.load(str(file))
 
 
 def _error(got: str, expected: str, fix: str) -> SemanticHubError:

@@ -11,7 +11,6 @@ https://arxiv.org/abs/2303.08112; format of https://github.com/AlignmentResearch
 
 import hashlib
 import json
-import pickle
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -22,10 +21,9 @@ import numpy as np
 import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, is_file, reading
 from semantic_hub.lenses.translators.affine import AffineLens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
@@ -35,6 +33,8 @@ from semantic_hub.results import manifest
 
 _FILES = ("params.pt", "params.safetensors", "model.safetensors")
 _KIND = "linear_tuned_lens"
+_EXPECTED = f"config.json of a {_KIND} and its parameters"
+_FIX = "Give a folder as tuned_lens.TunedLens.save writes it."
 
 
 def tuned_lens(path: str | PathLike[str], model: HookedModel) -> AffineLens:
@@ -91,8 +91,9 @@ def _lens(
     state: Mapping[str, Tensor], config: Mapping[str, Any], file: Path, model: HookedModel
 ) -> AffineLens:
     n_layers, d_model, bias = config["num_hidden_layers"], config["d_model"], config["bias"]
-    shapes = {f"{i}.weight": (d_model, d_model) for i in range(n_layers)}
-    shapes |= {f"{i}.bias": (d_model,) for i in range(n_layers) if bias}
+    some_layers = range(min(n_layers, len(state) + 1))  # enough to see that tensors are missing
+    shapes = {f"{i}.weight": (d_model, d_model) for i in some_layers}
+    shapes |= {f"{i}.bias": (d_model,) for i in some_layers if bias}
     state_shapes = {name: tuple(value.shape) for name, value in state.items()}
     if state_shapes != shapes:
         raise _shape_error(file, state_shapes, shapes)
@@ -109,21 +110,19 @@ def _lens(
 
 
 def _parameter_file(path: Path) -> Path:
-    files = [path] if path.is_file() else [path / name for name in _FILES]
-    for file in files:
-        if file.is_file():
+    for file in [path, *(path / name for name in _FILES)]:
+        if is_file(file):
             return file
     raise _file_error(f"{path}, without {' or '.join(_FILES)}")
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
+    with reading("tuned_lens", path, expected=_EXPECTED, fix=_FIX):
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _file_error(f"{path}: {type(error).__name__}") from None
     config = {"bias": True, "lens_type": _KIND, **config} if isinstance(config, dict) else {}
     sizes = (config.get("d_model"), config.get("num_hidden_layers"))
-    if config.get("lens_type") != _KIND or not all(isinstance(size, int) for size in sizes):
+    whole = all(isinstance(size, int) and size > 0 for size in sizes)
+    if config.get("lens_type") != _KIND or not whole:
         raise _file_error(
             f"{path}: lens_type {config.get('lens_type')!r}, d_model {sizes[0]!r} and "
             f"num_hidden_layers {sizes[1]!r}"
@@ -132,12 +131,10 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 
 def _read_parameters(file: Path) -> dict[str, Tensor]:
-    try:
+    with reading("tuned_lens", file, expected=_EXPECTED, fix=_FIX):
         if file.suffix == ".safetensors":
             return safetensors.torch.load_file(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        raise _file_error(f"{file}: {type(error).__name__}") from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise _file_error(f"{file}: {type(state).__name__} that is no state dict")
     return state
@@ -169,20 +166,16 @@ def unembedding_hash(matrix: Float[Tensor, "d_model d_vocab"]) -> str:
 def _shape_error(
     file: Path, found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]]
 ) -> SemanticHubError:
-    names = sorted(name for name in {*found, *expected} if found.get(name) != expected.get(name))
+    names = [name for name in {*found, *expected} if found.get(name) != expected.get(name)]
+    names.sort(key=str)
     name = names[0]
     return SemanticHubError(
         "tuned_lens",
         got=f"{file}: {name} of shape {found.get(name)}, one of {len(names)} that differ",
         expected=f"shape {expected.get(name)}, as its config.json says",
-        fix="Give a folder as tuned_lens.TunedLens.save writes it.",
+        fix=_FIX,
     )
 
 
 def _file_error(got: str) -> SemanticHubError:
-    return SemanticHubError(
-        "tuned_lens",
-        got=got,
-        expected=f"config.json of a {_KIND} and its parameters",
-        fix="Give a folder as tuned_lens.TunedLens.save writes it.",
-    )
+    return SemanticHubError("tuned_lens", got=got, expected=_EXPECTED, fix=_FIX)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_text, reading
 from semantic_hub.prompts.tables import read_records
 from semantic_hub.spokes.code.functions import functions
 from semantic_hub.spokes.code.programs import Program, check_syntax
@@ -101,7 +101,8 @@ def programs_from_jsonl(path: str | Path) -> tuple[Program, ...]:
 
 def _python_files(folder: Path) -> list[Path]:
     """Python files of a folder and its subfolders, in the order of their relative paths."""
-    return sorted(folder.rglob("*.py"), key=lambda file: file.relative_to(folder).as_posix())
+    files = (path for path in folder.rglob("*.py") if not path.is_dir())
+    return sorted(files, key=lambda file: file.relative_to(folder).as_posix())
 
 
 def _module_name(file: Path, folder: Path) -> str:
@@ -131,16 +132,16 @@ def _modules(names: Sequence[str] | None) -> Iterator[tuple[str, Path]]:
 
 def _read(path: Path, operation: str) -> str:
     """Text of a Python file in its declared encoding, with ``\\n`` as line ends."""
-    try:
-        with tokenize.open(path) as file:
-            return file.read()
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise SemanticHubError(
+    with (
+        reading(
             operation,
-            got=f"{path}: {error}",
+            path,
             expected="text in the encoding that the file declares, or UTF-8",
-            fix="Convert the file to UTF-8.",
-        ) from None
+            fix="Convert the file to UTF-8, or leave it out.",
+        ),
+        tokenize.open(path) as file,
+    ):
+        return file.read()
 
 
 def _program_from_record(location: str, record: Mapping[str, Any], file: str) -> Program:
@@ -154,6 +155,7 @@ def _program_from_record(location: str, record: Mapping[str, Any], file: str) ->
                 expected="columns 'text' (or 'prompt') and 'code', both with text",
                 fix="Rename the columns, or drop the line.",
             )
+        check_text("programs_from_jsonl", f"{location}: {name!r}", cell)
     code = re.sub(r"\r\n?", "\n", cells["code"].removeprefix("\ufeff"))
     check_syntax(code, f"{location}, line of the code", "programs_from_jsonl")
     return Program(

@@ -205,6 +205,6 @@ def _cedict_pairs(path: Path, script: str) -> Iterable[tuple[str, str]]:
 
 def _single_word(gloss: str) -> str | None:
     """Gloss without brackets, ``to`` and articles if it is one word, else None."""
-    bare = re.sub(r"\([^)]*\)", "", gloss).strip()
+    bare = re.sub(r"\([^()]*\)", "", gloss).strip()
     bare = re.sub(r"^(to|a|an|the) (?=\S+$)", "", bare)
     return bare if re.fullmatch(r"[^\W\d_]+(-[^\W\d_]+)*", bare) else None

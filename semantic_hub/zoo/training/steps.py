@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import LlamaForCausalLM
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, reading
 from semantic_hub.results import to_json, write_atomically
 from semantic_hub.zoo.training.recipe import PAD_ID
 
@@ -67,10 +67,22 @@ def checkpoint(model: nn.Module, optimizers: Sequence[Optimizer], step: int, pat
 
 
 def restore(model: nn.Module, optimizers: Sequence[Optimizer], path: Path) -> int:
-    """Load a checkpoint if there is one, and return the number of completed steps, or 0."""
-    if not path.is_file():
+    """Load a checkpoint if there is one, and return the number of completed steps, or 0.
+
+    Raises:
+        SemanticHubError: The checkpoint is damaged, or one of another model.
+    """
+    if not path.exists():
         return 0
-    tensors = load_file(path)
+    fix = "Remove it to train from the start."
+    with reading("restore", path, expected="a checkpoint of this model", fix=fix):
+        return _restore(model, optimizers, load_file(path))
+
+
+def _restore(
+    model: nn.Module, optimizers: Sequence[Optimizer], tensors: Mapping[str, Tensor]
+) -> int:
+    """Put the tensors of a checkpoint in place, and return the number of completed steps."""
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(tensors[f"model.{name}"])
@@ -92,13 +104,17 @@ def keep_recipe(recipe: Any, out: Path, operation: str) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     path = out / "recipe.json"
-    if path.is_file() and json.loads(path.read_text()) != asdict(recipe):
-        raise SemanticHubError(
-            operation,
-            got=f"{path}: another recipe",
-            expected=f"{asdict(recipe)}",
-            fix="Train into a new folder.",
-        )
+    fix = "Train into a new folder."
+    if path.exists():
+        with reading(operation, path, expected="the recipe of a run", fix=fix):
+            kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept != asdict(recipe):
+            raise SemanticHubError(
+                operation,
+                got=f"{path}: another recipe",
+                expected=f"{asdict(recipe)}",
+                fix=fix,
+            )
     write_atomically(path, to_json(asdict(recipe), operation).encode(), operation)
 
 

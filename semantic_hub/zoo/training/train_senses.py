@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import reading
 from semantic_hub.results import to_json, write_atomically
 from semantic_hub.zoo.senses import AUDIO_PROJECTOR, IMAGE_PROJECTOR, Projector
 from semantic_hub.zoo.training.items import TrainingItem, clip_item, picture_item
@@ -217,14 +217,13 @@ def _rows(
 def _text_recipe(source: Path) -> Recipe:
     """Recipe of the text training."""
     path = source / "training.json"
-    if not path.is_file():
-        raise SemanticHubError(
-            "train_senses",
-            got=f"{source}",
-            expected="a folder with training.json",
-            fix="Train the language model first: python -m semantic_hub.zoo.training.train",
-        )
-    return Recipe(**json.loads(path.read_text())["recipe"])
+    with reading(
+        "train_senses",
+        path,
+        expected="the training.json of a trained language model",
+        fix="Train the language model first: python -m semantic_hub.zoo.training.train",
+    ):
+        return Recipe(**json.loads(path.read_text(encoding="utf-8"))["recipe"])
 
 
 def _export(

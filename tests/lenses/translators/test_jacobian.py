@@ -56,9 +56,11 @@ def test_it_is_read_from_a_file(bridge, tmp_path):
     lens = jacobian_lens(tmp_path / "lens.pt", bridge)
     assert torch.equal(lens.weight[0], theirs.jacobians[0])
     (tmp_path / "lens.pt").write_bytes(b"no lens")
-    with pytest.raises(SemanticHubError, match=r"lens\.pt: UnpicklingError; expected a file that"):
+    with pytest.raises(
+        SemanticHubError, match=r"lens\.pt: UnpicklingError.*; expected a file that"
+    ):
         jacobian_lens(tmp_path / "lens.pt", bridge)
-    with pytest.raises(SemanticHubError, match="FileNotFoundError"):
+    with pytest.raises(SemanticHubError, match="No such file"):
         jacobian_lens(str(tmp_path / "nothing.pt"), bridge)
 
 

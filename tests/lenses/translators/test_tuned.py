@@ -137,7 +137,7 @@ def test_files_that_are_missing_damaged_or_dangerous(model, folder, tmp_path):
     with pytest.raises(SemanticHubError, match="list that is no state dict"):
         tuned_lens(folder, model)
     (folder / "config.json").unlink()
-    with pytest.raises(SemanticHubError, match=r"config\.json: FileNotFoundError"):
+    with pytest.raises(SemanticHubError, match=r"config\.json: No such file"):
         tuned_lens(folder, model)
 
 
@@ -151,4 +151,12 @@ def test_processed_weights_are_refused(model, folder, monkeypatch):
         "semantic_hub.lenses.translators.tuned.processed", lambda model: ["folded layer norms"]
     )
     with pytest.raises(SemanticHubError, match="a model with folded layer norms; expected weights"):
+        tuned_lens(folder, model)
+
+
+@pytest.mark.parametrize("size", ["num_hidden_layers", "d_model"])
+def test_a_configuration_is_not_believed_about_sizes(model, folder, size):
+    """As many names as the configuration has layers would take gigabytes."""
+    (folder / "config.json").write_text(json.dumps(config(**{size: 10**9})))
+    with pytest.raises(SemanticHubError, match=r"params\.pt: .* of shape .*; expected shape"):
         tuned_lens(folder, model)

@@ -125,3 +125,28 @@ def test_a_bad_row_is_named(tmp_path: Path, record: object, message: str) -> Non
 def test_a_program_is_python(code: str, message: str) -> None:
     with pytest.raises(SemanticHubError, match=message):
         Program(code, name="f", source="a.py")
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("x = " + "-" * 100_000 + "1", r"a\.py"),
+        ("x = " + "[" * 5000 + "]" * 5000, r"a\.py:1: too many nested parentheses"),
+        ("x = " + "1+" * 5000 + "1", r"a\.py"),
+        ("if x: pass\n" + "elif x: pass\n" * 2000, r"a\.py: more than 500 parts inside each other"),
+        ("x = " + "9" * 5000, r"a\.py:1: Exceeds the limit"),
+    ],
+)
+def test_programs_that_are_too_deep_are_named(tmp_path: Path, code: str, told: str) -> None:
+    (tmp_path / "a.py").write_text(code)
+    with pytest.raises(SemanticHubError, match=rf"programs_from_folder: got .*{told}"):
+        programs_from_folder(tmp_path, longest=10**6)
+    with pytest.raises(SemanticHubError, match="Program: got the code"):
+        Program(code)
+
+
+def test_a_folder_with_the_name_of_a_module_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "d.py").mkdir()
+    (tmp_path / "d.py" / "a.py").write_text("x = 1\n")
+    (tmp_path / "self").symlink_to(tmp_path)
+    assert [program.name for program in programs_from_folder(tmp_path)] == ["d.py.a"]

@@ -66,7 +66,7 @@ def test_cedict_bad_line_is_named(tmp_path: Path, content: str, told: str) -> No
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (None, "cedict.u8: no such file"),
+        (None, "cedict.u8: No such file"),
         (b"", "cedict.u8: an empty file"),
         (b"# remark\n\xff\n", "cedict.u8:2: byte 0xff"),
         (b"# only a remark\n", "cedict.u8: no entries"),
@@ -106,3 +106,10 @@ def test_real_word_lists(test_data: Path, language: str) -> None:
     lexicon = Lexicon.from_tsv(path, language, "en", ("word_translation", "word_original"))
     assert len(lexicon) > 100
     assert ("cloud",) in lexicon.entries.values()
+
+
+def test_a_gloss_of_brackets_alone_is_read_in_one_go(tmp_path: Path) -> None:
+    """A pattern that looks for the end of each bracket anew takes minutes here."""
+    path = tmp_path / "cedict.u8"
+    path.write_text(f"狗 狗 [gou3] /{'(' * 200_000}/(a) dog (b)/\n", encoding="utf-8")
+    assert Lexicon.from_cedict(path).entries == {"狗": ("dog",)}

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.errors import SemanticHubError, check_text, reading, require
 from semantic_hub.plotting.values import short_repr
+
+MAX_SAMPLES = 2**28
+"""Largest number of samples that is read or resampled to: over four hours at 16 kHz, 1 GiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +50,7 @@ class Clip:
                 expected="a whole number of samples per second, and a label",
                 fix="Pass both as they are in the file.",
             )
+        check_text("Clip", "a label", self.label)
         waveform = np.array(self.waveform, dtype=np.float32)
         waveform.setflags(write=False)
         object.__setattr__(self, "waveform", waveform)
@@ -63,7 +67,8 @@ class Clip:
             rate: Samples per second.
 
         Raises:
-            SemanticHubError: A rate below 1, or so low that no sample is left.
+            SemanticHubError: A rate below 1, or so low that no sample is left, or so high that
+                there are more than `MAX_SAMPLES`.
 
         Example:
             >>> Clip(np.zeros(8000), 16000, "silence").at_rate(8000).seconds
@@ -81,6 +86,7 @@ class Clip:
                 expected="1 or more",
                 fix="Give samples per second.",
             )
+        _check_size("Clip.at_rate", f"{rate / self.rate:g} times", round(self.seconds * rate))
         waveform = soxr.resample(self.waveform, self.rate, rate, quality="HQ")
         return replace(self, waveform=waveform, rate=rate)
 
@@ -117,7 +123,7 @@ def read_clip(
 
     Raises:
         SemanticHubError: A file that is missing or not a sound file, that has no sample after
-            `start`, or that has samples that are not finite.
+            `start` or more than `MAX_SAMPLES`, or that has samples that are not finite.
 
     Example:
         >>> import soundfile
@@ -125,13 +131,15 @@ def read_clip(
         >>> read_clip("two.wav", "silence", rate=16000).waveform.shape
         (1600,)
     """
-    path = Path(path)
-    if not path.is_file():
-        raise SemanticHubError(
-            "read_clip", got=f"{path}: no such file", expected="a WAV file", fix="Check the path."
-        )
     _check_part(start, seconds)
-    channels, own_rate = _decode(path, start, seconds)
+    require("soundfile")
+    with reading(
+        "read_clip",
+        path,
+        expected="a sound file that soundfile reads (WAV, FLAC, …)",
+        fix="Convert it to WAV, or leave it out.",
+    ):
+        channels, own_rate = _decode(Path(path), start, seconds)
     if not len(channels) or not np.isfinite(channels).all():
         raise SemanticHubError(
             "read_clip",
@@ -147,21 +155,15 @@ def _decode(
     path: Path, start: float, seconds: float | None
 ) -> tuple[Float[np.ndarray, "sample channel"], int]:
     """Samples of a part of a file, and its rate."""
-    require("soundfile")
     import soundfile
 
-    try:
-        with soundfile.SoundFile(path) as file:
-            file.seek(min(round(start * file.samplerate), file.frames))
-            frames = -1 if seconds is None else round(seconds * file.samplerate)
-            return file.read(frames, dtype="float32", always_2d=True), file.samplerate
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise SemanticHubError(
-            "read_clip",
-            got=f"{path}: {error}",
-            expected="a sound file that soundfile reads (WAV, FLAC, …)",
-            fix="Convert it to WAV, or leave it out.",
-        ) from None
+    with soundfile.SoundFile(path) as file:
+        first = file.seek(min(round(start * file.samplerate), file.frames))
+        frames = file.frames - first
+        if seconds is not None:
+            frames = min(frames, round(seconds * file.samplerate))
+        _check_size("read_clip", str(path), frames * file.channels)  # as its header has it
+        return file.read(frames, dtype="float32", always_2d=True), file.samplerate
 
 
 def _check_part(start: float, seconds: float | None) -> None:
@@ -173,6 +175,17 @@ def _check_part(start: float, seconds: float | None) -> None:
             got=f"start={start}, seconds={seconds}",
             expected="a start from 0, and a length above 0",
             fix="Leave both out for the whole file.",
+        )
+
+
+def _check_size(operation: str, what: str, samples: int) -> None:
+    """Raise if there would be too many samples, before there is memory for them."""
+    if samples > MAX_SAMPLES:
+        raise SemanticHubError(
+            operation,
+            got=f"{what}: {samples:,.0f} samples",
+            expected=f"at most {MAX_SAMPLES:,}",
+            fix="Read a part of it, with start= and seconds=.",
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_text, reading
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.files import MAX_PIXELS, read_image
 from semantic_hub.spokes.vision.images.picture import NOTHING, Picture, Region
@@ -116,11 +116,8 @@ def coco_panoptic(
 
 def _read(path: str | Path) -> Mapping[str, Any]:
     """Content of a JSON file, which must be an object."""
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _error(f"{path}: {type(error).__name__}", "a JSON file", "Check the path.") from None
+    with reading(_OPERATION, path, expected="a JSON file", fix="Check the path.") as file:
+        content = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(content, dict):
         raise _error(f"{path}: a {type(content).__name__}", "a JSON object", _LAYOUT)
     return content
@@ -143,6 +140,9 @@ def _check_fields(location: str, row: Any, fields: _Fields) -> None:
     if not isinstance(row, dict) or not all(isinstance(row.get(f), k) for f, k in fields.items()):
         kinds = ", ".join(f"{field!r} ({kind.__name__})" for field, kind in fields.items())
         raise _error(f"{location}, which lacks one of them", kinds, _LAYOUT)
+    for value in row.values():
+        if isinstance(value, str):
+            check_text(_OPERATION, location, value)
 
 
 def _files(path: str | Path, content: Mapping[str, Any]) -> dict[int, str]:

@@ -5,9 +5,7 @@ several images, is refused before it is decoded. Gray, palette, transparent (on 
 16-bit gray images become 8-bit red, green and blue.
 """
 
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
-from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.errors import SemanticHubError, check_text, is_file, reading, require
 from semantic_hub.prompts.tables import read_records, read_table
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.picture import Picture
@@ -30,12 +28,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 """Suffixes of image files in a folder."""
 
 _OPERATION = "read_pictures"
-
-_DAMAGED = (
-    OSError, SyntaxError, EOFError, struct.error, zlib.error,
-    ArithmeticError, LookupError, TypeError, ValueError,
-)  # fmt: skip
-"""Errors that Pillow's readers raise for damaged files and for files that are not images."""
 
 
 def read_pictures(
@@ -107,25 +99,20 @@ def read_image(
     require("PIL")
     from PIL import Image, ImageOps
 
-    path = Path(path)
-    with warnings.catch_warnings():
+    expected, fix = "an image that can be read", "Replace the file."
+    with (
+        reading(_OPERATION, path, expected=expected, fix=fix) as file,
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")  # what matters in a header is checked below
         try:
-            with Image.open(path) as image:
-                _check_header(path, image, max_pixels)
+            with Image.open(file) as image:
+                _check_header(file, image, max_pixels)
                 image.load()
                 turned = ImageOps.exif_transpose(image) if upright else image
                 return np.array(_as_rgb(turned))
-        except SemanticHubError:
-            raise
         except Image.DecompressionBombError:
-            raise _too_large(path, "an image", max_pixels) from None
-        except FileNotFoundError:
-            raise _error(f"{path}: no such file", "an image", "Check the path.") from None
-        except _DAMAGED as error:
-            raise _error(
-                f"{path}: {type(error).__name__}", "an image that can be read", "Replace the file."
-            ) from None
+            raise _too_large(file, "an image", max_pixels) from None
 
 
 def _rows(captions: str | Path, file: str, caption: str) -> Iterator[tuple[str, str]]:
@@ -142,6 +129,7 @@ def _rows(captions: str | Path, file: str, caption: str) -> Iterator[tuple[str, 
                 f"text under {file!r} and {caption!r}",
                 "Name the fields with file= and caption=, or fill them.",
             )
+        check_text(_OPERATION, location, name + text)
         yield name, text.strip()
 
 
@@ -149,14 +137,14 @@ def _check_folder(folder: Path, named: Sequence[str]) -> None:
     """Raise unless each caption has an image, and each image a caption."""
     if not folder.is_dir():
         raise _error(f"{folder}: no such folder", "a folder of images", "Check the path.")
-    missing = [name for name in dict.fromkeys(named) if not (folder / name).is_file()]
+    missing = [name for name in dict.fromkeys(named) if not is_file(folder / name)]
     if missing:
         raise _error(
             f"{len(missing)} captions without an image in {folder}, such as that of {missing[0]!r}",
             "an image for each caption",
             "Add the images, or drop the rows.",
         )
-    images = {p.resolve() for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES}
+    images = {p.resolve() for p in folder.rglob("*") if _is_image(p)}
     without_caption = sorted(images - {(folder / name).resolve() for name in named})
     if without_caption or not named:
         raise _error(
@@ -165,6 +153,11 @@ def _check_folder(folder: Path, named: Sequence[str]) -> None:
             "a caption for each image",
             "Add rows for them, or move them elsewhere.",
         )
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a path is a file with the suffix of an image."""
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def _check_header(path: Path, image: "Image", max_pixels: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.errors import SemanticHubError, check_text, require
 from semantic_hub.plotting.values import short_repr
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Picture:
                 "at least one pixel, and a caption",
                 "Leave this picture out, or complete it.",
             )
+        check_text("Picture", "a caption", self.caption)
         if self.segments is not None and not self._fits(self.segments):
             raise self._error(
                 f"segments {self.segments.shape} of {len(self.regions)} regions",

@@ -124,7 +124,7 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "good.wav", np.zeros(800), RATE)
     (tmp_path / "cut.wav").write_bytes((tmp_path / "good.wav").read_bytes()[:30])
     for name, message in {
-        "missing.wav": "no such file",
+        "missing.wav": "No such file",
         "text.wav": "Convert it to WAV",
         "cut.wav": "cut.wav",
         "empty.wav": "no samples",
@@ -138,3 +138,17 @@ def test_files_that_are_refused(tmp_path: Path) -> None:
         read_clip(tmp_path / "good.wav", "dog", start=-1.0)
     with pytest.raises(SemanticHubError, match="rate 0"):
         read_clip(tmp_path / "good.wav", "dog", rate=0)
+
+
+def test_a_header_is_not_believed_about_sizes(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.flac", np.zeros(80), 8000)
+    content = bytearray((tmp_path / "a.flac").read_bytes())
+    content[21] |= 0x0F  # the upper bits of the number of samples
+    (tmp_path / "a.flac").write_bytes(content)
+    with pytest.raises(
+        SemanticHubError, match=r"a\.flac: 64,\d+,\d+,\d+ samples; expected at most"
+    ):
+        read_clip(tmp_path / "a.flac", "silence")
+    soundfile.write(tmp_path / "slow.wav", np.zeros(1_000_000), 1)
+    with pytest.raises(SemanticHubError, match=r"16000 times: 16,000,000,000 samples"):
+        read_clip(tmp_path / "slow.wav", "silence", rate=16_000)

@@ -120,10 +120,10 @@ def write_floats(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "message"),
     [
-        (lambda path: None, "no such file"),
+        (lambda path: None, "No such file"),
         (lambda path: path.write_bytes(b"no image at all"), "UnidentifiedImageError"),
         (lambda path: path.write_bytes(b""), "UnidentifiedImageError"),
-        (lambda path: path.mkdir(), "IsADirectoryError"),
+        (lambda path: path.mkdir(), ": a folder;"),
         (write_huge, "10000 × 10000 pixels"),
         (write_monstrous, "at most 50000000 pixels"),
         (write_animation, "3 images in one"),
@@ -218,3 +218,14 @@ def test_other_mistakes(folder: Path) -> None:
     (folder / "c.tsv").write_text("file\tcaption\na.png\tone\nb.PNG\ttwo\nmore/c.png\tthree\n")
     with pytest.raises(SemanticHubError, match=r"a\.png: UnidentifiedImageError"):
         read_pictures(folder / "images", folder / "c.tsv")
+
+
+def test_a_folder_and_a_link_to_itself_are_no_images(tmp_path: Path) -> None:
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to("link.png")
+    (tmp_path / "t.jsonl").write_text('{"file": "a.png", "caption": "red."}\n')
+    assert [picture.name for picture in read_pictures(tmp_path, tmp_path / "t.jsonl")] == ["a.png"]
+    (tmp_path / "t.jsonl").write_text('{"file": "a.png", "caption": "\\ud800"}\n')
+    with pytest.raises(SemanticHubError, match=r"t\.jsonl:1 with '.ud800'"):
+        read_pictures(tmp_path, tmp_path / "t.jsonl")
