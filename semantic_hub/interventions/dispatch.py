@@ -1,6 +1,7 @@
 """Run intervention specifications: a registry from a specification's class to its runner."""
 
 import dataclasses
+from collections import Counter
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from semantic_hub.errors import SemanticHubError
@@ -189,7 +190,7 @@ def run_answer_steering(
         mode=usable.mode,
         resampling=resampling,
     )
-    return dataclasses.replace(result, dropped=dropped | result.dropped)
+    return dataclasses.replace(result, dropped=dict(Counter(dropped) + Counter(result.dropped)))
 
 
 def run_text_steering(
