@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrites, capture_layers
-from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
@@ -83,35 +82,3 @@ def residual_stream(
         padding_side=padding_side,
     )
     return states[:, [read_layers.index(layer) for layer in requested]]
-
-
-def check_finite(
-    operation: str,
-    values: Float[Tensor, "prompt layer *features"],
-    layers: Sequence[int],
-    prompts: Sequence[int],
-    what: str = "prompt",
-) -> None:
-    """Raise if a value that was computed from activations is NaN or infinite.
-
-    Args:
-        operation: The user's call, for the error.
-        values: Numbers of each prompt and layer.
-        layers: Numbers of the layers.
-        prompts: Indices of the prompts, in the caller's list.
-        what: Name of a prompt in the error.
-
-    Raises:
-        SemanticHubError: The message has the first such layer, and a prompt.
-    """
-    bad = ~values.isfinite().all(dim=-1)
-    if not bad.any():
-        return
-    first = int(bad.any(dim=0).nonzero()[0])
-    prompt = prompts[int(bad[:, first].nonzero()[0])]
-    raise SemanticHubError(
-        operation,
-        got=f"NaN or infinity at layer {layers[first]} of {what} {prompt}",
-        expected="finite activations",
-        fix="Load the model in float32 or bfloat16, and check its weights.",
-    )

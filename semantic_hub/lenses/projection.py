@@ -200,4 +200,11 @@ def _read(model: HookedModel, lens: Lens, layer: int, residual: Tensor) -> Tenso
             expected=f"the shape that it was given, {tuple(residual.shape)}",
             fix="Return one state for each given one.",
         )
+    if not states.isfinite().all():
+        raise SemanticHubError(
+            "logit_lens",
+            got=f"NaN or infinity from {lens.name} at layer {layer}",
+            expected="finite states",
+            fix="Check the lens's own weights.",
+        )
     return final_norm(model, states) if lens.final_norm else states

@@ -106,7 +106,7 @@ def _time_left(seconds: float, done: int, total: int) -> str:
     """Time that the other steps take if each takes as long as those that are done.
 
     Example:
-        >>> _time_left(30, 1, 4), _time_left(0, 0, 4)
+        >>> _time_left(30.0, 1, 4), _time_left(0.0, 0, 4)
         (' (about 0:01:30 left)', '')
     """
     if not done:

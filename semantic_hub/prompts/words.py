@@ -355,7 +355,7 @@ def places(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Tokens]:
     Example:
         >>> [place] = places(model, ["the cat and the dog"])
         >>> decode(model.tokenizer, place)
-        ' and the dog'
+        ' the dog'
     """
     encodings = encode(model, prompts)
     read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())

@@ -139,7 +139,7 @@ def test_the_effect_alone_has_one_row_for_each_layer(findings: Findings) -> None
 
 
 def test_verdicts_and_report_show_themselves(findings: Findings, model) -> None:
-    verdicts, name = sh.verdicts([findings]), HOSTILE.replace("\ud800", "")
+    verdicts, name = sh.verdicts([findings]), "<script>alert(1)</script>" + "x" * 10_000
     report = sh.Report(
         findings=(findings,),
         manifest={"model": {"name": name}},

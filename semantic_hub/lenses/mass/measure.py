@@ -14,7 +14,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture_layers
-from semantic_hub.activations.residuals import check_finite
 from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.mass.cache import language_table
@@ -157,7 +156,6 @@ def _read_mass(
         mass[list(captured.prompts)] = captured.prompt_means(at_positions)
 
     capture_layers(model, encodings, positions, layers, keep, batch_size=batch_size)
-    check_finite("language_mass", mass, layers, range(len(encodings)), what="text")
     return mass
 
 
