@@ -78,6 +78,7 @@ def test_a_kernel_is_told_from_a_console(monkeypatch) -> None:
     assert not in_notebook()
 
 
+@pytest.mark.slow
 def test_loading_a_folder_draws_no_bars_into_a_log(llama_folder) -> None:
     code = (
         "import semantic_hub as sh, sys; from transformers.utils import logging;"

@@ -93,6 +93,7 @@ def says_by_hand(model: Any, prompt: str, n: int) -> str:
     return model.tokenizer.decode(new[: new.index(end)] if end in new else new)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["add", "replace", "project_out"])
 @pytest.mark.parametrize("positions", ["last", "all", "generated"])
 def test_texts_are_those_of_single_steered_prompts(model, positions, mode) -> None:

@@ -132,6 +132,7 @@ def test_bad_input(model, bert_folder, monkeypatch):
         generate_texts(model, [[5]], SHORT)
 
 
+@pytest.mark.filterwarnings("ignore:Hooks that are not of this package")
 def test_logits_are_computed_where_the_next_token_is_chosen_alone(model, texts):
     """Those of the whole prompts take most of the memory where the vocabulary is large."""
     columns: list[int] = []

@@ -32,6 +32,7 @@ def split(prompts, n_held_out):
     return [prompts[i] for i in order[n_held_out:]], [prompts[i] for i in order[:n_held_out]]
 
 
+@pytest.mark.slow
 def test_equals_least_squares_over_all_positions(model):
     lens = fit_affine_lens(model, PROMPTS, layers=[0, 2], ridge=0.0)
     assert (lens.n_fitted, lens.n_held_out) == (36 * 8, 4 * 8)
