@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def _changed(values: list[Any], edits: list[tuple[tuple[Any, ...], Any]]) -> byt
             if value is _LEFT_OUT:
                 del target[last]
             else:
-                target[last] = value
+                target[last] = deepcopy(value)
         except (LookupError, TypeError):  # an earlier edit took its place away
             continue
     text = "\n".join(map(json.dumps, values))

@@ -158,10 +158,10 @@ def register_encoder(
 def _load_checkpoint(name: str, options: LoadOptions) -> tuple[HookedModel, Encoder]:
     """Load a multimodal checkpoint of transformers, and check both parts on a probe."""
     parts = _read(name, options)
-    prepare = Preparation(parts.processor, parts.network.config)
-    probe = prepare(*_noise(prepare), after=_AFTER)
     exact = dataclasses.replace(options, dtype=options.compared_dtype)
-    with torch.inference_mode():
+    with file_errors(name), torch.inference_mode():
+        prepare = Preparation(parts.processor, parts.network.config)
+        probe = prepare(*_noise(prepare), after=_AFTER)
         expected = parts.network(**probe.to(exact.dtype)).logits[0]
     source = _language_network(parts.network)
     encode = Encoder(parts.network.base_model, prepare)
