@@ -26,7 +26,7 @@ from tiny import (
 
 import semantic_hub.models.loading as sh_models
 
-BRIDGES_FIRST = ("models", "activations", "lenses", "multimodal")
+BRIDGES_FIRST = ("models", "activations")
 """Rooms in which the two classes differ; beyond them a bridge is slow where there is the other."""
 
 
