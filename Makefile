@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: report test test-slow test-tl4 test-wheel examples docs notebooks bench calibrate check lint types lock clean
+.PHONY: report test test-slow test-training test-tl4 test-wheel examples docs notebooks bench calibrate check lint types lock clean
 
 report: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --out report.html
@@ -11,7 +11,10 @@ test: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile
 
 test-slow: .venv/ready
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile -m slow
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile -m "slow and not training"
+
+test-training: .venv/ready
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m training
 
 # The wheel, installed without extras into an environment of its own, measures pairs of prompts.
 test-wheel:
@@ -20,7 +23,7 @@ test-wheel:
 # What differs on this line is the model: loading, hooks, capture, interventions. What no model
 # touches is tested on the first line alone, and so is the page; what is slow there is slow here.
 SAME = browser plotting reporting statistics spokes/audio/sounds spokes/code spokes/lexicon zoo/calibration \
-	zoo/training zoo/world test_api.py test_cli.py test_docs.py test_examples.py test_extras.py test_results.py \
+	zoo/training zoo/world test_api.py test_cli.py test_docs.py test_docstrings.py test_examples.py test_extras.py test_results.py \
 	test_rooms.py
 test-tl4: .venv-tl4/ready
 	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist loadfile $(SAME:%=--ignore=tests/%)

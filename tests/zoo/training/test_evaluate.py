@@ -34,6 +34,7 @@ def rows(table: str) -> list[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_tables_are_complete(hooked, monkeypatch: pytest.MonkeyPatch) -> None:
     few = WorldSpokes(
         WorldLanguageSpoke(WORLD, ("es", "fr"), at_most=4),
