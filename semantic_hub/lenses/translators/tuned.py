@@ -140,7 +140,7 @@ def _read_parameters(file: Path) -> dict[str, Tensor]:
     return state
 
 
-def _check_unembedding(expected: str | None, model: HookedModel) -> None:
+def _check_unembedding(expected: object, model: HookedModel) -> None:
     """Warn if the hash of the unembedding, which ignores dtypes, is not that of the checkpoint."""
     if expected is None or expected == unembedding_hash(unembedding(model)[0]):
         return
