@@ -72,7 +72,8 @@ def drop_multi_token_words(
     ]
     if not pairs:
         return spec, {}
-    columns = [_columns(model, of_contrast, spec.prompts) for of_contrast in pairs]
+    found = places(model, spec.prompts)
+    columns = [_columns(model, of_contrast, found) for of_contrast in pairs]
     kept = [
         index
         for index in range(n_prompts)
@@ -214,8 +215,9 @@ def _directions(
         difference = paired_differences if contrast.paired else mean_differences
         return difference(model, contrast.plus, contrast.minus)
     pairs = contrast.pairs_per_prompt(len(prompts))
-    keys = list(zip(pairs, _columns(model, pairs, prompts), strict=True))
-    before = dict(zip(keys, places(model, prompts), strict=True))
+    found = places(model, prompts)
+    keys = list(zip(pairs, _columns(model, pairs, found), strict=True))
+    before = dict(zip(keys, found, strict=True))
     by_key = {
         key: unembedding_difference(model, *key[0], before=place) for key, place in before.items()
     }
@@ -227,9 +229,9 @@ def _directions(
 
 
 def _columns(
-    model: HookedModel, pairs: Sequence[tuple[str, str]], prompts: Sequence[Prompt]
+    model: HookedModel, pairs: Sequence[tuple[str, str]], found: Sequence[Tokens]
 ) -> list[tuple[Tokens, Tokens]]:
-    """The one-token spellings of a pair of words for each prompt, of those that can follow it."""
+    """The one-token spellings of a pair of words for each place, of those that can stand there."""
 
     @cache
     def single(word: str, place: Tokens) -> Tokens:
@@ -237,5 +239,5 @@ def _columns(
 
     return [
         (single(plus, place), single(minus, place))
-        for (plus, minus), place in zip(pairs, places(model, prompts), strict=True)
+        for (plus, minus), place in zip(pairs, found, strict=True)
     ]

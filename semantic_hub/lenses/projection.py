@@ -152,28 +152,21 @@ def likeliest_words(
         >>> likeliest_words(log_prob, words).exp()
         tensor([[[0.3000]]])
     """
-    number = iter(range(len(log_prob)))
-    numbers = [
-        [[[next(number) for _ in word] for word in group] for group in groups] for groups in words
-    ]
-    most_words = max(len(group) for groups in numbers for group in groups)
-    most = max(len(word) for groups in numbers for group in groups for word in group)
-    nothing = len(log_prob)
-    square = torch.tensor(
-        [
-            [
-                [
-                    [*word, *[nothing] * (most - len(word))]
-                    for word in [*group, *[group[0]] * (most_words - len(group))]
-                ]
-                for group in groups
-            ]
-            for groups in numbers
-        ]
-    )
-    extended = torch.cat([log_prob, log_prob.new_full((1, log_prob.shape[1]), -torch.inf)])
-    of_words = extended[square].logsumexp(dim=3)
-    return of_words.amax(dim=2).mT
+    sizes = [len(word) for groups in words for group in groups for word in group]
+    of_words = torch.stack([rows.logsumexp(dim=0) for rows in log_prob.split(sizes)])
+    members = padded(numbered([[len(group) for group in groups] for groups in words]))
+    return of_words[members].amax(dim=2).mT
+
+
+def numbered(sizes: Sequence[Sequence[int]]) -> list[list[list[int]]]:
+    """Number the members of groups of these sizes, through all read-outs.
+
+    Example:
+        >>> numbered([[2, 1], [1, 2]])
+        [[[0, 1], [2]], [[3], [4, 5]]]
+    """
+    number = iter(range(sum(map(sum, sizes))))
+    return [[[next(number) for _ in range(size)] for size in groups] for groups in sizes]
 
 
 def padded(

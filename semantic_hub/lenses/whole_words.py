@@ -26,7 +26,7 @@ from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.lenses.lens import LOGIT, LensLike, resolve_lens
-from semantic_hub.lenses.projection import Words, likeliest_words, padded, score
+from semantic_hub.lenses.projection import Words, likeliest_words, numbered, padded, score
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
@@ -129,7 +129,9 @@ class _Steps:
         ranks = rank[text, :, target]
         rows = spelling[:, None].expand_as(ranks)
         worst = rank.new_zeros(shape).scatter_reduce(0, rows, ranks, "amax")
-        members = padded(_numbered(self.words))
+        members = padded(
+            numbered([[sum(map(len, group)) for group in groups] for groups in self.words])
+        )
         winner = total[members].argmax(dim=2, keepdim=True)
         rank = worst[members].take_along_dim(winner, dim=2)[:, :, 0]
         return likeliest_words(total, self.words), rank.mT
@@ -160,10 +162,3 @@ def _steps(text: Prompt, spelling: Tokens) -> Iterator[tuple[Prompt, int]]:
     """Each token of a spelling, with the text after which it is scored."""
     for index, token in enumerate(spelling):
         yield replace(text, tokens=(text.tokens or ()) + spelling[:index]), token
-
-
-def _numbered(words: Words) -> list[list[list[int]]]:
-    """Numbers of each group's spellings, counted through all read-outs."""
-    sizes = [[sum(map(len, group)) for group in groups] for groups in words]
-    number = iter(range(sum(map(sum, sizes))))
-    return [[[next(number) for _ in range(size)] for size in groups] for groups in sizes]

@@ -93,7 +93,7 @@ def _log_probs(
 
     def read(captured: Captured, states: Float[Tensor, "position layer d_model"]) -> None:
         targets = [[[token]] for index in captured.prompts for token in new[index]]
-        log_prob, _ = score(model, states, last, targets)
+        log_prob, _ = score(model, states, last, targets, ranks=False)
         rows = log_prob.flatten().split([len(new[index]) for index in captured.prompts])
         for index, row in zip(captured.prompts, rows, strict=True):
             log_probs[index] = row
