@@ -22,8 +22,8 @@ test-wheel:
 
 # What differs on this line is the model: loading, hooks, capture, interventions. What no model
 # touches is tested on the first line alone, and so is the page; what is slow there is slow here.
-SAME = browser plotting reporting statistics spokes/audio/sounds spokes/code spokes/lexicon zoo/calibration \
-	zoo/training zoo/world test_api.py test_cli.py test_docs.py test_docstrings.py test_examples.py test_extras.py test_results.py \
+SAME = browser plotting reporting results statistics spokes/audio/sounds spokes/code spokes/lexicon zoo/calibration \
+	zoo/training zoo/world test_api.py test_cli.py test_docs.py test_docstrings.py test_examples.py test_extras.py \
 	test_rooms.py
 test-tl4: .venv-tl4/ready
 	OMP_NUM_THREADS=1 .venv-tl4/bin/python -m pytest -n auto --dist loadfile $(SAME:%=--ignore=tests/%)

@@ -76,7 +76,7 @@ def report(
 ) -> None:
     """Measure a model and write one self-contained page."""
     from semantic_hub.reporting.render import check_page_path
-    from semantic_hub.results import check_writable
+    from semantic_hub.results.files import check_writable
     from semantic_hub.statistics.resampling import Resampling
 
     settings = {

@@ -10,7 +10,7 @@ from semantic_hub.lenses.lens import LENSES
 from semantic_hub.models.checkpoints import MODELS
 from semantic_hub.multimodal.loading import ENCODERS
 from semantic_hub.reporting.causal import CAUSAL_PARTS
-from semantic_hub.results import RESULTS
+from semantic_hub.results.result import RESULTS
 from semantic_hub.spokes.registry import SPOKES
 
 REGISTRIES = (CAUSAL_PARTS, ENCODERS, LENSES, MEASURES, MODELS, RESULTS, SPOKES)

@@ -20,7 +20,7 @@ from semantic_hub.lenses.lens import Lens, register_lens
 from semantic_hub.models.layers import layer_hook
 from semantic_hub.reporting.comparison import compare
 from semantic_hub.reporting.document import Report
-from semantic_hub.results import Counts, EffectCurve, Result, manifest
+from semantic_hub.results.result import Counts, EffectCurve, Result, manifest
 from semantic_hub.spokes.registry import register_spoke
 from semantic_hub.statistics.margins import CellMargins, item_margins, middle_cells
 from semantic_hub.statistics.resampling import Resampling

@@ -12,7 +12,7 @@ import semantic_hub as sh
 from semantic_hub.alignment.result import MeasureResult
 from semantic_hub.lenses.topk import top_tokens
 from semantic_hub.lenses.translators.affine import AffineLens
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 
 for _found in pkgutil.walk_packages(sh.__path__, "semantic_hub."):
     importlib.import_module(_found.name)

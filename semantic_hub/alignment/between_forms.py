@@ -22,7 +22,7 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import Positions
 from semantic_hub.prompts.prompt import Prompt, PromptLike
-from semantic_hub.results import Result, manifest
+from semantic_hub.results.result import Result, manifest
 from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:

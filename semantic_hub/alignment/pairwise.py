@@ -21,7 +21,7 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import Positions
 from semantic_hub.prompts.prompt import Prompt
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.margins import Resampled, margin, no_margin
 from semantic_hub.statistics.resampling import Resampling

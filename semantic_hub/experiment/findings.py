@@ -16,7 +16,8 @@ from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens
 from semantic_hub.plotting.values import Displayable
-from semantic_hub.results import RESULTS, Highest, Result, read_folder, replacing_folder
+from semantic_hub.results.files import read_folder, replacing_folder
+from semantic_hub.results.result import RESULTS, Highest, Result
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ from semantic_hub.models.twins import random_twin
 from semantic_hub.plotting.progress import Progress, showing_progress
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 from semantic_hub.statistics.resampling import Resampling
 
 N_SHOWN = 3

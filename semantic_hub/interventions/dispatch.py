@@ -28,7 +28,7 @@ from semantic_hub.interventions.text.likelihood import perplexity
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.steering import text_steering_sweep
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 from semantic_hub.statistics.resampling import Resampling
 
 Spec_contra = TypeVar("Spec_contra", contravariant=True)

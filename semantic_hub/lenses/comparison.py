@@ -10,7 +10,7 @@ from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from torch import Tensor
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.prompts.prompt import Readout
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 from semantic_hub.statistics.intervals import percentile_interval
 from semantic_hub.statistics.resampling import resample_weights, weighted_mean
 

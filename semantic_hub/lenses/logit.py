@@ -20,7 +20,7 @@ from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
 from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
 

@@ -17,7 +17,7 @@ from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding, PromptLike, check_word_groups, encode
 from semantic_hub.prompts.words import token_text, word_tokens
-from semantic_hub.results import Result, manifest
+from semantic_hub.results.result import Result, manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,7 @@ from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.models.layers import layer_name
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
 from semantic_hub.prompts.words import decode, token_text
-from semantic_hub.results import Result, manifest
+from semantic_hub.results.result import Result, manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,7 +20,7 @@ from semantic_hub.models.output import final_norm, unembedding
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.prompts.words import word_tokens
-from semantic_hub.results import Result, manifest
+from semantic_hub.results.result import Result, manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.layers import layer_name
 from semantic_hub.models.registry import Registry
 from semantic_hub.reporting.figures import cell, page_figures, titled
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

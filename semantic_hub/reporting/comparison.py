@@ -11,7 +11,7 @@ from semantic_hub.reporting.cautions import Caution
 from semantic_hub.reporting.document import Report
 from semantic_hub.reporting.figures import page_figures
 from semantic_hub.reporting.render import readable, render, write_page
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ from semantic_hub.reporting.figures import page_figures, titled
 from semantic_hub.reporting.render import readable, render, write_page
 from semantic_hub.reporting.sections import section
 from semantic_hub.reporting.storage import ReportParts, read_report, write_report
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:

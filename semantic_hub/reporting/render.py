@@ -8,7 +8,7 @@ from typing import Any
 
 from semantic_hub.errors import SemanticHubError, require, writing
 from semantic_hub.reporting.figures import page_template
-from semantic_hub.results import check_writable, write_atomically
+from semantic_hub.results.files import check_writable, write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -11,7 +11,8 @@ from semantic_hub.errors import reading
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
-from semantic_hub.results import Result, read_folder, replacing_folder
+from semantic_hub.results.files import read_folder, replacing_folder
+from semantic_hub.results.result import Result
 from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, reading
-from semantic_hub.results import write_atomically
+from semantic_hub.results.files import write_atomically
 from semantic_hub.spokes.audio.sounds.clip import Clip
 from semantic_hub.spokes.audio.sounds.mel import HUB_MINI, log_mel
 from semantic_hub.spokes.vision.images.picture import patch_features

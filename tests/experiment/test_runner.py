@@ -23,7 +23,7 @@ from semantic_hub.experiment.runner import run
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.models.loading import load_model
-from semantic_hub.results import RESULTS, Result
+from semantic_hub.results.result import RESULTS, Result
 from semantic_hub.statistics.resampling import Resampling
 
 

@@ -8,7 +8,7 @@ import torch
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.interventions.text.result import TextSteeringResult
-from semantic_hub.results import RESULTS
+from semantic_hub.results.result import RESULTS
 from semantic_hub.statistics.margins import Cell
 from semantic_hub.statistics.resampling import Resampling
 

@@ -8,7 +8,7 @@ from semantic_hub.lenses.comparison import LensComparison
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.lenses.topk import TopTokens
-from semantic_hub.results import RESULTS
+from semantic_hub.results.result import RESULTS
 from semantic_hub.statistics.margins import Cell
 from semantic_hub.statistics.resampling import Resampling
 

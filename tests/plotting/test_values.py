@@ -18,7 +18,7 @@ from semantic_hub.experiment.findings import Findings
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.plotting.tables import html_table, latex_table, text_table
 from semantic_hub.plotting.values import Displayable, short_repr
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 
 HOSTILE = "<script>alert(1)</script>\n\x1b[31m\ud800\u202e" + "x" * 10_000
 

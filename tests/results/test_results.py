@@ -20,10 +20,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub import results
-from semantic_hub import results as storage
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.results import Result, manifest
+from semantic_hub.results import files as storage
+from semantic_hub.results import result as results
+from semantic_hub.results.result import Result, manifest
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -20,7 +20,7 @@ from semantic_hub.experiment.verdict.rule import (
     majority,
 )
 from semantic_hub.models.layers import layer_name
-from semantic_hub.results import Family
+from semantic_hub.results.result import Family
 from semantic_hub.statistics.margins import CellMargins
 from semantic_hub.statistics.resampling import Resampling
 

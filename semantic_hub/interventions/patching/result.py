@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, check_choice
-from semantic_hub.results import Counts, EffectCurve, Result
+from semantic_hub.results.result import Counts, EffectCurve, Result
 from semantic_hub.statistics.margins import (
     NO_CONTROLS,
     NO_MIDDLE,

@@ -15,7 +15,7 @@ from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 
 IDENTITY_PROMPT = "cat -> cat\n1135 -> 1135\nhello -> hello\n?"
 """Few-shot repetition: the model repeats the state at the last token."""

@@ -23,7 +23,7 @@ from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, PromptLike, Readout, as_prompt
 from semantic_hub.prompts.words import candidate_tokens
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
 

@@ -24,7 +24,7 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.prompts.words import candidate_tokens
-from semantic_hub.results import Counts, EffectCurve, Result, manifest
+from semantic_hub.results.result import Counts, EffectCurve, Result, manifest
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary
 

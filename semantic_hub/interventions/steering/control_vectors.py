@@ -20,7 +20,7 @@ import torch
 
 from semantic_hub.errors import SemanticHubError, reading
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.results import write_atomically
+from semantic_hub.results.files import write_atomically
 
 _ARCHITECTURE = "controlvector"
 _MAGIC, _VERSION, _ALIGNMENT = b"GGUF", 3, 32

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.plotting.values import short_repr
-from semantic_hub.results import read_record, write_record
+from semantic_hub.results.files import read_record, write_record
 
 _PLAIN_FIELDS = ("layer", "description", "stream_norm")
 

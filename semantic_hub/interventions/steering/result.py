@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semantic_hub.errors import check_choice
 from semantic_hub.interventions.steering.outcomes import OUTCOMES
-from semantic_hub.results import Counts, EffectCurve, Result
+from semantic_hub.results.result import Counts, EffectCurve, Result
 from semantic_hub.statistics.margins import NO_MIDDLE, CellMargins, middle_cells, share_margins
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, share_summary

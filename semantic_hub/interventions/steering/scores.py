@@ -12,7 +12,7 @@ from semantic_hub.lenses.per_token import TokenLens, token_lens
 from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 
 
 def steering_scores(

@@ -31,7 +31,7 @@ from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike, encode
 from semantic_hub.prompts.soft_tokens import recorded_positions
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
 STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)

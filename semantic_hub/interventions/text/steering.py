@@ -25,7 +25,7 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.progress import Progress, showing_progress
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.prompts.soft_tokens import recorded_positions
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
 

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning, require
 from semantic_hub.lenses.mass.table import LanguageTable, build_language_table
 from semantic_hub.lenses.mass.word_lists import WORD_LIST, check_languages
-from semantic_hub.results import read_record, write_record
+from semantic_hub.results.files import read_record, write_record
 
 CACHE_VARIABLE = "SEMANTIC_HUB_CACHE"
 """Environment variable that names another cache folder."""

@@ -25,7 +25,7 @@ from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
 from semantic_hub.prompts.prompt import Encoding, PromptLike, as_prompt, encode, special_token_ids
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
 Prior = Literal["uniform"] | Mapping[str, float]

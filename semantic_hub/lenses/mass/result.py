@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import check_choice
-from semantic_hub.results import Counts, EffectCurve, Result
+from semantic_hub.results.result import Counts, EffectCurve, Result
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.statistics.summaries import Summary, mean_summary
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.lens import Lens
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.results import Result
+from semantic_hub.results.result import Result
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,7 @@ from semantic_hub.errors import SemanticHubError, reading
 from semantic_hub.lenses.translators.affine import AffineLens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 
 if TYPE_CHECKING:
     from transformer_lens.tools.analysis import JacobianLens

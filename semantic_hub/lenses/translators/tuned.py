@@ -29,7 +29,7 @@ from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.provenance import processed
-from semantic_hub.results import manifest
+from semantic_hub.results.result import manifest
 
 _FILES = ("params.pt", "params.safetensors", "model.safetensors")
 _KIND = "linear_tuned_lens"

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.results import check_writable, write_atomically
+from semantic_hub.results.files import check_writable, write_atomically
 from semantic_hub.zoo.calibration.chart import power_chart
 from semantic_hub.zoo.calibration.nulls import (
     ALPHA,

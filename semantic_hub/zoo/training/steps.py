@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from transformers import LlamaForCausalLM
 
 from semantic_hub.errors import SemanticHubError, reading
-from semantic_hub.results import to_json, write_atomically
+from semantic_hub.results.files import to_json, write_atomically
 from semantic_hub.zoo.training.recipe import PAD_ID
 
 CHECKPOINT = "checkpoint.safetensors"

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from transformers import LlamaForCausalLM
 
-from semantic_hub.results import to_json, write_atomically
+from semantic_hub.results.files import to_json, write_atomically
 from semantic_hub.zoo.training.recipe import Recipe, batches, build_model, build_tokenizer
 from semantic_hub.zoo.training.steps import (
     CHECKPOINT,

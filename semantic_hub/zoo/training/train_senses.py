@@ -28,7 +28,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from semantic_hub.errors import reading
-from semantic_hub.results import to_json, write_atomically
+from semantic_hub.results.files import to_json, write_atomically
 from semantic_hub.zoo.senses import AUDIO_PROJECTOR, IMAGE_PROJECTOR, Projector
 from semantic_hub.zoo.training.items import TrainingItem, clip_item, picture_item
 from semantic_hub.zoo.training.recipe import BOS_ID, PAD_ID, Recipe, batches
