@@ -11,10 +11,10 @@ test: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile
 
 test-slow: .venv/ready
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile -m "slow and not training"
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal -m "slow and not training"
 
 test-training: .venv/ready
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m training
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile -m training
 
 # The wheel, installed without extras into an environment of its own, measures pairs of prompts.
 test-wheel:

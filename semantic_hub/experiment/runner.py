@@ -69,8 +69,9 @@ def run(
         >>> import semantic_hub as sh
         >>> model = sh.load_model("hub-mini")
         >>> problems = sh.spokes.arithmetic.problems("+")[::80]
-        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems, at_most=2)
-        >>> findings = sh.run(model, spoke)
+        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
+        ...     items=problems, at_most=2)
+        >>> findings = sh.run(model, spoke, resampling=sh.Resampling(resamples=100))
         >>> findings.spoke, "c=a+, digits" in findings.lens
         ('arithmetic', True)
     """

@@ -142,9 +142,10 @@ def report(
 
     Example:
         >>> import semantic_hub as sh
-        >>> problems = sh.spokes.arithmetic.problems("+")[::80]
-        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems, at_most=4)
-        >>> sh.report(sh.load_model("hub-mini"), [spoke]).save("report.html").name
+        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
+        ...     items=sh.spokes.arithmetic.problems("+")[::80], at_most=4)
+        >>> few = {"resampling": sh.Resampling(resamples=100), "permutations": 100}
+        >>> sh.report(sh.load_model("hub-mini"), [spoke], **few).save("report.html").name
         'report.html'
     """
     chosen = chosen_spokes(model, spokes)

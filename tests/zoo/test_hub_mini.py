@@ -79,12 +79,14 @@ def test_plain_transformers_loads_it() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_words_of_one_and_of_several_tokens_occur(hub_mini) -> None:
     pieces = [len(hub_mini.tokenizer.tokenize(f" {term.forms['ru']}")) for term in WORLD.terms]
     assert 0.1 < sum(n == 1 for n in pieces) / len(pieces) < 0.9
 
 
 @pytest.mark.slow
+@pytest.mark.training
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_it_knows_what_it_was_told(hub_mini, notation: str) -> None:
     language, arithmetic, *_ = world_spokes(WORLD, held_out=False)
@@ -94,6 +96,7 @@ def test_it_knows_what_it_was_told(hub_mini, notation: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 @pytest.mark.parametrize("notation", NOTATIONS)
 def test_it_computes_what_was_held_out(hub_mini, notation: str) -> None:
     _, arithmetic, *_ = world_spokes(WORLD)
@@ -101,6 +104,7 @@ def test_it_computes_what_was_held_out(hub_mini, notation: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_it_knows_every_fact_in_english(hub_mini) -> None:
     facts = WorldLanguageSpoke(WORLD).facts
     asked = [
@@ -166,6 +170,7 @@ def test_roles_are_read_before_names(hub_mini) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_it_writes_forms_with_names_that_no_form_had_together(hub_mini) -> None:
     text, rng = FormalText(WORLD), np.random.default_rng(99)
     asked = [
@@ -179,6 +184,7 @@ def test_it_writes_forms_with_names_that_no_form_had_together(hub_mini) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_it_answers_about_happenings_scenes_and_animals(hub_mini) -> None:
     text, rng = FormalText(WORLD), np.random.default_rng(99)
     happenings = [text.question(rng) for _ in range(100)]
@@ -195,6 +201,7 @@ def test_it_answers_about_happenings_scenes_and_animals(hub_mini) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_it_counts_to_ends_that_no_program_had(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert spokes is not None
@@ -204,6 +211,7 @@ def test_it_counts_to_ends_that_no_program_had(hub_mini) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_it_sees_and_hears_what_no_projector_was_trained_on(hub_mini) -> None:
     spokes = spokes_of(hub_mini)
     assert isinstance(spokes, MultimodalWorldSpokes)

@@ -126,6 +126,7 @@ def test_no_other_language_tells_held_out_facts(language: str, beside: str) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.training
 @pytest.mark.parametrize("language", [*LANGUAGES[1:], DIGITS])
 def test_no_other_notation_tells_held_out_sums(language: str) -> None:
     corpus = Corpus(WORLD, Mixture({language: 0.9, DOMINANT: 0.1}, mixed=0.0))
@@ -163,6 +164,7 @@ def test_documents_depend_on_the_seed_alone() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_held_out_spokes_hold_only_what_was_held_out() -> None:
     language, arithmetic, *_ = world_spokes(WORLD)
     assert all(fact.key in WORLD.held_out for fact in language.facts)
@@ -173,6 +175,7 @@ def test_held_out_spokes_hold_only_what_was_held_out() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_no_mirror_image_is_on_the_other_side() -> None:
     hidden, told = (
         {Sum(p.left, p.operator, p.right).key for p in arithmetic.items or ()}

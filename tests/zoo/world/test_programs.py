@@ -130,6 +130,7 @@ def corpus(language: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_no_program_tells_what_is_held_out() -> None:
     lines = {line for document in corpus(PYTHON) for line in document.split("\n")}
     hidden_sums = {program(s) for s in WORLD.sums if s.key in WORLD.held_out}
@@ -145,6 +146,7 @@ def test_no_program_tells_what_is_held_out() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_no_form_tells_what_is_held_out() -> None:
     documents = corpus(LOGIC)
     forms = [line for d in documents for line in d.split("\n") if " . agent ( " in line]
