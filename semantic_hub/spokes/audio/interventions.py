@@ -24,7 +24,7 @@ hedgehog donkey camel lion tiger wolf chimpanzee
 """
 _OTHER_ANIMALS = """
 bird fish frog snake turtle bee ant butterfly spider duck goose hen rooster chicken owl eagle swan
-shark snail crow dove pigeon penguin turkey cricket mosquito parrot woodpecker
+shark snail fly crow dove pigeon penguin turkey cricket mosquito parrot woodpecker
 """
 MAMMALS = frozenset(_MAMMALS.split())
 """Names of mammals."""

@@ -1,14 +1,17 @@
 """Read-outs for the lens from texts: the next word, and its translations from a dictionary."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import cache
 from pathlib import Path
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, require
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.prompts.tables import read_table
 from semantic_hub.spokes.lexicon.dictionary import Lexicon
 from semantic_hub.spokes.lexicon.languages import is_unspaced
+
+_SENTENCE_BEGINS = re.compile(r"(^|[.!?…:。！？：\n¿¡\"“„«(\[—–-])\s*$")
 
 _CLOZE_COLUMNS = ("word_original", "word_translation", "blank_prompt_translation_masked")
 
@@ -43,13 +46,13 @@ def next_word_readouts(
         >>> hub, control = Lexicon.builtin("es", "en"), Lexicon.builtin("es", "fr")
         >>> [r.candidates["hub"] for r in
         ...  next_word_readouts(["El perro y el gato."], "es", hub, control)]
-        [('dog',), ('cat',)]
+        [('dog',), ('and',), ('cat',)]
     """
     places = [
-        (before, word)
+        (before, word, entry)
         for text in texts
-        for before, word in _known_words(text, language, hub)
-        if _translations(control, word) and before
+        for before, word, entry in _known_words(text, language, hub)
+        if control[entry] and before
     ]
     if len(places) < 2:
         raise SemanticHubError(
@@ -58,18 +61,18 @@ def next_word_readouts(
             expected="at least 2",
             fix="Give longer texts or larger dictionaries.",
         )
-    hubs = [_translations(hub, word) for _, word in places]
+    hubs = [hub[entry] for *_, entry in places]
     return [
         Readout(
             Prompt(before),
             {
                 SURFACE: (word,),
                 HUB: hubs[index],
-                "control": _translations(control, word),
+                "control": control[entry],
                 "unrelated": _unrelated(hubs, index),
             },
         )
-        for index, (before, word) in enumerate(places)
+        for index, (before, word, entry) in enumerate(places)
     ]
 
 
@@ -112,27 +115,48 @@ def cloze_readouts(
     return readouts
 
 
-def _known_words(text: str, language: str, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
-    """Known words of a text, each with the text before it (without a trailing space)."""
-    if not is_unspaced(language):
-        for match in re.finditer(r"[^\W\d_]+(?:-[^\W\d_]+)*", text):
-            if _translations(lexicon, match[0]):
-                yield text[: match.start()].rstrip(), match[0]
-        return
-    longest = max(map(len, lexicon.entries), default=0)
-    start = 0
-    while start < len(text):
-        lengths = range(min(longest, len(text) - start), 0, -1)
-        candidates = (text[start : start + length] for length in lengths)
-        word = next((candidate for candidate in candidates if lexicon[candidate]), "")
-        if word:
-            yield text[:start], word
-        start += len(word) or 1
+def _known_words(text: str, language: str, lexicon: Lexicon) -> Iterator[tuple[str, str, str]]:
+    """Known words of a text: the text before each, the word as written, and as the lexicon has it.
+
+    The text before has no trailing space. A word that begins a sentence may be known in lower case.
+    """
+    if is_unspaced(language):
+        words = _segments(text, lexicon.entries.keys() | _words_of(language))
+    else:
+        words = ((m.start(), m[0]) for m in re.finditer(r"[^\W\d_]+(?:-[^\W\d_]+)*", text))
+    for start, word in words:
+        begins = _SENTENCE_BEGINS.search(text[:start])
+        entry = word.lower() if begins and not lexicon[word] else word
+        if lexicon[entry]:
+            yield text[:start].rstrip(), word, entry
 
 
-def _translations(lexicon: Lexicon, word: str) -> tuple[str, ...]:
-    """Translations of the word as written, or else of its lower-case form."""
-    return lexicon[word] or lexicon[word.lower()]
+def _segments(text: str, words: Set[str]) -> list[tuple[int, str]]:
+    """Start of each word and the word, of a text without spaces.
+
+    From the end to the beginning, the longest word that ends there: fewer words are cut in two than
+    from the beginning, because the main part of a Chinese compound comes last.
+    """
+    longest = max(map(len, words), default=0)
+    found: list[tuple[int, str]] = []
+    end = len(text)
+    while end > 0:
+        starts = range(max(0, end - longest), end)
+        start = next((start for start in starts if text[start:end] in words), end - 1)
+        found.append((start, text[start:end]))
+        end = start
+    return found[::-1]
+
+
+@cache
+def _words_of(language: str) -> Set[str]:
+    """Frequent words of a language, of which wordfreq has some lists; none in other languages."""
+    require("wordfreq")
+    import wordfreq
+
+    code = language.partition("_")[0]
+    known = code in wordfreq.available_languages()
+    return wordfreq.get_frequency_dict(code, "small").keys() if known else frozenset()
 
 
 def _unrelated(hubs: Sequence[tuple[str, ...]], index: int) -> tuple[str, ...]:

@@ -5,23 +5,27 @@ from English word to prompt. Forms of different spokes with the same words can t
 `semantic_hub.experiment.across.compare_concepts`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.lexicon.dictionary import builtin_concepts
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
 
-KINDS = ("animal", "color")
-"""Kinds of the built-in lexicon's concepts that are compared across spokes."""
+TOPICS = ("animal", "color")
+"""Topics of the words that are compared across spokes."""
 
 _NUMBERS = range(21)
 
 
-def word_concepts(languages: Iterable[str]) -> dict[str, dict[str, Prompt]]:
+def word_concepts(
+    languages: Iterable[str], words: Iterable[Mapping[str, str]] | None = None
+) -> dict[str, dict[str, Prompt]]:
     """Prompts for colors, animals and the numbers up to twenty in each language.
 
     Args:
-        languages: Language codes; one that the built-in lexicon lacks gets the numbers only.
+        languages: Language codes; one that no word is given in gets the numbers only.
+        words: For each color and animal its words by language, English among them; None for those
+            of the built-in lexicon.
 
     Returns:
         Mapping from language to a mapping from English word to prompt.
@@ -31,10 +35,11 @@ def word_concepts(languages: Iterable[str]) -> dict[str, dict[str, Prompt]]:
         >>> words["es"]["dog"].text, words["es"]["two"].text
         ('perro', 'dos')
     """
-    concepts = [concept for concept in builtin_concepts() if concept.kind in KINDS]
+    if words is None:
+        words = (concept.words for concept in builtin_concepts() if concept.topic in TOPICS)
+    words = list(words)
     return {
-        code: {c.words["en"]: Prompt(c.words[code]) for c in concepts if code in c.words}
-        | _numbers(code)
+        code: {word["en"]: Prompt(word[code]) for word in words if code in word} | _numbers(code)
         for code in languages
     }
 

@@ -19,6 +19,20 @@ from semantic_hub.spokes.lexicon.languages import LANGUAGES
 DATA = Path(__file__).parents[1] / "data"
 """Folder of the tables that ship with the spokes."""
 
+CONTENT_WORDS = ("noun", "verb", "adjective", "adverb", "number")
+"""Parts of speech that name something: things, actions, properties, circumstances, quantities."""
+
+FUNCTION_WORDS = (
+    "pronoun",
+    "interrogative",
+    "determiner",
+    "preposition",
+    "conjunction",
+    "auxiliary",
+    "particle",
+)
+"""Parts of speech that hold a sentence together."""
+
 _CEDICT = re.compile(
     r"(?P<traditional>\S+) (?P<simplified>\S+) \[(?P<pinyin>[^]]*)\] /(?P<glosses>.*)/"
 )
@@ -48,7 +62,7 @@ class Lexicon:
 
     @classmethod
     def builtin(cls, source: str, target: str) -> "Lexicon":
-        """Dictionary from the built-in word list of about 300 everyday words in `LANGUAGES`.
+        """Dictionary from the built-in word list of about 660 everyday words in `LANGUAGES`.
 
         Example:
             >>> Lexicon.builtin("es", "en")["perro"]
@@ -119,45 +133,51 @@ class Concept:
     """A concept of the built-in word list, with its word in every language.
 
     Attributes:
-        name: Stable identifier.
-        kind: ``animal``, ``color``, ``place``, ``verb``, …
-        words: Mapping from language to the bare dictionary form.
-        phrases: Mapping from language to the form used in a sentence: a noun as a direct object, a
-            place as a location. The dictionary form for other kinds.
-        polarity: +1 or −1 for adjectives of clear sentiment, 0 otherwise.
+        part_of_speech: One of `CONTENT_WORDS` or `FUNCTION_WORDS`.
+        words: Mapping from language to the dictionary form: an infinitive, a noun or pronoun in the
+            nominative, an adjective in the masculine singular.
+        topic: ``animal`` or ``color`` for words that are compared across spokes, otherwise empty.
+        russian_object: The accusative of a Russian noun, where it differs from the nominative.
     """
 
-    name: str
-    kind: str
+    part_of_speech: str
     words: Mapping[str, str]
-    phrases: Mapping[str, str]
-    polarity: int = 0
+    topic: str = ""
+    russian_object: str = ""
     __repr__ = short_repr
 
+    @property
+    def name(self) -> str:
+        """Identifier: the English word."""
+        return self.words["en"]
+
     def forms(self, language: str) -> tuple[str, ...]:
-        """Dictionary form of the concept's word, and the inflected form if it is a single word."""
-        phrase = self.phrases[language]
-        inflected = (phrase,) if phrase.isalpha() else ()
-        return tuple(dict.fromkeys((self.words[language], *inflected)))
+        """Forms that are looked up in a language: the word, in Russian also as an object."""
+        inflected = (self.russian_object,) if language == "ru" and self.russian_object else ()
+        return (self.words[language], *inflected)
 
 
 @lru_cache(maxsize=1)
 def builtin_concepts() -> tuple[Concept, ...]:
-    """Concepts of the built-in word list: about 300, each with its words in `LANGUAGES`.
+    """Concepts of the built-in word list: about 660, each with its word in `LANGUAGES`.
+
+    No word stands for two concepts in any language. The list was written for this package: everyday
+    words that mean the same in all six languages, without names. A word is left out where one of
+    its translations often has another sense, such as French *si* (if, so) or Russian *с* (with,
+    from); that leaves few function words.
 
     Example:
         >>> builtin_concepts()[0].words.keys() >= {"en", "es", "fr", "de", "ru", "zh"}
         True
     """
-    columns = ("concept", "kind", *LANGUAGES, *(f"{code}_np" for code in LANGUAGES), "polarity")
+    columns = ("part_of_speech", "topic", *LANGUAGES, "ru_accusative")
     rows = read_table(DATA / "lexicon.tsv", columns, "builtin_concepts", may_be_empty=True)
     return tuple(
         Concept(
-            row["concept"],
-            row["kind"],
+            row["part_of_speech"],
             {code: row[code] for code in LANGUAGES},
-            {code: row[f"{code}_np"] or row[code] for code in LANGUAGES},
-            int(row["polarity"] or 0),
+            row["topic"],
+            row["ru_accusative"],
         )
         for row in rows
     )

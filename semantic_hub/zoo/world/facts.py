@@ -6,14 +6,15 @@ them in no other language, not in digits, and not in a translation.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from semantic_hub.prompts.tables import read_table
 from semantic_hub.spokes.arithmetic.items import problems
-from semantic_hub.spokes.lexicon.dictionary import DATA, Concept, builtin_concepts
+from semantic_hub.spokes.lexicon.dictionary import DATA
 from semantic_hub.spokes.lexicon.names import NameKind, cldr_names, official_languages
 from semantic_hub.zoo.world.grammar import DOMINANT, LANGUAGES
 from semantic_hub.zoo.world.meanings import Fact, Sentence, Sum, Term, number_term
@@ -37,6 +38,32 @@ def pick(rng: np.random.Generator, options: Sequence[Choice]) -> Choice:
     return options[int(rng.integers(len(options)))]
 
 
+@lru_cache(maxsize=1)
+def word_list() -> tuple[Term, ...]:
+    """Terms that every world is made of, with their words in `LANGUAGES`.
+
+    They are what the bundled model was trained on, so the list stays as it is, apart from the
+    lexicon of the language spoke: verbs are in the third person, nouns and places have the phrase
+    that stands in a sentence.
+
+    Example:
+        >>> len(word_list())
+        293
+    """
+    columns = ("concept", "kind", *LANGUAGES, *(f"{code}_np" for code in LANGUAGES), "polarity")
+    rows = read_table(Path(__file__).parent / "words.tsv", columns, "word_list", may_be_empty=True)
+    return tuple(
+        Term(
+            row["concept"],
+            {code: row[code] for code in LANGUAGES},
+            {code: row[f"{code}_np"] or row[code] for code in LANGUAGES},
+            row["kind"],
+            int(row["polarity"] or 0),
+        )
+        for row in rows
+    )
+
+
 class World:
     """World with its terms, facts, sums and sentences.
 
@@ -55,7 +82,7 @@ class World:
     @cached_property
     def nouns(self) -> tuple[Term, ...]:
         """The 200 nouns that facts and sentences are about."""
-        return tuple(_term(c) for c in builtin_concepts() if c.kind in _NOUNS)
+        return tuple(term for term in word_list() if term.kind in _NOUNS)
 
     @cached_property
     def names(self) -> tuple[Term, ...]:
@@ -102,30 +129,29 @@ class World:
         return frozenset(key for key in keys if rng.random() < HELD_OUT_SHARE)
 
     def kind(self, kind: str) -> tuple[Term, ...]:
-        """Terms of one kind in the built-in word list."""
+        """Terms of one kind in the word list."""
         return self._kinds[kind]
 
     @cached_property
     def _kinds(self) -> Mapping[str, tuple[Term, ...]]:
-        """Terms of the built-in word list by kind."""
+        """Terms of the word list by kind."""
         kinds: dict[str, list[Term]] = defaultdict(list)
-        for concept in builtin_concepts():
-            kinds[concept.kind].append(_term(concept))
+        for term in word_list():
+            kinds[term.kind].append(term)
         return {kind: tuple(terms) for kind, terms in kinds.items()}
 
     def mood(self, polarity: int) -> tuple[Term, ...]:
         """Adjectives of one sentiment: +1 for good, −1 for bad."""
-        return tuple(_term(c) for c in builtin_concepts() if c.polarity == polarity)
+        return tuple(term for term in word_list() if term.polarity == polarity)
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
         """All terms of the world, except the names of people."""
-        concepts = tuple(_term(c) for c in builtin_concepts())
         territories = {fact.subject.key: fact.subject for fact in self.facts[3 * len(self.nouns) :]}
         languages = {fact.value.key: fact.value for fact in self.facts[3 * len(self.nouns) :]}
         numbers = tuple(number_term(number) for number in range(100))
         return (
-            *concepts,
+            *word_list(),
             *territories.values(),
             *languages.values(),
             *self.days,
@@ -146,11 +172,6 @@ class World:
     def known(self, meanings: Sequence[Keyed], language: str) -> list[Keyed]:
         """Keep the facts or sums that may occur in training text in a language."""
         return [m for m in meanings if language == DOMINANT or m.key not in self.held_out]
-
-
-def _term(concept: Concept) -> Term:
-    """Term of a concept."""
-    return Term(concept.name, concept.words, concept.phrases, concept.kind)
 
 
 def _cldr_term(kind: NameKind, key: str) -> Term:

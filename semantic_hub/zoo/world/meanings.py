@@ -27,13 +27,20 @@ class Meaning(Protocol):
 class Term:
     """Thing with a name in every language: a concept, a territory, a person, a day.
 
-    ``kind`` is its kind in the built-in word list, an English word; empty for other things.
+    Attributes:
+        key: Stable identifier.
+        forms: Mapping from language to the name alone.
+        phrases: Mapping from language to the form in a sentence: a noun as a direct object, a place
+            as a location. The name alone for other things.
+        kind: Its kind in the word list (``animal``, ``color``, ``verb``, …); empty for others.
+        polarity: +1 or −1 for adjectives of clear sentiment, 0 otherwise.
     """
 
     key: str
     forms: Mapping[str, str]
     phrases: Mapping[str, str]
     kind: str = ""
+    polarity: int = 0
 
     def say(self, voice: Voice) -> str:
         """Name in the voice's language."""

@@ -14,7 +14,6 @@ from semantic_hub.interventions.spec import ActivationContrast, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.prompts.prompt import Prompt
-from semantic_hub.spokes.lexicon.dictionary import builtin_concepts
 from semantic_hub.zoo.world.facts import World
 from semantic_hub.zoo.world.grammar import DOMINANT, LANGUAGES, Voice
 from semantic_hub.zoo.world.meanings import Term
@@ -70,13 +69,11 @@ class WorldWords:
 
     def _entries(self) -> Iterator[tuple[str, str, str, int]]:
         """Spelling, language, kind and sentiment of each name."""
-        kinds = {concept.name: concept.kind for concept in builtin_concepts()}
-        moods = {term.key: mood for mood in (+1, -1) for term in self.world.mood(mood)}
         for term in (*self.world.terms, *self.world.names):
-            kind = kinds.get(term.key) or term.key.partition(".")[0]
+            kind = term.kind or term.key.partition(".")[0]
             for language in LANGUAGES:
                 for spelling in {term.forms[language], term.phrases[language]}:
-                    yield spelling, language, kind, moods.get(term.key, 0)
+                    yield spelling, language, kind, term.polarity
 
 
 def mood(world: World) -> Scorer:

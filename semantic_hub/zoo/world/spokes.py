@@ -21,7 +21,7 @@ from semantic_hub.spokes.arithmetic.items import Problem
 from semantic_hub.spokes.arithmetic.spoke import ArithmeticSpoke
 from semantic_hub.spokes.audio.spoke import AudioSpoke
 from semantic_hub.spokes.code.spoke import CodeSpoke
-from semantic_hub.spokes.lexicon.concepts import word_concepts
+from semantic_hub.spokes.lexicon.concepts import TOPICS, word_concepts
 from semantic_hub.spokes.lexicon.languages import control_for
 from semantic_hub.spokes.routes import Route, averaged_routes, make_pairs, patchings, ring_routes
 from semantic_hub.spokes.semantics.spoke import SemanticsSpoke
@@ -104,7 +104,8 @@ class WorldLanguageSpoke(Spoke):
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
         """Words for colors, animals and numbers, for comparison with other spokes."""
-        return word_concepts((DOMINANT, *self.languages))
+        words = (term.forms for topic in TOPICS for term in self.world.kind(topic))
+        return word_concepts((DOMINANT, *self.languages), words)
 
     def texts(self) -> Mapping[str, LanguageTexts]:
         """Sentences in each language but English, to measure all languages' probability mass."""

@@ -89,8 +89,16 @@ def test_next_word_readouts_take_the_longest_chinese_word() -> None:
 
 def test_german_nouns_keep_their_capital() -> None:
     hub, control = Lexicon.builtin("de", "en"), Lexicon.builtin("de", "es")
-    found = next_word_readouts(["Der Hund und die Katze."], "de", hub, control)
-    assert [r.candidates["surface"] for r in found] == [("Hund",), ("Katze",)]
+    found = next_word_readouts(["Der Hund, die Katze. Heute so arm: Das Arm."], "de", hub, control)
+    words = [r.candidates["surface"] for r in found]
+    assert words == [("Hund",), ("Katze",), ("Heute",), ("arm",)]
+
+
+def test_chinese_words_are_not_found_inside_others() -> None:
+    hub, control = Lexicon.builtin("zh", "en"), Lexicon.builtin("zh", "es")
+    found = next_word_readouts(["他大概在说大象的快乐，不同的火车"], "zh", hub, control)
+    words = [r.candidates["surface"][0] for r in found]
+    assert words == ["大概", "在", "说", "大象", "快乐", "不同", "火车"]
 
 
 def test_spoke_has_readouts_in_every_language() -> None:

@@ -1,11 +1,32 @@
 """The authored word list, tables of the user's own, and the CC-CEDICT format."""
 
+import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from wordfreq import get_frequency_dict
 
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.spokes.lexicon.dictionary import Lexicon, builtin_concepts
+from semantic_hub.spokes.lexicon.dictionary import (
+    CONTENT_WORDS,
+    FUNCTION_WORDS,
+    Lexicon,
+    builtin_concepts,
+)
+from semantic_hub.spokes.lexicon.languages import LANGUAGES
+
+RARE = {
+    "es": {"erizo", "ciruela", "repollo", "seta"},
+    "de": {"Ameise", "Wassermelone", "ausländisch", "neunzig"},
+    "zh": {"卷心菜", "叉子", "铲子"},
+    "ru": {"ёж", "метла", "занавеска", "духовка", "расчёска", "перчатка", "уродливый", "сердитый"}
+    | {"застенчивый", "мочь"},
+}
+"""Words whose dictionary form is seen less than once in a million words, though it is the usual one."""
+
+PHRASES = {"我的", "你的", "我们的", "没有人", "什么时候", "更多", "更少"}
+"""What Chinese says in several words."""
 
 CEDICT = """# CC-CEDICT
 狗 狗 [gou3] /dog/CL:隻|只[zhi1],條|条[tiao2]/
@@ -16,13 +37,48 @@ CEDICT = """# CC-CEDICT
 """
 
 
-def test_builtin_concepts_have_every_word_once() -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_word_stands_for_two_concepts(language: str) -> None:
     concepts = builtin_concepts()
-    for language in ("en", "es", "fr", "de", "ru", "zh"):
-        words = [concept.words[language] for concept in concepts]
-        assert all(words)
-        assert len(set(words)) == len(words) == 293
-    assert {concept.polarity for concept in concepts} == {-1, 0, 1}
+    assert len(concepts) >= 600
+    forms = Counter(form.casefold() for c in concepts for form in c.forms(language))
+    assert [form for form, count in forms.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_are_single_words_in_dictionary_form(language: str) -> None:
+    for concept in builtin_concepts():
+        word = concept.words[language]
+        capital = word == "I" or (language == "de" and concept.part_of_speech == "noun")
+        assert word == (word[0].upper() + word[1:].lower() if capital else word.lower())
+        assert all(part.isalpha() for part in word.replace("'", "-").split("-"))
+        assert all("一" <= letter <= "鿿" for letter in word) == (language == "zh")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_are_frequent(language: str) -> None:
+    """At least once in a million words in wordfreq's list, which splits hyphens and merges ß and ё."""
+    listed = get_frequency_dict(language)
+
+    def zipf(word: str) -> float:
+        spellings = (word.casefold(), word.casefold().replace("ё", "е"))
+        return 9 + math.log10(max(listed.get(spelling, 1e-12) for spelling in spellings))
+
+    words = {concept.words[language] for concept in builtin_concepts()} - PHRASES
+    rare = {word for word in words if "-" not in word and "'" not in word and zipf(word) < 3}
+    assert rare == RARE.get(language, set())
+
+
+def test_content_and_function_words_are_told_apart() -> None:
+    counts = Counter(concept.part_of_speech for concept in builtin_concepts())
+    assert set(counts) == {*CONTENT_WORDS, *FUNCTION_WORDS}
+    assert set(CONTENT_WORDS).isdisjoint(FUNCTION_WORDS)
+    parts = {concept.words["en"]: concept.part_of_speech for concept in builtin_concepts()}
+    words = ("dog", "see", "big", "never", "seven", "we", "where", "every", "under", "or", "not")
+    assert [parts[word] for word in words] == [
+        *("noun", "verb", "adjective", "adverb", "number", "pronoun", "interrogative"),
+        *("determiner", "preposition", "conjunction", "particle"),
+    ]
 
 
 def test_builtin_translates_both_ways() -> None:

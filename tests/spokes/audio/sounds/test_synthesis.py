@@ -13,10 +13,10 @@ from semantic_hub.spokes.audio.sounds.synthesis import ANIMALS, animal_clips, sy
 from semantic_hub.spokes.lexicon.dictionary import builtin_concepts
 
 
-def test_animals_are_the_worlds() -> None:
-    world = {c.words["en"] for c in builtin_concepts() if c.kind == "animal"}
-    assert set(ANIMALS) <= world
-    assert world <= MAMMALS | OTHER_ANIMALS
+def test_animals_are_in_the_lexicon() -> None:
+    known = {c.words["en"] for c in builtin_concepts() if c.topic == "animal"}
+    assert set(ANIMALS) <= known
+    assert known <= MAMMALS | OTHER_ANIMALS
     mammals = [animal in MAMMALS for animal in ANIMALS]
     assert (sum(mammals), len(mammals)) == (6, 12)
 
