@@ -23,8 +23,8 @@ table.write_text(
 pairs = sh.Pairs.from_tsv(table, x="en", y="ru")
 
 # %% [markdown]
-# Similarity is matched less mismatched cosine, with an interval over pairs. The random twin has the
-# architecture and fresh weights: what it shows, no training made.
+# The AUC is how often a match beats a mismatch, with an interval over pairs. The random twin has
+# the architecture and fresh weights: what it shows, no training made.
 
 # %%
 model = sh.load_model(MODEL)

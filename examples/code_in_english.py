@@ -52,7 +52,7 @@ spoke = code.CodeSpoke(programs)
 
 # %%
 alike = sh.similarity(model, spoke.pairs()["program, description"])
-print(alike.to_frame().query("measure == 'similarity'").round(3).to_string(index=False))
+print(alike.to_frame().query("measure == 'AUC'").round(3).to_string(index=False))
 
 # %% [markdown]
 # ## Lens

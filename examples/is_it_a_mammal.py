@@ -26,14 +26,14 @@ model, encode = sh.load_multimodal(MODEL)
 
 # %% [markdown]
 # ## Clips against labels
-# Clips of unseen seeds; similarity is the matched less the mismatched mean cosine.
+# Clips of unseen seeds; the AUC is how often the right label beats another.
 
 # %%
 spoke = audio.AudioSpoke(encode, audio.animal_clips(seeds=range(3)))
 alike = sh.similarity(
     model, spoke.pairs()["label"], resampling=sh.Resampling(resamples=200), permutations=200
 )
-curve = alike.to_frame().query("measure == 'similarity'")
+curve = alike.to_frame().query("measure == 'AUC'")
 print(curve[["layer", "value", "low", "high"]].round(2).to_string(index=False))
 
 # %% [markdown]

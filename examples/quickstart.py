@@ -27,7 +27,7 @@ print(type(model).__name__, model.cfg.n_layers, "layers of width", model.cfg.d_m
 few = sh.spokes.arithmetic.problems("+")[::8]
 pairs = sh.spokes.arithmetic.pairs("en", "es", few)
 alignment = sh.similarity(model, pairs, controls={"random twin": sh.random_twin(model)})
-print(alignment.to_frame().query("measure == 'similarity'").round(3).to_string(index=False))
+print(alignment.to_frame().query("measure == 'AUC'").round(3).to_string(index=False))
 figure = alignment.figure()  # figure.show() in a notebook
 
 # %% [markdown]

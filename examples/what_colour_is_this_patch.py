@@ -28,15 +28,15 @@ spoke = vision.VisionSpoke(encode, vision.drawn_pictures(per_kind=22), wording=w
 
 # %% [markdown]
 # ## Pictures against captions
-# Unseen pictures, alone, and in front of the same question as their captions. Similarity is
-# matched less mismatched cosine.
+# Unseen pictures, alone, and in front of the same question as their captions. The AUC
+# is how often the right caption beats another.
 
 # %%
 for name in ("halves", "halves, asked"):
     alike = sh.similarity(
         model, spoke.pairs()[name], resampling=sh.Resampling(resamples=200), permutations=200
     )
-    print(name, [round(value, 2) for value in alike.similarity.tolist()])
+    print(name, [round(value, 2) for value in alike.auc.value.tolist()])
 
 # %% [markdown]
 # ## Words at patches

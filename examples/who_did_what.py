@@ -31,7 +31,7 @@ alike = sh.similarity(
     controls={"names exchanged": semantics.hard_negatives(two, shuffle=True)},
     permutations=200,
 )
-rows = alike.to_frame().query("measure == 'similarity' and layer % 2 == 0")
+rows = alike.to_frame().query("measure == 'AUC' and layer % 2 == 0")
 print(rows.round(3).to_string(index=False))
 
 # %% [markdown]

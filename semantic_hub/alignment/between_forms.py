@@ -14,8 +14,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.alignment.cosine import mean_cosines, similarity_interval
-from semantic_hub.alignment.states import paired_states
+from semantic_hub.alignment.auc import AUC, CHANCE
+from semantic_hub.alignment.cosine import paired_similarity
+from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.errors import SemanticHubError, check_names
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.protocol import HookedModel
@@ -33,6 +34,7 @@ LabeledItems = Mapping[str, Mapping[str, PromptLike]]
 """Mapping from form to label to the prompt of that label in that form."""
 
 _DIFFERENCE = {"unit": "difference of mean cosines"}
+_SHARE = {"unit": "share of mismatches beaten"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,10 +46,13 @@ class FormSimilarity(Result):
         forms: Names of the forms, such as languages or notations.
         others: The same names, along the other axis.
         shared: Number of labels that two forms share; on the diagonal the number of a form's own.
-        similarity: Mean cosine of items with the same label minus that of items with different
-            ones (Eq. 1), in [-2, 2]; NaN on the diagonal, and where fewer than two are shared.
-        low: Lower end of its bootstrap interval over labels; NaN with two.
+        auc: Share of items with different labels that an item with the same label beats
+            (`semantic_hub.alignment.auc.auc`), chance level 0.5; NaN on the diagonal, and where
+            fewer than two are shared.
+        low: Lower end of its bootstrap interval over labels.
         high: Upper end.
+        similarity: Mean cosine of items with the same label minus that of items with different
+            ones (Eq. 1), in [-2, 2]; NaN where the AUC is.
         resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """
@@ -58,24 +63,26 @@ class FormSimilarity(Result):
     forms: tuple[str, ...]
     others: tuple[str, ...]
     shared: Int[Tensor, "form other"] = field(metadata={"unit": "labels"})
+    auc: Float[Tensor, "form other layer"] = field(metadata=_SHARE)
+    low: Float[Tensor, "form other layer"] = field(metadata=_SHARE)
+    high: Float[Tensor, "form other layer"] = field(metadata=_SHARE)
     similarity: Float[Tensor, "form other layer"] = field(metadata=_DIFFERENCE)
-    low: Float[Tensor, "form other layer"] = field(metadata=_DIFFERENCE)
-    high: Float[Tensor, "form other layer"] = field(metadata=_DIFFERENCE)
     resampling: Resampling = Resampling()
 
     def to_frame(self) -> "pd.DataFrame":
         """A tidy frame.
 
         Returns:
-            Columns ``form other layer value low high n``, both orders of every pair and the
-            diagonal; ``n`` is the number of labels that the two share.
+            Columns ``form other layer value low high similarity n``, both orders of every pair
+            and the diagonal; ``value`` is the AUC, ``n`` the number of labels that the two share.
         """
         import pandas as pd
 
-        ends = torch.stack([self.similarity, self.low, self.high], dim=-1).tolist()
+        columns = ("value", "low", "high", "similarity")
+        ends = torch.stack([self.auc, self.low, self.high, self.similarity], dim=-1).tolist()
         return pd.DataFrame(
             {"form": form, "other": other, "layer": layer}
-            | dict(zip(("value", "low", "high"), ends[row][column][index], strict=True))
+            | dict(zip(columns, ends[row][column][index], strict=True))
             | {"n": self.shared[row, column].item()}
             for row, form in enumerate(self.forms)
             for column, other in enumerate(self.others)
@@ -88,11 +95,11 @@ class FormSimilarity(Result):
         See `semantic_hub.alignment.figures.form_map`.
 
         Args:
-            layer: The layer that is shown first; None for the one with the highest mean.
+            layer: The layer that is shown first; None for the one with the highest mean AUC.
         """
         from semantic_hub.alignment.figures import form_map
 
-        best = self.similarity.nan_to_num(nan=-2.0).mean(dim=(0, 1)).argmax()
+        best = self.auc.nan_to_num(nan=CHANCE).mean(dim=(0, 1)).argmax()
         return form_map(self.to_frame(), self.layers[int(best)] if layer is None else layer)
 
     def curves(self) -> "go.Figure":
@@ -103,7 +110,7 @@ class FormSimilarity(Result):
         order = {name: index for index, name in enumerate(self.forms)}
         once = frame.loc[frame["form"].map(order) < frame["other"].map(order)]
         curves = once.assign(row=once["form"] + " – " + once["other"])
-        return layer_curve(curves, y_title=_DIFFERENCE["unit"])
+        return layer_curve(curves, y_title=_SHARE["unit"], references={"chance": CHANCE})
 
 
 def compare_forms(
@@ -115,7 +122,7 @@ def compare_forms(
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
 ) -> FormSimilarity:
-    """Similarity of every two forms on the labels they share: `paired_similarity` for each pair.
+    """Similarity of every two forms on the labels they share: AUC and `paired_similarity`.
 
     The labels decide what is compared: concepts if labels are concepts, captions if they are
     captions. Each number is over the labels that its two forms share (`shared`), so numbers of
@@ -137,7 +144,7 @@ def compare_forms(
         >>> items = {"digits": {"2": "5=3+", "4": "6=2+"},
         ...          "en": {"2": "five equals three plus", "4": "six equals two plus"}}
         >>> alike = compare_forms(model, items)
-        >>> tuple(alike.similarity.shape), alike.shared.tolist()
+        >>> tuple(alike.auc.shape), alike.shared.tolist()
         ((2, 2, 9), [[2, 2], [2, 2]])
 
     Source:
@@ -147,16 +154,18 @@ def compare_forms(
     common = _common_labels(items)
     checked, names = tuple(check_layers(model, layers)), tuple(items)
     states = _read_states(model, items, positions, checked, batch_size)
-    similarity, low, high = torch.full(
-        (3, len(names), len(names), len(checked)), torch.nan, dtype=torch.float64
+    area, low, high, similarity = torch.full(
+        (4, len(names), len(names), len(checked)), torch.nan, dtype=torch.float64
     )
+    measure = MEASURES[AUC]
     for (i, j), labels in common.items():
         x, y = (torch.stack([states[names[k]][label] for label in labels]) for k in (i, j))
-        pair = paired_states(x, y, "compare_forms")
-        interval = similarity_interval(pair, resampling=resampling)
+        pair = measure.states(x, y)
+        interval = measure.state_interval(pair, resampling)
         for row, column in ((i, j), (j, i)):
-            similarity[row, column] = mean_cosines(pair).similarity
+            area[row, column] = measure.value(pair)
             low[row, column], high[row, column] = interval.low, interval.high
+            similarity[row, column] = paired_similarity(x, y)
     return FormSimilarity(
         layers=checked,
         forms=names,
@@ -164,9 +173,10 @@ def compare_forms(
         shared=torch.tensor(
             [[len(a.keys() & b.keys()) for b in items.values()] for a in items.values()]
         ),
-        similarity=similarity,
+        auc=area,
         low=low,
         high=high,
+        similarity=similarity,
         resampling=resampling,
         manifest=manifest(
             model, measure="compare_forms", positions=str(positions), resampling=resampling

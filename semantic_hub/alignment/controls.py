@@ -21,6 +21,8 @@ from semantic_hub.prompts.prompt import Encoding, Prompt, encode
 from semantic_hub.prompts.soft_tokens import SoftTokens
 
 MISMATCHED = "mismatched pairs"
+"""What every AUC is above chance against, among the controls of a margin."""
+
 RANDOM_TWIN = "random twin"
 SHUFFLED = "shuffled tokens"
 HARD_NEGATIVES = "hard negatives"
@@ -92,9 +94,9 @@ def stacked_controls(
 ) -> Controls:
     """Make all null controls and checks that pairs allow, for ``similarity(..., controls=)``.
 
-    Null controls, row i of each made from pair i: ``"mismatched pairs"`` (`mismatched_pairs`),
-    ``"random twin"``, ``"shuffled tokens"`` (`shuffled_tokens`), and ``"hard negatives"`` where
-    given. Check rows: ``"no shared surface"`` (`without_shared_surface`) and ``"romanized"``
+    Null controls, row i of each made from pair i: ``"random twin"``, ``"shuffled tokens"``
+    (`shuffled_tokens`), and ``"hard negatives"`` where given; the pairs' own mismatches always
+    count. Check rows: ``"no shared surface"`` (`without_shared_surface`) and ``"romanized"``
     (`romanized_pairs`). A row that these pairs do not allow is left out, with the reason.
 
     Args:
@@ -102,7 +104,7 @@ def stacked_controls(
         pairs: The pairs that are to be measured.
         hard_negatives: For each pair the same x, and a y that differs in one fact.
         twin: ``random_twin(model, seed)``, if it is there already.
-        seed: Of the re-pairing, the shuffling and the twin's weights.
+        seed: Of the shuffling and the twin's weights.
 
     Raises:
         SemanticHubError: Hard negatives that are not aligned with the pairs.
@@ -112,12 +114,11 @@ def stacked_controls(
         >>> model = sh.load_model("hub-mini")
         >>> controls = stacked_controls(model, sh.spokes.language.pairs("en", "es")[:9])
         >>> controls.nulls
-        ('mismatched pairs', 'random twin', 'shuffled tokens')
+        ('random twin', 'shuffled tokens')
         >>> controls.left_out["romanized"]
         'all letters are Latin'
     """
     made: dict[str, HookedModel | Pairs | str] = {
-        MISMATCHED: mismatched_pairs(pairs, seed) or "over half of the pairs share a label or text",
         RANDOM_TWIN: random_twin(model, seed) if twin is None else twin,
         SHUFFLED: shuffled_tokens(model, pairs, seed) or "at most half of the pairs would change",
         HARD_NEGATIVES: _aligned(hard_negatives, pairs) or "none were given",
@@ -128,37 +129,6 @@ def stacked_controls(
     rows = {name: row for name, row in made.items() if not isinstance(row, str)}
     dropped = {NO_SHARED_SURFACE: shared_surface(pairs)} if NO_SHARED_SURFACE in rows else {}
     return Controls(rows, frozenset({NO_SHARED_SURFACE, ROMANIZED} & set(rows)), left_out, dropped)
-
-
-def mismatched_pairs(pairs: Pairs, seed: int = 0) -> Pairs | None:
-    """Pair each x with the y of another pair that shares no label or text with it.
-
-    Pairs that share a label or a text, directly or through others, form a group. In a random order
-    that keeps groups together, the largest first, each x gets the y that lies as many places
-    further on as the largest group is long: always one of another group.
-
-    Args:
-        pairs: The pairs.
-        seed: Of the order.
-
-    Returns:
-        Row i has x_i; None where over half of the pairs are one group, and no such pairing exists.
-
-    Example:
-        >>> pairs = Pairs.from_prompts(["one", "two"], ["uno", "dos"])
-        >>> [(x.text, y.text) for x, y in mismatched_pairs(pairs)]
-        [('one', 'dos'), ('two', 'uno')]
-    """
-    groups = _groups(pairs)
-    sizes = np.bincount(groups)
-    if 2 * sizes.max() > len(pairs):
-        return None
-    rng = np.random.default_rng(seed)
-    within, between = rng.permutation(len(pairs)), rng.permutation(len(sizes))
-    order = np.lexsort((within, between[groups], -sizes[groups]))
-    partner = np.empty_like(order)
-    partner[order] = np.roll(order, -sizes.max())
-    return replace(pairs, y=tuple(pairs.y[other] for other in partner), labels=())
 
 
 def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | None:
@@ -236,23 +206,6 @@ def _aligned(hard_negatives: Pairs | None, pairs: Pairs) -> Pairs | None:
             fix="Keep x as it is, and replace y.",
         )
     return hard_negatives
-
-
-def _groups(pairs: Pairs) -> np.ndarray:
-    """Group number of each pair: pairs with an equal label or prompt are in one group."""
-    parent = list(range(len(pairs)))
-
-    def root(pair: int) -> int:
-        while parent[pair] != pair:
-            parent[pair] = pair = parent[parent[pair]]
-        return pair
-
-    columns: Sequence[Sequence[object]] = [pairs.x, pairs.y, *([pairs.labels] * bool(pairs.labels))]
-    first: dict[object, int] = {}
-    for column in columns:
-        for pair, key in enumerate(column):
-            parent[root(pair)] = root(first.setdefault(key, pair))
-    return np.unique([root(pair) for pair in range(len(pairs))], return_inverse=True)[1]
 
 
 def _shuffled(prompt: Prompt, encoding: Encoding, rng: np.random.Generator) -> Prompt:

@@ -17,7 +17,7 @@ from semantic_hub.alignment.states import PairedStates, States, paired_states, r
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.intervals import Interval, replicate_interval
 from semantic_hub.statistics.p_values import PValues, pairings, permutation_p_values
-from semantic_hub.statistics.resampling import Resampling, resample_weights
+from semantic_hub.statistics.resampling import Resampling
 
 _TILE = 2**20  # entries of a float32 block that a matrix product reads or writes
 
@@ -186,22 +186,6 @@ def similarity_interval(
         min_distinct=2,
     )
     return interval if len(states.x) > 2 else Interval(*(end * torch.nan for end in interval))
-
-
-def similarity_replicates(
-    states: PairedStates, resampling: Resampling
-) -> Float[Tensor, "resample layer"]:
-    """Draw bootstrap resamples and compute the similarity in each; NaN with 2 pairs.
-
-    Args:
-        states: Both sides.
-        resampling: Number of resamples and seed.
-    """
-    drawn = resample_weights(
-        len(states.x), resampling.resamples, seed=resampling.seed, min_distinct=2
-    )
-    replicates = torch.cat([resampled_similarity(states, weights) for weights in drawn])
-    return replicates if len(states.x) > 2 else replicates * torch.nan
 
 
 def similarity_under_pairings(

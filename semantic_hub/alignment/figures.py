@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from semantic_hub.alignment.auc import CHANCE
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.style import DIVERGING, GRID, TEXT_COLOR, layout
@@ -21,9 +22,9 @@ def form_map(frame: pd.DataFrame, layer: int, *, title: str = "") -> go.Figure:
         title: Title of the figure.
 
     Returns:
-        A heat map for each layer, one of them visible, on one scale, white at 0; each cell shows
-        its value, its hover text the interval and the number of labels. The diagonal and cells
-        that cannot be compared are blank.
+        A heat map for each layer, one of them visible, on one scale, white at chance level; each
+        cell shows its value, its hover text the interval and the number of labels. The diagonal
+        and cells that cannot be compared are blank.
 
     Raises:
         SemanticHubError: A layer that the frame lacks.
@@ -42,7 +43,7 @@ def form_map(frame: pd.DataFrame, layer: int, *, title: str = "") -> go.Figure:
             expected=f"one of {', '.join(map(str, layers))}",
             fix="Choose one of the layers that were read.",
         )
-    edge = float(frame["value"].abs().max())
+    edge = float((frame["value"] - CHANCE).abs().max())
     figure = go.Figure(layout=layout(title, "", ""))
     for each in layers:
         figure.add_trace(_map(frame.loc[frame["layer"] == each], edge, visible=each == layer))
@@ -64,10 +65,10 @@ def _map(rows: pd.DataFrame, edge: float, *, visible: bool) -> go.Heatmap:
         customdata=[[_interval(cell) for cell in row] for row in table],
         hovertemplate="%{y} – %{x}: %{z:.3f} %{customdata}<extra></extra>",
         colorscale=DIVERGING,
-        zmin=-edge,
-        zmax=edge,
+        zmin=CHANCE - edge,
+        zmax=CHANCE + edge,
         colorbar={
-            "title": {"text": "difference of mean cosines", "side": "right"},
+            "title": {"text": "share of mismatches beaten", "side": "right"},
             "thickness": 12,
         },
         xgap=1,

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
+from semantic_hub.alignment.auc import (
+    AUC,
+    CHANCE,
+    auc_interval,
+    auc_under_pairings,
+    match_wins,
+)
 from semantic_hub.alignment.cka import cka_influence, cka_under_pairings, cka_value
 from semantic_hub.alignment.cosine import (
     mean_cosines,
@@ -23,7 +30,12 @@ from semantic_hub.alignment.neighbors import (
     neighbors_under_pairings,
 )
 from semantic_hub.alignment.normalized import centered, standardized, without_components
-from semantic_hub.alignment.retrieval import retrieval_hits, retrieval_under_pairings
+from semantic_hub.alignment.retrieval import (
+    mutual_hits,
+    mutual_retrieval_under_pairings,
+    retrieval_hits,
+    retrieval_under_pairings,
+)
 from semantic_hub.alignment.states import (
     PairedStates,
     States,
@@ -44,6 +56,9 @@ Value = Callable[[PairedStates], Float[Tensor, " layer"]]
 
 Influence = Callable[[PairedStates], Float[Tensor, "pair layer"]]
 """From both sides of states to what each pair adds to the value; see `influence_values`."""
+
+Hits = Callable[[PairedStates], Bool[Tensor, "pair layer"]]
+"""From both sides of states to which pairs are found."""
 
 IntervalOf = Callable[[PairedStates, Resampling], Interval]
 """From both sides of states to an interval over pairs at each layer."""
@@ -184,6 +199,7 @@ MEASURES: Registry[Measure] = Registry("measure")
 """Every measure by name. The intervals, and what 95 % of them cover in simulated worlds:
 
 - cosines: `paired_interval`, about 95 %, before or after a change that is held fixed;
+- AUC: bootstrap of what each pair adds, about 95 %, never narrower than pairs that all agree allow;
 - retrieval: Wilson's over queries with a fixed gallery, about 95 %, also where all or none hit;
 - CKA: bootstrap of influence values, 95 to 98 %, and 98 to 100 % where nothing is shared;
 - k-NN: likewise, 98 % and more: leaving out a pair moves the edge of many neighborhoods, the
@@ -265,31 +281,65 @@ def influence_interval(influence: Influence, lowest: float) -> IntervalOf:
     return interval
 
 
-def _retrieval_measure(name: str, sides: Callable[[PairedStates], PairedStates]) -> Measure:
-    """Make a measure of `retrieval`, searching with the first side that `sides` gives."""
+def _retrieval_measure(
+    name: str, hits: Hits, under_pairings: UnderPairings, chance: Callable[[int], float]
+) -> Measure:
+    """Make a measure of retrieval from which pairs are found."""
 
     def interval(states: PairedStates, resampling: Resampling) -> Interval:
-        hits = retrieval_hits(sides(states)).double()
-        return proportion_interval(hits.sum(dim=0), len(hits), resampling.confidence)
+        found = hits(states).double()
+        return proportion_interval(found.sum(dim=0), len(found), resampling.confidence)
 
     return Measure(
         name=name,
-        value=lambda states: retrieval_hits(sides(states)).double().mean(dim=0),
+        value=lambda states: hits(states).double().mean(dim=0),
         interval_of=interval,
-        under_pairings=lambda states, ways: retrieval_under_pairings(sides(states), ways),
-        chance=lambda n_pairs: 1 / n_pairs,
+        under_pairings=under_pairings,
+        chance=chance,
         unit="share of pairs",
         least_pairs=2,
         in_run=True,
     )
 
 
+register_measure(
+    Measure(
+        name=AUC,
+        value=lambda states: match_wins(states).mean(dim=0),
+        interval_of=auc_interval,
+        under_pairings=auc_under_pairings,
+        change=standardized,
+        chance=lambda n_pairs: CHANCE,
+        unit="share of mismatches beaten",
+        least_pairs=2,
+        in_run=True,
+    )
+)
 register_measure(cosine_measure("cosine"))
 register_measure(cosine_measure("centered cosine", centered, in_run=True))
 register_measure(cosine_measure("standardized cosine", standardized, in_run=True))
 register_measure(cosine_measure("cosine without top components", without_components))
-register_measure(_retrieval_measure("retrieval@1 x to y", lambda states: states))
-register_measure(_retrieval_measure("retrieval@1 y to x", PairedStates.swapped))
+register_measure(
+    _retrieval_measure(
+        "retrieval@1 x to y", retrieval_hits, retrieval_under_pairings, lambda n_pairs: 1 / n_pairs
+    )
+)
+register_measure(
+    _retrieval_measure(
+        "retrieval@1 y to x",
+        lambda states: retrieval_hits(states.swapped()),
+        lambda states, ways: retrieval_under_pairings(states.swapped(), ways),
+        lambda n_pairs: 1 / n_pairs,
+    )
+)
+register_measure(
+    _retrieval_measure(
+        "mutual retrieval",
+        mutual_hits,
+        mutual_retrieval_under_pairings,
+        lambda n_pairs: 1 / (2 * n_pairs - 1),
+    )
+)
 register_measure(
     Measure(
         name="debiased CKA",

@@ -196,6 +196,20 @@ def centered_layer(states: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair
     return centered.masked_fill_(still, 0)
 
 
+def standardized_as(
+    states: Float[Tensor, "pair d_model"], reference: Float[Tensor, "pair d_model"]
+) -> Float[Tensor, "pair d_model"]:
+    """Standardize one layer's states by the mean and deviation of other states.
+
+    Args:
+        states: Of one side, at one layer.
+        reference: Where mean and deviation are from; a dimension that does not vary there is 0.
+    """
+    deviation = _rms(centered_layer(reference), dim=0)
+    shifted = states.double() - reference.double().mean(dim=0)
+    return torch.where(deviation > 0, shifted / deviation, 0.0)
+
+
 def _standardized(centered: Float[Tensor, "pair d_model"]) -> Float[Tensor, "pair d_model"]:
     deviation = _rms(centered, dim=0)
     return centered / torch.where(deviation > 0, deviation, 1)

@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.alignment.controls import Controls
-from semantic_hub.alignment.cosine import mean_cosines, similarity_replicates
-from semantic_hub.alignment.measures import MEASURES, Measure
+from semantic_hub.alignment.auc import (
+    AUC,
+    CHANCE,
+    control_wins,
+    lead_margins,
+    match_wins,
+    share_interval,
+)
+from semantic_hub.alignment.controls import MISMATCHED, Controls
+from semantic_hub.alignment.cosine import mean_cosines, similarity_interval
+from semantic_hub.alignment.measures import MEASURES, Change, Measure
 from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.alignment.states import PairedStates, paired_states
 from semantic_hub.errors import SemanticHubError, check_choice
@@ -22,8 +30,7 @@ from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import Positions
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.results.result import manifest
-from semantic_hub.statistics.intervals import percentile_interval
-from semantic_hub.statistics.margins import Resampled, margin, no_margin
+from semantic_hub.statistics.margins import Cell, no_margin, share_margins
 from semantic_hub.statistics.resampling import Resampling
 
 StatesRead = Literal["stream", "paper"]
@@ -45,11 +52,14 @@ def similarity(
 ) -> SimilarityResult:
     """Similarity of pairs in a model at each layer, with controls, intervals and p-values.
 
-    Reads the `residual_stream` and takes `paired_similarity` with its bootstrap interval over
-    pairs and its permutation p-value over pairings.
+    Reads the `residual_stream` and takes two measures with their intervals over pairs and their
+    permutation p-values over pairings: `paired_similarity` (Eq. 1, as the paper has it), and the
+    `auc`, which means the same in every model: the share of mismatches that a match beats.
 
-    With controls, also the `margin` above the strongest of them. All rows and measures read the
-    same states: each prompt goes through a model once.
+    With controls, also the margin of the AUC above the strongest of them: above chance, above the
+    AUC of another model, and, for a control made of the pairs, by how much more than half of the
+    time a match beats the control of its own pair (`control_wins`). All rows and measures read
+    the same states: each prompt goes through a model once.
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
@@ -67,8 +77,8 @@ def similarity(
         measures: Names in `semantic_hub.alignment.measures.MEASURES`; each is taken of every row.
 
     Returns:
-        Similarity, matched and mismatched mean cosine, interval, p-values and margin at each layer,
-        the same of every other row, and the measures. What cannot be had of a row (a measure
+        Similarity, matched and mismatched mean cosine, AUC, intervals, p-values and margin at each
+        layer, the same of every other row, and the measures. What cannot be had of a row (a measure
         of too few pairs) is named in its ``left_out``, with the reason.
 
     Raises:
@@ -80,8 +90,8 @@ def similarity(
         >>> model = sh.load_model("hub-mini")
         >>> pairs = sh.spokes.language.pairs("en", "es")
         >>> result = sh.similarity(model, pairs, controls={"random twin": sh.random_twin(model)})
-        >>> result.layers[0], set(result.strongest)
-        (0, {'random twin'})
+        >>> result.layers[0], result.measures["AUC"].value.argmax().item() > 0
+        (0, True)
 
     Source:
         Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 1, arXiv 2411.04986.
@@ -98,17 +108,13 @@ def similarity(
         else _measure_row(replace(reader, model=row, known={}), pairs, settings)
         for name, row in stack.items()
     }
-    above = margin(
-        effect.cosine, {name: rows[name].cosine for name in stack.nulls}, resampling.confidence
-    )
+    controls_of = {name: rows[name] for name in stack.nulls}
+    wins = _wins(effect, controls_of)
     return replace(
         effect.result,
-        margin=above.value,
-        margin_low=above.low,
-        margin_high=above.high,
-        margin_p_corrected=above.p_corrected,
-        strongest=above.strongest,
-        controls={name: rows[name].result for name in stack.nulls},
+        **_margins(effect, controls_of, wins),
+        wins={name: _wins_result(each, effect.result) for name, each in wins.items()},
+        controls={name: row.result for name, row in controls_of.items()},
         checks={name: row.result for name, row in rows.items() if name in stack.checks},
     )
 
@@ -122,18 +128,14 @@ class _Settings(NamedTuple):
 
 
 class _Row(NamedTuple):
-    """Result of one row, with the replicates that the margin needs."""
+    """Result of one row, with what margins need: its prompts, its states, its AUC pair by pair."""
 
     result: SimilarityResult
-    cosine: Resampled
-
-
-class _Sides(NamedTuple):
-    """States of both sides of one row, as read, and checked and scaled."""
-
+    model: HookedModel
+    pairs: Pairs
     x: Float[Tensor, "pair layer d_model"]
     y: Float[Tensor, "pair layer d_model"]
-    states: PairedStates
+    auc: Float[Tensor, "pair layer"]
 
 
 @dataclass(frozen=True)
@@ -175,15 +177,17 @@ def _measure_row(
 ) -> _Row:
     """Measure one row of pairs, without controls and margin."""
     x, y = reader.sides(pairs)
-    sides = _Sides(x, y, paired_states(x, y, "similarity"))
+    states = paired_states(x, y, "similarity")
     layers = tuple(check_layers(reader.model, reader.layers))
-    cosines = mean_cosines(sides.states)
-    replicates = similarity_replicates(sides.states, settings.resampling)
-    low, high = percentile_interval(replicates, settings.resampling.confidence)
+    cosines = mean_cosines(states)
+    low, high = similarity_interval(states, resampling=settings.resampling)
     p_values = MEASURES["cosine"].state_p_values(
-        sides.states, settings.permutations, settings.resampling.seed
+        states, settings.permutations, settings.resampling.seed
     )
-    measures, failed = _take_measures(sides, layers, settings)
+    changed: dict[Change | None, PairedStates] = {None: states}
+    area = MEASURES[AUC]
+    changed[area.change] = area.states(x, y)
+    measures, failed = _take_measures(x, y, changed, layers, settings)
     nothing = no_margin(len(layers))
     result = SimilarityResult(
         layers=layers,
@@ -218,26 +222,35 @@ def _measure_row(
             measures=settings.measures,
         ),
     )
-    return _Row(result, Resampled(cosines.similarity, replicates))
+    return _Row(result, reader.model, pairs, x, y, match_wins(changed[area.change]))
 
 
 def _take_measures(
-    sides: _Sides, layers: tuple[int, ...], settings: _Settings
+    x: Float[Tensor, "pair layer d_model"],
+    y: Float[Tensor, "pair layer d_model"],
+    changed: dict[Change | None, PairedStates],
+    layers: tuple[int, ...],
+    settings: _Settings,
 ) -> tuple[dict[str, MeasureResult], dict[str, str]]:
-    """Take the named measures; those that fail are returned with the reason."""
+    """Take the AUC and the named measures; those that fail are returned with the reason.
+
+    Measures that change the states in the same way share them.
+    """
     taken, failed = {}, {}
-    for name in settings.measures:
+    for name in dict.fromkeys((AUC, *settings.measures)):
+        measure = MEASURES[name]
         try:
-            taken[name] = _take_measure(MEASURES[name], sides, layers, settings)
+            if measure.change not in changed:
+                changed[measure.change] = measure.states(x, y)
+            taken[name] = _take_measure(measure, changed[measure.change], layers, settings)
         except SemanticHubError as error:
             failed[name] = str(error)
     return taken, failed
 
 
 def _take_measure(
-    measure: Measure, sides: _Sides, layers: tuple[int, ...], settings: _Settings
+    measure: Measure, states: PairedStates, layers: tuple[int, ...], settings: _Settings
 ) -> MeasureResult:
-    states = measure.states(sides.x, sides.y) if measure.change else sides.states
     interval = measure.state_interval(states, settings.resampling)
     p_values = measure.state_p_values(states, settings.permutations, settings.resampling.seed)
     return MeasureResult(
@@ -247,10 +260,73 @@ def _take_measure(
         high=interval.high,
         p=p_values.p,
         p_corrected=p_values.corrected,
-        chance=float(measure.chance(len(sides.x))),
+        chance=float(measure.chance(len(states.x))),
         unit=measure.unit,
         manifest={},
     )
+
+
+def _wins(effect: _Row, controls: Mapping[str, _Row]) -> dict[str, Float[Tensor, "pair layer"]]:
+    """Whether each match beats its control, for the controls that have other prompts."""
+    wins = {}
+    for name, row in controls.items():
+        changed = _changed(effect.pairs, row.pairs)
+        if row.model is effect.model and changed.any():
+            wins[name] = control_wins(effect.x, effect.y, row.x, row.y, changed)
+    return wins
+
+
+def _changed(pairs: Pairs, control: Pairs) -> Bool[Tensor, "pair side"]:
+    """Which prompts of a control are others than those of its pair."""
+    sides = zip((pairs.x, pairs.y), (control.x, control.y), strict=True)
+    return torch.tensor([[a != b for a, b in zip(*side, strict=True)] for side in sides]).T
+
+
+def _margins(
+    effect: _Row,
+    controls: Mapping[str, _Row],
+    wins: Mapping[str, Float[Tensor, "pair layer"]],
+) -> dict[str, Any]:
+    """The margin of the AUC at each layer, as fields of the result; none without controls."""
+    if not controls:
+        return {}
+    leads = {MISMATCHED: effect.auc - CHANCE}
+    for name, row in controls.items():
+        leads[name] = wins[name] - CHANCE if name in wins else effect.auc - row.auc
+    found = lead_margins(leads, effect.result.layers, effect.result.resampling)
+    return {
+        "margin": found.value,
+        "margin_low": found.low,
+        "margin_high": found.high,
+        "margin_p_corrected": found.p,
+        "strongest": found.strongest,
+    }
+
+
+def _wins_result(wins: Float[Tensor, "pair layer"], effect: SimilarityResult) -> MeasureResult:
+    """Share of the pairs whose match beats the control, with interval and p-values above chance."""
+    known, resampling = wins[~wins[:, 0].isnan()], effect.resampling
+    alone = [_above_chance(known[:, [column]], resampling) for column in range(wins.shape[1])]
+    interval = share_interval(known, resampling)
+    return MeasureResult(
+        layers=effect.layers,
+        value=known.mean(dim=0),
+        low=interval.low,
+        high=interval.high,
+        p=torch.cat(alone),
+        p_corrected=_above_chance(known, resampling),
+        chance=CHANCE,
+        unit="share of pairs",
+        manifest={},
+    )
+
+
+def _above_chance(
+    wins: Float[Tensor, "pair layer"], resampling: Resampling
+) -> Float[Tensor, " layer"]:
+    cells = [Cell(layer) for layer in range(wins.shape[1])]
+    chance = {"chance": torch.full_like(wins, CHANCE)}
+    return share_margins(cells, wins, chance, "share of pairs", resampling).p
 
 
 def _check(pairs: Pairs, controls: Controls, measures: Sequence[str]) -> None:

@@ -54,6 +54,42 @@ def retrieval_hits(states: PairedStates) -> Bool[Tensor, "pair layer"]:
     return hits
 
 
+def mutual_hits(states: PairedStates) -> Bool[Tensor, "pair layer"]:
+    """Whether x_i and its partner y_i each find the other first, at each layer.
+
+    The mean over pairs is MEXA's score. For states that say nothing of their pair it is about
+    ``1 / (2n − 1)``: the cosine of i's own pair would have to be the largest of its row and column.
+
+    Args:
+        states: Both sides.
+
+    Source:
+        Kargaran et al. 2025, MEXA: Multilingual Evaluation of English-Centric LLMs via
+        Cross-Lingual Alignment, arXiv 2410.05873.
+    """
+    return retrieval_hits(states) & retrieval_hits(states.swapped())
+
+
+def mutual_retrieval_under_pairings(
+    states: PairedStates, ways: Int[Tensor, "pairing pair"]
+) -> Float[Tensor, "pairing layer"]:
+    """Share of `mutual_hits` under each pairing of x with y, less the mean over all pairings.
+
+    Args:
+        states: Both sides.
+        ways: Row π pairs x_i with y_π(i), as `pairings` gives them.
+    """
+    n = len(states.cosine)
+    values = torch.empty(len(ways), states.cosine.shape[1], dtype=torch.float64)
+    back = states.swapped()
+    for layer in range(values.shape[1]):
+        nearest, own = _nearest(states, layer), _nearest(back, layer)
+        mutual = (nearest >= 0) & (own[nearest] == torch.arange(n))
+        found = ((ways == nearest) & mutual).sum(dim=1)
+        values[:, layer] = (found - mutual.double().mean()) / n
+    return values
+
+
 def retrieval_under_pairings(
     states: PairedStates, ways: Int[Tensor, "pairing pair"]
 ) -> Float[Tensor, "pairing layer"]:

@@ -28,9 +28,8 @@ Cell = dict[str, float]
 """``value``, ``low`` and ``high``."""
 
 _SUMMARY = {"value": "value", "low": "low", "high": "high"}
-SIMILARITY = {"value": "similarity", "low": "low", "high": "high"}
 MARGIN = {"value": "margin", "low": "margin_low", "high": "margin_high"}
-"""Where a `SimilarityResult` has the numbers of its own curve, and of its margin."""
+"""Where a `SimilarityResult` has the numbers of its margin."""
 
 
 @dataclass(frozen=True)

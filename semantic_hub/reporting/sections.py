@@ -17,7 +17,7 @@ from semantic_hub.plotting.text import display_token
 from semantic_hub.prompts.prompt import HUB, SURFACE
 from semantic_hub.prompts.soft_tokens import SOFT
 from semantic_hub.reporting.causal import causal_parts
-from semantic_hub.reporting.figures import MARGIN, SIMILARITY, cell, page_figures, titled
+from semantic_hub.reporting.figures import MARGIN, cell, page_figures, titled
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -62,17 +62,18 @@ def section(
 
 
 def _similarity_row(result: SimilarityResult) -> dict[str, Any]:
-    """The layer where similarity is highest, and the control there."""
+    """The layer where the AUC is highest, and the control there."""
     [peak] = result.best_cell()
     twin = result.controls.get(RANDOM_TWIN)
     strongest = result.strongest[peak] if result.strongest else ""
     return {
         "n": result.n_pairs,
-        "embedding": float(result.similarity[0]),
+        "embedding": float(result.auc.value[0]),
         "layer": layer_name(result.layers[peak]),
-        **cell(result, peak, SIMILARITY),
-        "p": float(result.p_corrected[peak]),
-        "twin": None if twin is None else cell(twin, peak, SIMILARITY),
+        **cell(result.auc, peak),
+        "p": float(result.auc.p_corrected[peak]),
+        "similarity": float(result.similarity[peak]),
+        "twin": None if twin is None else cell(twin.auc, peak),
         "margin": {**cell(result, peak, MARGIN), "strongest": strongest},
     }
 

@@ -45,16 +45,16 @@ def test_nothing_is_put_where_fewer_than_two_labels_are_shared(found: FormSimila
 def test_intervals_enclose_the_value_of_three_labels_or_more(model: Any) -> None:
     more = {name: {**said, "day": f"{name[:2]} day"} for name, said in ITEMS.items()}
     wide = compare_forms(model, more, resampling=Resampling(resamples=200))
-    inside = (wide.low[0, 1] <= wide.similarity[0, 1]) & (wide.similarity[0, 1] <= wide.high[0, 1])
+    inside = (wide.low[0, 1] <= wide.auc[0, 1]) & (wide.auc[0, 1] <= wide.high[0, 1])
     assert wide.shared[0, 1] == 3 and (wide.low[0, 1] < wide.high[0, 1]).all() and inside.all()
 
 
 def test_figure_has_a_map_for_each_layer_on_one_scale(found: FormSimilarity) -> None:
     figure: Any = found.figure(2)
     assert [trace.visible for trace in figure.data] == [False, False, True, False]
-    assert {trace.zmax for trace in figure.data} == {float(np.nanmax(found.similarity.abs()))}
+    assert {trace.zmax for trace in figure.data} == {0.5 + np.nanmax((found.auc - 0.5).abs())}
     shown = np.array(figure.data[2].z, dtype=float)
-    np.testing.assert_allclose(shown, found.similarity[..., 2])
+    np.testing.assert_allclose(shown, found.auc[..., 2])
     assert figure.data[2].text[0][0] == "" and figure.data[2].text[0][1] != ""
     assert figure.data[2].y[1] == "&lt;i&gt;es"
     assert figure.data[2].customdata[0][1].endswith("2 labels")

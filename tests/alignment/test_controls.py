@@ -2,13 +2,11 @@
 
 import itertools
 
-import numpy as np
 import pytest
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.controls import (
     Controls,
-    mismatched_pairs,
     romanized_pairs,
     shared_surface,
     shuffled_tokens,
@@ -40,62 +38,6 @@ PAIRS = Pairs.from_prompts(
     ["el perro ladra", "dos más tres", "ANA corre", "gato", "en 2020", "lejos"],
     labels=list("abcdef"),
 )
-
-
-def meanings(*columns: str) -> Pairs:
-    """Pairs whose sides are given letter by letter; the third column is the labels."""
-    x, y, *labels = columns
-    return Pairs.from_prompts(
-        [f"x{c}" for c in x], [f"y{c}" for c in y], labels=list(*labels) if labels else ()
-    )
-
-
-@pytest.mark.parametrize("seed", range(20))
-@pytest.mark.parametrize(
-    "pairs",
-    [
-        meanings("ab", "ab"),
-        meanings("abcdefg", "abcdefg"),
-        meanings("aabbcd", "abcdef"),
-        meanings("abcdef", "aaabcd"),
-        meanings("abcdef", "uvwxyz", "112233"),
-        meanings("abcdef", "uvwxyz", "111222"),
-    ],
-)
-def test_mismatched_pairs_share_nothing(pairs, seed):
-    drawn = mismatched_pairs(pairs, seed)
-    assert drawn is not None
-    assert drawn.x == pairs.x
-    assert sorted(p.text or "" for p in drawn.y) == sorted(p.text or "" for p in pairs.y)
-    true = set(pairs)
-    labels = pairs.labels or tuple(map(str, range(len(pairs))))
-    for i, (x, y) in enumerate(drawn):
-        assert (x, y) not in true
-        homes = [j for j, (_, other) in enumerate(pairs) if other == y]
-        assert labels[i] not in {labels[j] for j in homes}
-
-
-def test_every_partner_can_be_drawn_and_the_seed_decides():
-    pairs = meanings("abcde", "abcde")
-    drawn = [mismatched_pairs(pairs, seed) for seed in range(60)]
-    partners = {(x.text, y.text) for one in drawn if one for x, y in one}
-    assert len(partners) == 5 * 4
-    assert drawn[7] == mismatched_pairs(pairs, 7)
-    assert len({one.y for one in drawn if one}) > 10
-
-
-def test_equal_texts_on_the_two_sides_may_be_one_pair_only():
-    """Where both sides say the same, a re-paired y is never the x itself."""
-    pairs = Pairs.from_prompts("abcd", "abcd")
-    assert all(x != y for x, y in mismatched_pairs(pairs) or ())
-
-
-@pytest.mark.parametrize("labels", ["aaab", "aabaa"])
-def test_no_mismatch_exists_where_one_meaning_has_over_half(labels):
-    letters = "pqrst"[: len(labels)]
-    assert mismatched_pairs(meanings(letters, letters, labels)) is None
-    ways = itertools.permutations(range(len(labels)))
-    assert not any(all(labels[i] != labels[j] for i, j in enumerate(way)) for way in ways)
 
 
 def test_shuffled_tokens_are_the_same_in_another_order(model):
@@ -241,7 +183,6 @@ def test_rows_are_null_controls_or_checks(model):
     negatives = Pairs(pairs.x, pairs.y[1:] + pairs.y[:1])
     controls = stacked_controls(model, pairs, hard_negatives=negatives, twin=model)
     assert controls.nulls == (
-        "mismatched pairs",
         "random twin",
         "shuffled tokens",
         "hard negatives",
@@ -291,15 +232,3 @@ def test_hard_negatives_of_number_words_are_the_next_number():
 def test_checks_must_be_rows():
     with pytest.raises(SemanticHubError, match=r"checks \['again'\]; expected names of rows: twin"):
         Controls({"twin": PAIRS}, checks=frozenset({"again"}))
-
-
-def test_large_sets_are_mismatched_throughout():
-    n = 20_000
-    labels = np.random.default_rng(0).integers(0, 7, n).astype(str)
-    pairs = Pairs.from_prompts(
-        [f"x{i}" for i in range(n)], [f"y{i}" for i in range(n)], labels=labels.tolist()
-    )
-    drawn = mismatched_pairs(pairs)
-    assert drawn is not None
-    home = np.array([int(p.text[1:]) for p in drawn.y if p.text])
-    assert (labels[home] != labels).all()

@@ -32,12 +32,14 @@ def measure(request):
 
 def test_names():
     assert NAMES == [
+        "AUC",
         "cosine",
         "centered cosine",
         "standardized cosine",
         "cosine without top components",
         "retrieval@1 x to y",
         "retrieval@1 y to x",
+        "mutual retrieval",
         "debiased CKA",
         "mutual k-NN",
     ]
@@ -184,7 +186,8 @@ def test_a_registered_measure_is_taken_by_name(model, covariance):
 def test_run_takes_the_measures_that_say_so(model, covariance):
     quick = run_measures()
     assert quick == (
-        "centered cosine", "standardized cosine", "retrieval@1 x to y", "retrieval@1 y to x",
+        "AUC", "centered cosine", "standardized cosine", "retrieval@1 x to y",
+        "retrieval@1 y to x", "mutual retrieval",
     )  # fmt: skip
     register_measure(replace(covariance, in_run=True), replace=True)
     assert run_measures() == (*quick, "covariance")

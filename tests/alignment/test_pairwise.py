@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.alignment.auc import control_wins, match_wins
 from semantic_hub.alignment.controls import Controls, stacked_controls
 from semantic_hub.alignment.cosine import (
     paired_cosines,
     paired_interval,
     paired_p_values,
-    paired_similarity,
 )
 from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.alignment.pairwise import similarity
@@ -39,11 +39,22 @@ def result(model) -> SimilarityResult:
     return similarity(model, PAIRS, resampling=Resampling(resamples=50), permutations=40)
 
 
+def auc_of(values: list[float], p: float = 0.01, layers: tuple[int, ...] | None = None):
+    curve = torch.tensor(values, dtype=torch.float64)
+    ends = {"value": curve, "low": curve - 0.1, "high": curve + 0.1}
+    p_values = dict.fromkeys(("p", "p_corrected"), torch.full_like(curve, p))
+    where = layers or tuple(range(len(values)))
+    return MeasureResult(
+        layers=where, **ends, **p_values, chance=0.5, unit="share of mismatches beaten", manifest={}
+    )
+
+
 def result_of(**changes) -> SimilarityResult:
     curve = torch.tensor([0.1, 0.3], dtype=torch.float64)
     values = dict.fromkeys(ARRAYS, curve)
     values |= {"layers": (0, 1), "n_pairs": 9, "x_name": "en", "y_name": "es", "manifest": {}}
     values |= {"n_layers": 1, "resampling": Resampling(), "permutations": 1000}
+    values |= {"measures": {"AUC": auc_of([0.6, 0.7])}}
     return SimilarityResult(**{**values, **changes})
 
 
@@ -60,9 +71,10 @@ def assert_same(a: SimilarityResult, b: SimilarityResult, atol: float = 0) -> No
         assert list(ours) == list(theirs)
         for name, row in ours.items():
             assert_same(row, theirs[name], atol)
-    assert list(a.measures) == list(b.measures)
-    for name, measure in a.measures.items():
-        assert_same_measure(measure, b.measures[name], atol)
+    for ours, theirs in ((a.measures, b.measures), (a.wins, b.wins)):
+        assert list(ours) == list(theirs)
+        for name, measure in ours.items():
+            assert_same_measure(measure, theirs[name], atol)
 
 
 def assert_same_measure(a: MeasureResult, b: MeasureResult, atol: float) -> None:
@@ -165,7 +177,7 @@ def test_a_prompt_goes_through_a_model_once(model, monkeypatch):
 
 
 def test_margin_is_that_of_explicit_resamples(model):
-    """Each resample by itself: drawn states, all mismatched cosines, the largest control."""
+    """Each resample by itself: the smallest of the mean leads of the drawn pairs."""
     twin, resamples = random_twin(model), 40
     result = similarity(
         model,
@@ -175,40 +187,40 @@ def test_margin_is_that_of_explicit_resamples(model):
         permutations=9,
     )
     x, y = residual_stream(model, ENGLISH), residual_stream(model, SPANISH)
-    rows = [(x, y), (residual_stream(twin, ENGLISH), residual_stream(twin, SPANISH))]
-    rows.append((x, y.roll(-1, dims=0)))
+    twins = residual_stream(twin, ENGLISH), residual_stream(twin, SPANISH)
+    auc, other = (match_wins(MEASURES["AUC"].states(*sides)).numpy() for sides in ((x, y), twins))
+    changed = torch.tensor([[False, True]]).expand(len(x), 2)
+    wins = control_wins(x, y, x, y.roll(-1, dims=0), changed).numpy()
+    leads = {"mismatched pairs": auc - 0.5, "twin": auc - other, "shifted": wins - 0.5}
     above = [
-        margin_of([explicit(*row, drawn) for row in rows])
+        np.min([lead[drawn].mean(axis=0) for lead in leads.values()], axis=0)
         for drawn in drawn_like_the_bootstrap(len(ENGLISH), resamples, seed=4)
     ]
-    low, high = np.quantile(np.array(above), [0.025, 0.975], axis=0)
-    np.testing.assert_allclose(result.margin_low, low, atol=1e-5)
-    np.testing.assert_allclose(result.margin_high, high, atol=1e-5)
-    values = [paired_similarity(*row).numpy() for row in rows]
-    np.testing.assert_allclose(result.margin, margin_of(values), atol=1e-5)
-    p = max_t_p_values(result.margin, torch.from_numpy(np.array(above)))
-    np.testing.assert_allclose(result.margin_p_corrected[1:], p[1:], atol=1e-12)
-    names = np.array(["twin", "shifted"])[np.argmax(values[1:], axis=0)]
+    means = [lead.mean(axis=0) for lead in leads.values()]
+    np.testing.assert_allclose(result.margin, np.min(means, axis=0), atol=1e-9)
+    names = np.array(list(leads))[np.argmin(np.round(means, 9), axis=0)]
     assert result.strongest == tuple(names)
+    p = max_t_p_values(result.margin, torch.from_numpy(np.array(above)))
+    least = 4 / 2 ** len(ENGLISH)
+    np.testing.assert_allclose(result.margin_p_corrected, p.clamp(min=least), atol=1e-9)
+    low, high = np.quantile(np.array(above), [0.025, 0.975], axis=0)
+    unseen = 1 - 0.025 ** (1 / len(ENGLISH))
+    value = result.margin.numpy()
+    np.testing.assert_allclose(result.margin_low, np.minimum(low, value - unseen * (value + 1)))
+    np.testing.assert_allclose(result.margin_high, np.maximum(high, value + unseen * (1 - value)))
+    np.testing.assert_allclose(result.wins["shifted"].value, wins.mean(axis=0))
+
+
+def test_a_control_that_changes_no_pair_is_compared_by_its_own_curve(model):
+    result = similarity(model, PAIRS, controls={"again": PAIRS}, permutations=9)
+    assert not result.wins
+    assert result.margin.max() <= 0
 
 
 def drawn_like_the_bootstrap(n: int, resamples: int, seed: int) -> list[np.ndarray]:
     """The items of each resample, from the counts that the bootstrap draws."""
-    counts = torch.cat(list(resample_weights(n, resamples, seed=seed, min_distinct=2)))
+    counts = torch.cat(list(resample_weights(n, resamples, seed=seed)))
     return [np.repeat(np.arange(n), row.int().numpy()) for row in counts]
-
-
-def explicit(x: torch.Tensor, y: torch.Tensor, drawn: np.ndarray) -> np.ndarray:
-    """Eq. 1 of the drawn pairs; a pair's copies are matches, not mismatches."""
-    cosines = torch.cosine_similarity(x[drawn, None], y[None, drawn], dim=-1).double()
-    other = torch.from_numpy(drawn[:, None] != drawn)
-    matched = cosines.diagonal().mean(dim=1)
-    return (matched - cosines[other].mean(dim=0)).numpy()
-
-
-def margin_of(values: list[np.ndarray]) -> np.ndarray:
-    effect, *controls = values
-    return effect - np.max(controls, axis=0)
 
 
 def stacked(model, pairs: Pairs, **settings) -> SimilarityResult:
@@ -218,7 +230,8 @@ def stacked(model, pairs: Pairs, **settings) -> SimilarityResult:
 
 def test_planted_hub_stands_above_every_control():
     result = stacked(planted_hub(), planted_world("planted-hub").pairs("en", "es"))
-    assert {"mismatched pairs", "random twin"} <= set(result.controls)
+    assert "random twin" in result.controls
+    assert result.auc.value[[2, 3]].tolist() == [1.0, 1.0]
     assert (result.margin[[2, 3]] > 0.1).all()
     assert (result.margin_low[[2, 3]] > 0).all()
     assert (result.margin <= result.margin_high).all()
@@ -230,7 +243,6 @@ def test_planted_separate_never_stands_above_its_controls():
         world = planted_world("planted-separate", seed)
         result = stacked(planted_separate(seed), world.pairs("en", "es"))
         assert (result.margin_low <= 0).all()
-        assert (result.margin_p_corrected > 0.05).all()
 
 
 def test_no_null_controls_no_margin(model, result):
@@ -256,7 +268,7 @@ def test_measures_are_those_of_the_states(model):
     )
     x, y = residual_stream(model, ENGLISH), residual_stream(model, SPANISH)
     for row, states in ((result, (x, y)), (result.controls["shifted"], (x, y.roll(-1, dims=0)))):
-        assert tuple(row.measures) == names
+        assert tuple(row.measures) == ("AUC", *names)
         for name, found in row.measures.items():
             measure = MEASURES[name]
             expected = MeasureResult(
@@ -276,7 +288,7 @@ def test_a_measure_of_too_few_pairs_is_left_out_with_the_reason(model):
     result = similarity(
         model, PAIRS, measures=["mutual k-NN", "cosine"], resampling=Resampling(resamples=9)
     )
-    assert list(result.measures) == ["cosine"]
+    assert list(result.measures) == ["AUC", "cosine"]
     assert "10 neighbors among 6 pairs" in result.left_out["mutual k-NN"]
 
 
@@ -318,11 +330,12 @@ def test_frame_is_tidy():
         "margin", "margin_low", "margin_high", "margin_p_corrected", "strongest", "n",
     ]  # fmt: skip
     keys = list(frame[["row", "measure", "layer"]].itertuples(index=False, name=None))
-    rows, measures = ["en – es", "random twin"], ["similarity", "matched", "mismatched"]
+    rows, measures = ["en – es", "random twin"], ["AUC", "similarity", "matched", "mismatched"]
     assert keys == list(itertools.product(rows, measures, [0, 1]))
     last = frame[(frame["row"] == "random twin") & (frame["measure"] == "similarity")].iloc[-1]
     assert (last["value"], last["low"], last["n"]) == (0.01, 0.3, 8)
-    beside = frame.loc[frame["measure"] != "similarity", ["low", "high", "p", "p_corrected"]]
+    means = frame["measure"].isin(["matched", "mismatched"])
+    beside = frame.loc[means, ["low", "high", "p", "p_corrected"]]
     assert beside.isna().all(axis=None)
     assert frame["low"].dtype == "float64"
 
@@ -349,9 +362,12 @@ def test_frame_has_margin_and_measures(model):
         measures=["debiased CKA"],
     )
     frame = result.to_frame()
-    own = frame[(frame["row"] == "en – es") & (frame["measure"] == "similarity")]
+    own = frame[(frame["row"] == "en – es") & (frame["measure"] == "AUC")]
     assert own["margin"].tolist() == result.margin.tolist()
-    assert own["strongest"].tolist() == list(result.strongest) == ["shifted"] * 4
+    assert own["strongest"].tolist() == list(result.strongest)
+    assert set(result.strongest) <= {"shifted", "mismatched pairs"}
+    wins = frame[(frame["row"] == "shifted") & (frame["measure"] == "wins")]
+    assert wins["value"].tolist() == result.wins["shifted"].value.tolist()
     others = frame.drop(index=own.index)
     assert others[["margin", "margin_low", "margin_high"]].isna().all(axis=None)
     assert set(others["strongest"]) == {""}
@@ -365,7 +381,11 @@ def test_frame_has_margin_and_measures(model):
 def test_figure_has_a_curve_for_each_row():
     figure = result_of(controls={"random twin": result_of()}).figure()
     assert {trace.name for trace in figure.data} == {"en – es", "random twin"}
-    assert figure.layout.yaxis.title.text == "difference of mean cosines"
+    assert figure.layout.yaxis.title.text == "share of mismatches beaten"
+    beaten = result_of(controls={"near": result_of()}, wins={"near": auc_of([0.5, 0.9])}).figure()
+    assert {trace.name for trace in beaten.data} == {"en – es", "against near"}
+    eq_1 = result_of(controls={"near": result_of()}).figure("similarity")
+    assert eq_1.layout.yaxis.title.text == "difference of mean cosines"
     matched = result_of().figure("matched")
     assert matched.layout.yaxis.title.text == "mean cosine"
 
@@ -377,7 +397,7 @@ def test_figure_of_a_measure(model):
     figure = result.figure("retrieval@1 x to y")
     assert figure.layout.yaxis.title.text == "share of pairs"
     with pytest.raises(
-        SemanticHubError, match="the measure 'debiased CKA'; expected one of 'similarity',"
+        SemanticHubError, match="the measure 'debiased CKA'; expected one of 'AUC',"
     ):
         result.figure("debiased CKA")
 
@@ -387,8 +407,7 @@ def test_two_pairs_have_a_similarity_but_no_interval(model, tmp_path):
     assert result.low.isnan().all()
     compared = similarity(model, PAIRS[:2], controls={"shifted": SHIFTED[:2]})
     assert compared.margin.isfinite().all()
-    assert compared.margin_high.isnan().all()
-    assert compared.margin_p_corrected.isnan().all()
+    assert (compared.margin_p_corrected == 1).all()
     assert set(result.p.tolist()) <= {0.5, 1.0}
     assert_same(SimilarityResult.load(result.save(tmp_path)), result)
 
@@ -429,7 +448,8 @@ def test_similarity_of_a_planted_world_is_known():
 def four_layers(**changes) -> SimilarityResult:
     layers = (0, 1, 2, 3)
     arrays = dict.fromkeys(ARRAYS, torch.tensor([0.1, 0.5, 0.3, 0.2], dtype=torch.float64))
-    arrays |= {"p_corrected": torch.full((4,), 0.02), "margin_p_corrected": torch.full((4,), 0.01)}
+    arrays |= {"margin_p_corrected": torch.full((4,), 0.01)}
+    arrays |= {"measures": {"AUC": auc_of([0.5, 0.9, 0.8, 0.6], p=0.02)}}
     strongest = ("random twin", "shuffled", "random twin", "shuffled")
     return result_of(
         **{**arrays, "layers": layers, "n_layers": 3, "strongest": strongest, **changes}
@@ -439,8 +459,8 @@ def four_layers(**changes) -> SimilarityResult:
 def test_a_similarity_says_its_curve_its_best_layer_and_its_counts():
     result = four_layers(dropped={"cognates": 2})
     curve = result.effect_curve()
-    assert (curve.layers, curve.n, curve.unit) == ((0, 1, 2, 3), 9, "difference of mean cosines")
-    assert torch.equal(curve.summary.value, result.similarity)
+    assert (curve.layers, curve.n, curve.unit) == ((0, 1, 2, 3), 9, "share of mismatches beaten")
+    assert torch.equal(curve.summary.value, result.auc.value)
     assert result.best_cell() == (1,)
     assert result.counts() == (9, {"cognates": 2})
     assert (SimilarityResult.kind, SimilarityResult.family) == ("similarity", "similarity")

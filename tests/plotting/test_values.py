@@ -101,13 +101,13 @@ def findings(model) -> Findings:
 
 def test_a_result_says_model_items_layers_and_its_highest_value(findings: Findings, model) -> None:
     similarity = findings.similarity["set <a>"]
-    layer = similarity.layers[int(similarity.similarity.argmax())]
+    layer = similarity.layers[int(similarity.auc.value.argmax())]
     assert repr(similarity).splitlines()[:2] == [
         f"SimilarityResult of {model.cfg.model_name.rpartition('/')[2]}: x – y",
         "n = 3, 0 dropped; layers emb–3",
     ]
-    assert f"highest {similarity.similarity.max():.3g} [" in repr(similarity)
-    assert f"] at layer {layer or 'emb'}: difference of mean cosines" in repr(similarity)
+    assert f"highest {similarity.auc.value.max():.3g} [" in repr(similarity)
+    assert f"] at layer {layer or 'emb'}: share of mismatches beaten" in repr(similarity)
 
 
 def test_every_kind_of_finding_shows_itself_truly(findings: Findings) -> None:
@@ -131,8 +131,12 @@ def test_findings_tell_the_highest_value_of_each_set(findings: Findings) -> None
 def test_the_effect_alone_has_one_row_for_each_layer(findings: Findings) -> None:
     similarity = findings.similarity["set <a>"]
     frame = similarity.effect_frame()
-    assert list(frame) == ["layer", "value", "low", "high", "p", "p_corrected", "n"]
-    assert frame["value"].tolist() == similarity.similarity.tolist()
+    assert list(frame) == [
+        "layer", "value", "low", "high", "p", "p_corrected", "margin", "margin_low", "margin_high",
+        "margin_p_corrected", "strongest", "similarity", "n",
+    ]  # fmt: skip
+    assert frame["value"].tolist() == similarity.auc.value.tolist()
+    assert frame["similarity"].tolist() == similarity.similarity.tolist()
     lens = findings.lens["after the"].effect_frame()
     assert list(lens) == ["layer", "value", "low", "high", "n"] and len(lens) == 4
     assert findings.top_tokens["after the"].effect_frame() is None

@@ -28,8 +28,8 @@ def test_curves_are_the_results_own(both: dict[str, Report]) -> None:
     for name, run in both.items():
         [result] = run.findings[0].similarity.values()
         rows = frame[(frame["model"] == name) & (frame["kind"] == "similarity")]
-        assert rows["value"].tolist() == result.similarity.tolist()
-        assert rows["low"].tolist() == result.low.tolist()
+        assert rows["value"].tolist() == result.auc.value.tolist()
+        assert rows["low"].tolist() == result.auc.low.tolist()
         assert rows["depth"].tolist() == [layer / 3 for layer in range(4)]
         lens = run.findings[0].lens["after the"].share("hub", "surface")
         rows = frame[(frame["model"] == name) & (frame["kind"] == "lens")]
@@ -64,7 +64,7 @@ def test_figure_overlays_the_models(both: dict[str, Report]) -> None:
     [result] = both["B"].findings[0].similarity.values()
     lines = {trace.name: trace for trace in figure.data if trace.customdata is not None}
     assert list(lines) == ["A", "B"]
-    assert list(lines["B"].y) == pytest.approx(result.similarity.tolist())
+    assert list(lines["B"].y) == pytest.approx(result.auc.value.tolist())
     with pytest.raises(SemanticHubError, match="expected one of words: similarity, words: lens"):
         compare(both).figure("words", "answers")
 

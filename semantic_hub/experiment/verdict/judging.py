@@ -51,7 +51,8 @@ def verdicts(
         alpha: Accepted chance of calling even one set of a kind of evidence supported where none
             has an effect.
         smallest: The smallest margin of interest: below it everywhere is "not supported". In the
-            unit of the margin: mean cosine, share of items, and for texts the scorer's own unit.
+            unit of the margin: share of comparisons won, share of items, and for texts the
+            scorer's own unit.
         resampling: Resamples over items for lens and interventions, and coverage of intervals; more
             are drawn where many sets need finer p-values. A similarity has its own.
 

@@ -16,7 +16,7 @@ def pairs(clips: Sequence[EncodedClip], template: str = CLIP, caption: str = "{l
     """Pair clips with their labels, each in the same text, read at the text's end.
 
     Many clips have the same label, so some of the mismatched pairs mean the same; this makes the
-    similarity slightly smaller, never larger. The control ``"mismatched pairs"`` avoids such pairs.
+    similarity slightly smaller, never larger.
 
     Args:
         clips: Encoded clips.

@@ -1,8 +1,8 @@
 """Calibrate the tests and intervals: ``python -m semantic_hub.zoo.calibration --out PAGE``.
 
 Writes a page of Markdown with the false-positive rate and coverage of every measure in worlds in
-which the null is true, its power in worlds with a hub, and the verdicts on both, and a chart of the
-power.
+which the null is true, its power in worlds with a hub, the verdicts on both, and what the
+candidates for the effect read of anisotropic states; and two charts of power.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.results.files import check_writable, write_atomically
+from semantic_hub.zoo.calibration.anisotropy import COMMON, HUGE, measure_anisotropy
 from semantic_hub.zoo.calibration.chart import power_chart
 from semantic_hub.zoo.calibration.nulls import (
     ALPHA,
@@ -29,7 +30,8 @@ def calibrate(page: Path, n_worlds: int) -> None:
     """Measure false positives, coverage, power and verdicts; write the page and its chart.
 
     Args:
-        page: Markdown file; the chart has the same name with the suffix ``.svg``.
+        page: Markdown file; the charts have the same name and end in ``.svg`` and
+            ``-anisotropy.svg``.
         n_worlds: Number of worlds of each kind; their seeds are 0, 1, ….
 
     Raises:
@@ -49,10 +51,23 @@ def calibrate(page: Path, n_worlds: int) -> None:
     hub, hub_folded = power(seeds), power(seeds, fold=True)
     chart = page.with_suffix(".svg")
     verdicts = all_verdict_shares(range(n_worlds))
-    text = page_text(nulls, again, hub, hub_folded, verdicts, n_worlds, chart.name)
+    anisotropy = measure_anisotropy(seeds, range(n_worlds))
+    second = page.with_name(f"{page.stem}-anisotropy.svg")
+    text = page_text(
+        nulls, again, hub, hub_folded, verdicts, anisotropy, n_worlds, (chart.name, second.name)
+    )
     write_atomically(page, text.encode(), "calibrate")
+    candidates = power_chart(
+        anisotropy.rejected,
+        COMMON,
+        HUGE,
+        across_name="common direction / stream",
+        line_name="huge dimensions",
+        alpha=ALPHA,
+    )
+    write_atomically(second, candidates.encode(), "calibrate")
     panels = {**hub, **{f"{name}, folded": values for name, values in hub_folded.items()}}
-    write_atomically(chart, power_chart(panels, NOISES, N_PAIRS, ALPHA).encode(), "calibrate")
+    write_atomically(chart, power_chart(panels, NOISES, N_PAIRS, alpha=ALPHA).encode(), "calibrate")
 
 
 def _measure_again(nulls: Nulls, n_worlds: int) -> Nulls:

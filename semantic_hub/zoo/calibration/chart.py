@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from semantic_hub.plotting.style import PALETTE, TEXT_COLOR, nth
 
-Panels = Mapping[str, Float[np.ndarray, "noise number"]]
+Panels = Mapping[str, Float[np.ndarray, "across line"]]
 """Mapping from title to power."""
 
 _WIDTH, _HEIGHT = 150, 96
@@ -18,14 +18,22 @@ _COLUMNS = 4
 
 
 def power_chart(
-    panels: Panels, noises: Sequence[float], numbers: Sequence[int], alpha: float = 0.05
+    panels: Panels,
+    across: Sequence[float],
+    lines: Sequence[int],
+    *,
+    across_name: str = "noise / stream",
+    line_name: str = "pairs",
+    alpha: float = 0.05,
 ) -> str:
-    """Draw power against noise, one panel for each title and one line for each number of pairs.
+    """Draw power, one panel for each title and one line for each number.
 
     Args:
-        panels: Power in [0, 1] at each noise and number; a number that is NaN has no line.
-        noises: The horizontal axis, evenly spaced.
-        numbers: Numbers of pairs.
+        panels: Power in [0, 1] along the axis and for each line; a line with NaN is not drawn.
+        across: The horizontal axis, evenly spaced.
+        lines: The number that each line is of.
+        across_name: What the horizontal axis is.
+        line_name: What the lines count.
         alpha: Level of the test, drawn as a dashed line.
 
     Returns:
@@ -41,28 +49,29 @@ def power_chart(
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'font-family="system-ui, sans-serif" font-size="11" fill="{TEXT_COLOR}">',
-        "<title>Power against noise, for each measure and number of pairs</title>",
-        *_legend(numbers),
+        f"<title>Power against {across_name}, by {line_name}</title>",
+        *_legend(lines, across_name, line_name),
     ]
     for index, (title, power) in enumerate(panels.items()):
         x, y = index % _COLUMNS * _PITCH_X + _LEFT, index // _COLUMNS * _PITCH_Y + _TOP
-        inside = [*_axes(title, noises, alpha), *_lines(power)]
+        inside = [*_axes(title, across, alpha), *_lines(power)]
         parts += [f'<g transform="translate({x} {y})">', *inside, "</g>"]
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _legend(numbers: Sequence[int]) -> list[str]:
+def _legend(numbers: Sequence[int], across_name: str, line_name: str) -> list[str]:
     """Legend of the lines and axes."""
-    x = _LEFT + len(numbers) * 90
-    parts = [f'<text x="{x}" y="22">across: noise / stream; up: power; dashed: α</text>']
+    pitch = 45 + 7 * len(line_name)
+    x = _LEFT + len(numbers) * pitch
+    parts = [f'<text x="{x}" y="22">across: {across_name}; up: power; dashed: α</text>']
     for index, number in enumerate(numbers):
-        x, color = _LEFT + index * 90, nth(PALETTE, index)
+        x, color = _LEFT + index * pitch, nth(PALETTE, index)
         parts.append(f'<path d="M{x} 18h20" stroke="{color}" stroke-width="2"/>')
-        parts.append(f'<text x="{x + 25}" y="22">{number} pairs</text>')
+        parts.append(f'<text x="{x + 25}" y="22">{number} {line_name}</text>')
     return parts
 
 
-def _axes(title: str, noises: Sequence[float], alpha: float) -> list[str]:
+def _axes(title: str, across: Sequence[float], alpha: float) -> list[str]:
     """Title, grid and labels of one panel."""
     grid = f'stroke="{TEXT_COLOR}" stroke-opacity="0.35"'
     parts = [f'<text y="-10" font-size="12">{escape(title)}</text>']
@@ -70,9 +79,9 @@ def _axes(title: str, noises: Sequence[float], alpha: float) -> list[str]:
         parts.append(f'<path d="M0 {_y(level):.1f}h{_WIDTH}" {grid}/>')
         parts.append(f'<text x="-6" y="{_y(level) + 4:.1f}" text-anchor="end">{level:g}</text>')
     parts.append(f'<path d="M0 {_y(alpha):.1f}h{_WIDTH}" {grid} stroke-dasharray="4 3"/>')
-    for index, noise in enumerate(noises):
-        x, y = _x(index, len(noises)), _HEIGHT + 15
-        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{noise:g}</text>')
+    for index, place in enumerate(across):
+        x, y = _x(index, len(across)), _HEIGHT + 15
+        parts.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{place:g}</text>')
     return parts
 
 

@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from semantic_hub.alignment.cosine import mean_cosines, paired_p_values, similarity_replicates
-from semantic_hub.alignment.states import States, paired_states
+from semantic_hub.alignment.auc import AUC, CHANCE, lead_margins, match_wins
+from semantic_hub.alignment.measures import MEASURES
+from semantic_hub.alignment.states import States
 from semantic_hub.experiment.verdict.rule import adjusted_p_values, decide
-from semantic_hub.statistics.margins import Cell, CellMargins, Resampled, least_p, margin
+from semantic_hub.statistics.margins import CellMargins, least_p
 from semantic_hub.statistics.resampling import Resampling
-from semantic_hub.zoo.calibration.nulls import ALPHA, CONFIDENCE, PERMUTATIONS, RESAMPLES
+from semantic_hub.zoo.calibration.nulls import ALPHA, PERMUTATIONS, RESAMPLES
 from semantic_hub.zoo.calibration.worlds import planted_states
 
 VERDICT_WORLDS: Sequence[tuple[str, float]] = (
@@ -24,7 +26,7 @@ VERDICT_WORLDS: Sequence[tuple[str, float]] = (
 )
 """Worlds, and the length of the noise over that of the stream."""
 
-VERDICT_PAIRS = (8, 48)
+VERDICT_PAIRS = (8, 48, 160)
 """Numbers of pairs."""
 
 VerdictWorld = tuple[str, float, int]
@@ -73,8 +75,7 @@ def all_verdict_shares(seeds: Sequence[int]) -> dict[VerdictWorld, dict[str, flo
 def similarity_verdict(x: States, y: States, seed: int) -> str:
     """Verdict on the similarity of one set of pairs, from their states.
 
-    The null controls are each x with the y of the pair before it ("mismatched pairs"), and Gaussian
-    states of the same shape ("random states").
+    The controls are chance, and Gaussian states of the same shape in the place of another model's.
 
     Args:
         x: States of one side, at all layers of a model.
@@ -88,29 +89,19 @@ def similarity_verdict(x: States, y: States, seed: int) -> str:
 
 def _cell_margins(x: States, y: States, seed: int) -> CellMargins:
     """Margins by cell of a similarity with these controls, as a `SimilarityResult` has them."""
+    measure, middle = MEASURES[AUC], slice(1, x.shape[1] - 1)
     drawn = np.random.default_rng((seed, 3)).standard_normal((2, *x.shape), dtype=np.float32)
-    controls = {
-        "mismatched pairs": _resampled(x, np.roll(np.asarray(y), 1, axis=0), seed),
-        "random states": _resampled(drawn[0], drawn[1], seed),
+    states = measure.states(x, y)
+    wins = match_wins(states)
+    leads = {
+        "mismatched pairs": wins - CHANCE,
+        "random states": wins - match_wins(measure.states(drawn[0], drawn[1])),
     }
-    above = margin(_resampled(x, y, seed), controls, CONFIDENCE)
-    p_values = paired_p_values(x, y, permutations=PERMUTATIONS, seed=seed)
-    middle = range(1, x.shape[1] - 1)
-    p = torch.maximum(p_values.corrected, above.p_corrected)[1:-1]
-    return CellMargins(
-        cells=tuple(map(Cell, middle)),
-        value=above.value[1:-1].double(),
-        low=above.low[1:-1],
-        high=above.high[1:-1],
-        p=p.clamp(min=least_p(len(x), len(middle))),
-        strongest=above.strongest[1:-1],
-        n=len(x),
-        unit="difference of mean cosines",
+    above = lead_margins(
+        {name: lead[:, middle] for name, lead in leads.items()},
+        range(1, x.shape[1] - 1),
+        Resampling(RESAMPLES, seed=seed),
     )
-
-
-def _resampled(x: States, y: States, seed: int) -> Resampled:
-    """Similarity with its bootstrap replicates."""
-    states = paired_states(x, y, "similarity_verdict")
-    replicates = similarity_replicates(states, Resampling(RESAMPLES, seed=seed))
-    return Resampled(mean_cosines(states).similarity, replicates)
+    p_values = measure.state_p_values(states, PERMUTATIONS, seed)
+    p = torch.maximum(p_values.corrected[middle], above.p)
+    return replace(above, p=p.clamp(min=least_p(len(x), len(above.cells))))

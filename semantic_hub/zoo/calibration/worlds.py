@@ -58,6 +58,58 @@ def planted_states(
     return x, y
 
 
+def anisotropic(
+    x: Float[np.ndarray, "pair layer d_model"],
+    y: Float[np.ndarray, "pair layer d_model"],
+    *,
+    common: float = 0.0,
+    huge: int = 0,
+    scale: float = 1000.0,
+    own_noise: bool = True,
+    seed: int = 0,
+) -> tuple[
+    Float[np.ndarray, "pair layer d_model"],
+    Float[np.ndarray, "pair layer d_model"],
+]:
+    """Give states what the states of pretrained models have beside their meaning.
+
+    A direction that all states have in common, ``common`` times as long as a state, and half as
+    long one for each side, as for a language; ``huge`` dimensions ``scale`` times as large as they
+    were, with as large noise of their own where ``own_noise``; and lengths that double with each
+    layer. Whether the sides share their meaning stays as it was.
+
+    Args:
+        x: States of one side.
+        y: States of the other side.
+        common: Length of the common direction over that of the stream.
+        huge: Number of huge dimensions.
+        scale: Of the huge dimensions.
+        own_noise: Whether the huge dimensions have noise of their own, as large as they are.
+        seed: Seed of directions, dimensions and noise.
+
+    Example:
+        >>> x, y = anisotropic(*planted_states("planted-hub", seed=0, n_concepts=5), common=100.0)
+        >>> x = x / np.linalg.norm(x, axis=-1, keepdims=True)
+        >>> float((x[0, 3] * x[1, 3]).sum()) > 0.99
+        True
+    """
+    rng, d_model = np.random.default_rng((seed, 4)), x.shape[-1]
+    lengths = np.sqrt(SQUARED_LENGTHS)[:, None]
+    directions = rng.standard_normal((3, d_model))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    dimensions = rng.choice(d_model, huge, replace=False)
+    sides = []
+    for side, own in zip((x, y), directions[1:], strict=True):
+        states = side + common * lengths * (directions[0] + own / 2)
+        if own_noise:
+            noise = rng.standard_normal(states[..., dimensions].shape)
+            states[..., dimensions] += noise * lengths / np.sqrt(d_model)
+        states[..., dimensions] *= scale
+        states *= 2.0 ** np.arange(states.shape[1])[:, None]
+        sides.append(states.astype(np.float32))
+    return sides[0], sides[1]
+
+
 def folded(
     x: Float[np.ndarray, "pair layer d_model"],
     y: Float[np.ndarray, "pair layer d_model"],

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from semantic_hub.alignment.controls import RANDOM_TWIN
-from semantic_hub.alignment.result import SimilarityResult
+from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import run
 from semantic_hub.experiment.verdict.judging import verdicts
@@ -47,8 +47,8 @@ _VERDICT = (
 )  # fmt: skip
 _VERDICT_NOTE = "\nThe rule is in docs/measures.md.\n"
 _SIMILARITY = (
-    "set", "n", "embedding", "peak layer", "similarity", "random twin", "margin",
-    "strongest control", "last layer",
+    "set", "n", "embedding", "peak layer", "AUC", "random twin", "margin",
+    "strongest control", "last layer", "Eq. 1 at the peak",
 )  # fmt: skip
 _LENS = ("set", "n", "dropped", "likelier")
 _PATCHING = ("set", "n", "patched", "top token")
@@ -188,19 +188,20 @@ def _verdict_row(line: SpokeVerdict) -> Row:
 
 
 def _similarity_row(name: str, result: SimilarityResult) -> Row:
-    """Similarity at the embedding, at its peak with the controls, and at the last layer."""
-    peak = int(result.similarity.argmax())
+    """AUC at the embedding, at its peak with the controls, and at the last layer; and Eq. 1."""
+    [peak] = result.best_cell()
     return (
         name,
         f"{result.n_pairs}",
-        f"{result.similarity[0]:.2f}",
+        f"{result.auc.value[0]:.2f}",
         f"{result.layers[peak]}",
-        _with_interval(result, peak),
-        _with_interval(result.controls[RANDOM_TWIN], peak),
+        _with_interval(result.auc, peak),
+        _with_interval(result.controls[RANDOM_TWIN].auc, peak),
         f"{result.margin[peak]:.3f} [{result.margin_low[peak]:.3f}, "
         f"{result.margin_high[peak]:.3f}]",
         result.strongest[peak],
-        f"{result.similarity[-1]:.2f}",
+        f"{result.auc.value[-1]:.2f}",
+        f"{result.similarity[peak]:.2f}",
     )
 
 
@@ -252,9 +253,9 @@ def _text_rows(name: str, result: TextSteeringResult) -> Iterator[Row]:
         yield name, *map(str, rows[["direction", "layer"]].iloc[0]), *changes
 
 
-def _with_interval(result: SimilarityResult, layer: int) -> str:
-    """Similarity at a layer with its interval."""
-    return f"{result.similarity[layer]:.2f} [{result.low[layer]:.2f}, {result.high[layer]:.2f}]"
+def _with_interval(result: MeasureResult, layer: int) -> str:
+    """Value at a layer with its interval."""
+    return f"{result.value[layer]:.2f} [{result.low[layer]:.2f}, {result.high[layer]:.2f}]"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -14,6 +14,7 @@ from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.statistics.p_values import permutation_p_values
 from semantic_hub.zoo.calibration.__main__ import main
+from semantic_hub.zoo.calibration.anisotropy import CANDIDATES, Anisotropy
 from semantic_hub.zoo.calibration.chart import power_chart
 from semantic_hub.zoo.calibration.nulls import (
     ALPHA,
@@ -28,7 +29,13 @@ from semantic_hub.zoo.calibration.nulls import (
 from semantic_hub.zoo.calibration.page import page_text
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES, power
 from semantic_hub.zoo.calibration.verdict import similarity_verdict, verdict_shares
-from semantic_hub.zoo.calibration.worlds import NULL_WORLDS, folded, planted_states, twin_states
+from semantic_hub.zoo.calibration.worlds import (
+    NULL_WORLDS,
+    anisotropic,
+    folded,
+    planted_states,
+    twin_states,
+)
 from semantic_hub.zoo.planted.codes import SQUARED_LENGTHS
 from semantic_hub.zoo.planted.models import expected_stream, planted_world
 
@@ -168,7 +175,7 @@ def test_what_is_outside_is_named_on_the_page(fresh, verdict):
     nulls = {"twin": {"cosine": replace(CALIBRATED, rejected=0.1 * SIX), "CKA": CALIBRATED}}
     again = {"twin": {"cosine": replace(CALIBRATED, rejected=fresh * SIX)}}
     hub = {"cosine": np.full((len(NOISES), len(N_PAIRS)), np.nan)}
-    page = page_text(nulls, again, hub, hub, {}, 200, "chart.svg")
+    page = page_text(nulls, again, hub, hub, {}, NOTHING, 200, ("a.svg", "b.svg"))
     assert f"- cosine in twin: p too often; {verdict}" in page.replace(
         "on 400 other worlds 0.09", "0.09"
     )
@@ -176,7 +183,38 @@ def test_what_is_outside_is_named_on_the_page(fresh, verdict):
     assert "1 of 6 numbers" in page
     assert "| CKA | 0.050 | 0.050–0.050 | 0.020–0.080 |" in page
     assert "| cosine | 8 | – | – | – | – | – |" in page
-    assert "share within 0.920–0.980" in page
+    assert "share within 0.920–0.980" in " ".join(page.split())
+
+
+GRID = np.zeros((4, 3))
+NOTHING = Anisotropy({"AUC": GRID}, {"AUC": GRID}, GRID, GRID)
+
+
+def test_false_positives_among_anisotropic_states_are_counted_on_the_page():
+    wrong = GRID.copy()
+    wrong[3, 2] = 0.2
+    found = Anisotropy({"AUC": GRID + 1}, {"AUC": GRID + 0.9}, GRID + 1, wrong)
+    page = page_text({}, {}, {}, {}, {}, found, 200, ("a.svg", "b.svg"))
+    section = page.split("## The effect of a similarity, and anisotropy")[1]
+    assert "failures: 1" in section and "](b.svg)" in section
+    assert "| AUC | " + "1.00 (0.90) | " * 11 + "1.00 (0.90) |" in section
+    assert "c=100, k=4" in section
+
+
+def test_only_standardized_states_read_the_same_among_huge_dimensions():
+    """One world without and one with all anisotropy."""
+    states = planted_states("planted-hub", 2, noise=2.0)
+    plain = anisotropic(*states, own_noise=False, seed=2)
+    changed = anisotropic(*states, common=100.0, huge=4, seed=2)
+    for name, measure in CANDIDATES.items():
+        before, after = (float(measure(*sides)[2:4].max()) for sides in (plain, changed))
+        alike = abs(after - before) < 0.02 * before
+        assert alike == ("standardized" in name), (name, before, after)
+    assert similarity_verdict(*changed, 2) == "supported"
+    separate = planted_states("planted-separate", 2, noise=1.0)
+    assert similarity_verdict(*anisotropic(*separate, common=100.0, huge=4, seed=2), 2) != (
+        "supported"
+    )
 
 
 @pytest.mark.parametrize(("share", "failures"), [(0.08, 0), (0.085, 1)])
@@ -184,7 +222,8 @@ def test_verdicts_on_the_page(share, failures):
     hub = {"cosine": np.full((len(NOISES), len(N_PAIRS)), np.nan)}
     told = {("planted-separate", 1.0, 48): {"supported": share, "cannot tell": 1 - share}}
     told[("planted-hub", 2.0, 8)] = {"supported": 1.0}
-    page = page_text({}, {}, hub, hub, told, 200, "chart.svg").split("## The verdict")[1]
+    page = page_text({}, {}, hub, hub, told, NOTHING, 200, ("a.svg", "b.svg"))
+    page = page.split("## The verdict")[1].split("## The effect")[0]
     assert f"**Failures: {failures}.**" in page
     assert "0.080 of the worlds" in page
     assert f"| planted-separate | 1 | 48 | {share:.3f} | 0.000 | {1 - share:.3f} |" in page
@@ -194,7 +233,7 @@ def test_verdicts_on_the_page(share, failures):
 def test_verdicts_on_worlds_with_noise():
     """A hub is found, separate codes are not, and few pairs in noise cannot tell."""
     assert verdict_shares("planted-hub", 1.0, 48, range(3)) == {"supported": 1.0}
-    assert verdict_shares("planted-separate", 1.0, 48, range(3)) == {"not supported": 1.0}
+    assert verdict_shares("planted-separate", 1.0, 160, range(3)) == {"not supported": 1.0}
     told = [
         similarity_verdict(*planted_states("planted-hub", 1, noise=8.0, n_concepts=n), 1)
         for n in (4, 8)
@@ -214,8 +253,8 @@ def test_two_runs_write_the_same_page_and_chart(tmp_path, monkeypatch):
     for page in pages:
         page.parent.mkdir()
         main(["--out", str(page), "--seeds", "5"])
-    for suffix in (".md", ".svg"):
-        one, two = (page.with_suffix(suffix).read_text(encoding="utf-8") for page in pages)
+    for name in ("page.md", "page.svg", "page-anisotropy.svg"):
+        one, two = (page.with_name(name).read_text(encoding="utf-8") for page in pages)
         assert one == two
     assert "](page.svg)" in pages[0].read_text(encoding="utf-8")
 
