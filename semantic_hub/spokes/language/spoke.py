@@ -18,7 +18,12 @@ from semantic_hub.spokes.language.sentiment import sentiment_steering
 from semantic_hub.spokes.language.share import language_share
 from semantic_hub.spokes.language.translation import patch_pairs
 from semantic_hub.spokes.lexicon.concepts import word_concepts
-from semantic_hub.spokes.lexicon.dictionary import DATA, Lexicon, builtin_concepts
+from semantic_hub.spokes.lexicon.dictionary import (
+    CONTENT_WORDS,
+    DATA,
+    Lexicon,
+    builtin_concepts,
+)
 from semantic_hub.spokes.lexicon.languages import LANGUAGES, check_languages, control_for
 from semantic_hub.spokes.lexicon.names import cldr_names
 from semantic_hub.spokes.lexicon.numbers import number_word
@@ -133,6 +138,10 @@ class LanguageSpoke(Spoke):
             `semantic_hub.interventions.text.scorers.sentiment_classifier`. Where some are given,
             texts in each language are steered towards good sentiment (`sentiment_steering`) and
             scored by these and by the share in the language, which is slow.
+        parts_of_speech: Words that are read out. Content words by default: these are found to pass
+            through English, function words are not (Schut et al. 2025, arXiv 2502.15603). A second
+            spoke with `semantic_hub.spokes.lexicon.dictionary.FUNCTION_WORDS` and a name of its own
+            shows those.
         name: Name of the spoke in results.
 
     Raises:
@@ -152,6 +161,7 @@ class LanguageSpoke(Spoke):
     languages: tuple[str, ...] = ("es", "fr", "de", "zh", "ru")
     at_most: int = 100
     scorers: Mapping[str, Scorer] = field(default_factory=dict)
+    parts_of_speech: tuple[str, ...] = CONTENT_WORDS
     name: str = "language"
 
     def __post_init__(self) -> None:
@@ -178,15 +188,7 @@ class LanguageSpoke(Spoke):
 
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
         """Read-outs before each word of the authored sentences that the built-in lexicon has."""
-        return {
-            f"next word, {code}": next_word_readouts(
-                sentences(code),
-                code,
-                Lexicon.builtin(code, self.dominant),
-                Lexicon.builtin(code, control_for(code, self.languages)),
-            )
-            for code in self.languages
-        }
+        return {f"next word, {code}": self._next_words(code) for code in self.languages}
 
     def interventions(self) -> Mapping[str, Patching | TextSteering]:
         """Patching of translated words, and sentiment steering of texts if scorers are given.
@@ -210,6 +212,14 @@ class LanguageSpoke(Spoke):
             f"sentences, {code}": LanguageTexts.of(sentences(code), code, languages)
             for code in self.languages
         }
+
+    def _next_words(self, code: str) -> list[Readout]:
+        """Read-outs before the words of one language's sentences, of the parts of speech."""
+        hub, control = (
+            Lexicon.builtin(code, target, parts_of_speech=self.parts_of_speech)
+            for target in (self.dominant, control_for(code, self.languages))
+        )
+        return next_word_readouts(sentences(code), code, hub, control)
 
     def _sentiment(self) -> Mapping[str, TextSteering]:
         """Steering of each language's texts, scored also by the share in the language."""

@@ -6,12 +6,12 @@ Chinese-English dictionary in the CC-CEDICT format.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.tables import read_lines, read_table
 from semantic_hub.spokes.lexicon.languages import LANGUAGES
@@ -61,13 +61,33 @@ class Lexicon:
         return len(self.entries)
 
     @classmethod
-    def builtin(cls, source: str, target: str) -> "Lexicon":
+    def builtin(
+        cls,
+        source: str,
+        target: str,
+        *,
+        parts_of_speech: Collection[str] = (*CONTENT_WORDS, *FUNCTION_WORDS),
+    ) -> "Lexicon":
         """Dictionary from the built-in word list of about 660 everyday words in `LANGUAGES`.
+
+        Args:
+            source: The language to look words up in.
+            target: The language of the translations.
+            parts_of_speech: Which words, such as `CONTENT_WORDS` or ``("noun",)``; all by default.
+
+        Raises:
+            SemanticHubError: A language or a part of speech that the list does not have.
 
         Example:
             >>> Lexicon.builtin("es", "en")["perro"]
             ('dog',)
+            >>> sorted(Lexicon.builtin("es", "en", parts_of_speech=["conjunction"]).entries)
+            ['aunque', 'o', 'pero', 'y']
         """
+        for part in parts_of_speech:
+            check_choice(
+                "Lexicon.builtin", "part of speech", part, (*CONTENT_WORDS, *FUNCTION_WORDS)
+            )
         concepts = builtin_concepts()
         for language in (source, target):
             if language not in concepts[0].words:
@@ -78,7 +98,10 @@ class Lexicon:
                     fix="Read a table of your own with Lexicon.from_tsv.",
                 )
         pairs = (
-            (form, concept.words[target]) for concept in concepts for form in concept.forms(source)
+            (form, concept.words[target])
+            for concept in concepts
+            if concept.part_of_speech in parts_of_speech
+            for form in concept.forms(source)
         )
         return cls(source, target, _grouped(pairs))
 

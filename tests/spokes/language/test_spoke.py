@@ -15,7 +15,7 @@ from semantic_hub.spokes.language.spoke import (
     sentences,
     word_pairs,
 )
-from semantic_hub.spokes.lexicon.dictionary import Lexicon
+from semantic_hub.spokes.lexicon.dictionary import CONTENT_WORDS, FUNCTION_WORDS, Lexicon
 from semantic_hub.spokes.lexicon.languages import LANGUAGES
 
 
@@ -111,6 +111,23 @@ def test_spoke_has_readouts_in_every_language() -> None:
         assert all(not set(r.candidates["hub"]) & set(r.candidates["unrelated"]) for r in found)
 
 
+def test_content_and_function_words_are_read_apart() -> None:
+    def places(*parts: str) -> dict[str, set[tuple[str, str]]]:
+        sets = LanguageSpoke(parts_of_speech=parts).readouts()
+        return {
+            name: {(r.prompt.text or "", *r.candidates["surface"]) for r in found}
+            for name, found in sets.items()
+        }
+
+    content, function = places(*CONTENT_WORDS), places(*FUNCTION_WORDS)
+    assert places(*CONTENT_WORDS, *FUNCTION_WORDS)["next word, es"] == (
+        content["next word, es"] | function["next word, es"]
+    )
+    for name in content:
+        assert not content[name] & function[name]
+        assert len(content[name]) >= 70 and len(function[name]) >= 50
+
+
 @pytest.mark.parametrize("language", ["de", "fr", "ru", "zh"])
 def test_cloze_tables(test_data: Path, language: str) -> None:
     path = test_data / "wendler" / f"{language}.csv"
@@ -134,6 +151,7 @@ def test_cloze_tables(test_data: Path, language: str) -> None:
         (lambda: sentences("xx"), "language 'xx'"),
         (lambda: word_pairs("en", "es", "planet"), "'planet'"),
         (lambda: word_pairs("en", "ar", "lexicon"), "language 'ar'"),
+        (lambda: LanguageSpoke(parts_of_speech=("suffix",)).readouts(), "part of speech 'suffix'"),
         (
             lambda: next_word_readouts(
                 ["nada"], "es", Lexicon("es", "en", {}), Lexicon("es", "fr", {})
