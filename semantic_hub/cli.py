@@ -40,7 +40,7 @@ Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; by default the
 Precision = Annotated[Dtype, typer.Option(help="precision of the weights")]
 Resamples = Annotated[int, typer.Option(min=1, help="bootstrap resamples")]
 Permutations = Annotated[int, typer.Option(min=1, help="pairings of the test")]
-Seed = Annotated[int, typer.Option(help="seed of everything random")]
+Seed = Annotated[int, typer.Option(min=0, help="seed of everything random")]
 
 
 def _version(asked: bool) -> bool:

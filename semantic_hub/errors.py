@@ -1,15 +1,24 @@
-"""The exception and the warning of the package, contexts that raise it, and checks of names."""
+"""The exception and the warning of the package, contexts that raise it, and checks of arguments."""
 
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from numbers import Real
+from operator import index
 from pathlib import Path
-from typing import TypeVar
+from reprlib import repr as short_repr
+from typing import Any, TypeVar
 
 Choice = TypeVar("Choice")
+Item = TypeVar("Item")
+
+Kind = Any
+"""A class, or a tuple of classes and perhaps None, that an argument may be of; see `check_kinds`.
+
+Abstract ones, such as ``Callable``, are no ``type`` to a type checker."""
 
 EXTRAS: Mapping[str, str] = {
     "PIL": "vision",
@@ -249,6 +258,140 @@ def _is_control(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
 
 
+def check_kinds(operation: str, **given: tuple[object, Kind]) -> None:
+    """Raise unless each argument is of its kind.
+
+    Args:
+        operation: The user's call, for the error.
+        given: From the name of an argument to its value and its kind: a class, or several and
+            perhaps None. ``int`` is every whole number, numpy's too, and ``float`` every real one;
+            True and False are neither.
+
+    Raises:
+        SemanticHubError: For the first that is not; the message names it.
+
+    Example:
+        >>> check_kinds("similarity", permutations=(1000, int), confidence=(0.95, float))
+    """
+    for name, (value, kind) in given.items():
+        if not _is_of(value, kind):
+            raise kind_error(operation, f"{name}={_shown(value)}", name, value, kind)
+
+
+def as_list(operation: str, name: str, value: Item | Iterable[Item], kind: Kind) -> list[Item]:
+    """The list that an argument is; a single one of its items is a list of one.
+
+    A text is one text, never its letters. A mapping or a set, which has no order, is refused.
+
+    Args:
+        operation: The user's call, for the error.
+        name: The argument's name.
+        value: One item, or a list, tuple, array or other iterable of items.
+        kind: What each item is, as for `check_kinds`.
+
+    Raises:
+        SemanticHubError: It is neither; the message names the argument.
+
+    Example:
+        >>> as_list("similarity", "measures", "debiased CKA", str)
+        ['debiased CKA']
+        >>> as_list("residual_stream", "layers", range(2), int)
+        [0, 1]
+    """
+    items: list[Any] = [value] if _is_of(value, kind) else items_of(value)
+    for item in items:
+        if not _is_of(item, kind):
+            got = f"{name}={_shown(value)}" if item is value else f"{_shown(item)} in {name}"
+            raise kind_error(operation, got, name, item, kind, or_list=True)
+    if kind is int:
+        items = [index(item) for item in items]
+    return items
+
+
+def items_of(value: Any) -> list[Any]:
+    """List what a value holds in order; the value itself where it holds nothing, or has no order.
+
+    Example:
+        >>> items_of(range(2)), items_of("text"), items_of(3)
+        ([0, 1], ['text'], [3])
+    """
+    try:
+        iterator = iter(value)
+    except TypeError:
+        return [value]
+    return [value] if isinstance(value, str | bytes | Mapping | Set) else list(iterator)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value can be an index: whole numbers, numpy's and tensors without axes included."""
+    try:
+        index(value)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return not getattr(value, "ndim", 0)
+
+
+def set_tuples(instance: object, **kinds: Kind) -> None:
+    """Make fields of a frozen dataclass the tuples of what `as_list` reads; for ``__post_init__``.
+
+    Args:
+        instance: The instance that is being made.
+        kinds: From the name of a field to what each of its items is.
+
+    Raises:
+        SemanticHubError: As `as_list`.
+    """
+    for name, kind in kinds.items():
+        items = as_list(type(instance).__name__, name, getattr(instance, name), kind)
+        object.__setattr__(instance, name, tuple(items))
+
+
+def as_seed(seed: int) -> int:
+    """The seed of random numbers, a whole number of at least 0.
+
+    Raises:
+        SemanticHubError: It is none.
+
+    Example:
+        >>> as_seed(3)
+        3
+    """
+    if not _is_of(seed, int) or seed < 0:
+        raise SemanticHubError(
+            "random numbers",
+            got=f"seed={_shown(seed)}",
+            expected="a whole number of at least 0",
+            fix="Leave it at 0.",
+        )
+    return index(seed)
+
+
+def kind_error(
+    operation: str, got: str, name: str, value: object, kind: Kind, *, or_list: bool = False
+) -> SemanticHubError:
+    """Make the error for an argument of a wrong kind; the caller raises it.
+
+    Args:
+        operation: The user's call.
+        got: The argument's name and what came.
+        name: The argument's name.
+        value: What is of the wrong kind; a class in place of an instance is answered as such.
+        kind: What it should be, as for `check_kinds`.
+        or_list: Whether a list of such is accepted too.
+    """
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    classes = tuple(one for one in kinds if one is not None)
+    fix = f"Give {name} as that."
+    if isinstance(value, type) and issubclass(value, classes):
+        fix = f"Make one: {value.__name__}(...)."
+    return SemanticHubError(
+        operation,
+        got=got,
+        expected=" or ".join(map(_kind_name, kinds)) + (", or a list of such" if or_list else ""),
+        fix=fix,
+    )
+
+
 def check_choice(operation: str, what: str, got: Choice, known: Sequence[Choice]) -> int:
     """Return the index of a value in the list of accepted ones; raise if it is not in it.
 
@@ -316,6 +459,43 @@ def require(module: str) -> None:
             expected=f"the packages of the extra {extra!r}",
             fix=f'Install them: pip install "semantic-hub[{extra}]"',
         ) from None
+
+
+_KIND_NAMES: Mapping[Any, str] = {
+    None: "None",
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Callable: "a function",
+    Mapping: "a mapping",
+}
+"""Kinds that have a plainer name than that of their class."""
+
+
+def _kind_name(kind: Kind) -> str:
+    return _KIND_NAMES.get(kind) or f"a {kind.__name__}"
+
+
+def _is_of(value: object, kind: Kind) -> bool:
+    """Whether a value is of a kind; see `check_kinds`."""
+    if isinstance(kind, tuple):
+        return any(_is_of(value, one) for one in kind)
+    if kind is None:
+        return value is None
+    if kind is float:
+        return isinstance(value, Real) and not isinstance(value, bool)
+    if kind is int:
+        return is_whole(value) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _shown(value: object) -> str:
+    """A value for an error: text and numbers as they are, of others the class."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    plain = value is None or isinstance(value, str | bytes | Real)
+    return short_repr(value) if plain else f"a {type(value).__name__}"
 
 
 def _rebuild(

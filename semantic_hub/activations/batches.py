@@ -63,13 +63,7 @@ def batch_indices(
         >>> list(batch_indices([2, 5, 3], batch_size=2))
         [[1, 2], [0]]
     """
-    if batch_size != "auto" and not (isinstance(batch_size, Integral) and batch_size >= 1):
-        raise SemanticHubError(
-            "batch_size",
-            got=repr(batch_size),
-            expected='"auto" or a whole number of at least 1',
-            fix='Leave it at "auto".',
-        )
+    check_batch_size(batch_size)
     batch: list[int] = []
     padding = 0
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
@@ -89,6 +83,21 @@ def _fits(size: int, longest: int, padding: int, batch_size: int | Literal["auto
         return size <= batch_size
     tokens = size * longest
     return tokens <= AUTO_BATCH_TOKENS and padding <= max(_PADDING_FLOOR, _PADDING_SHARE * tokens)
+
+
+def check_batch_size(batch_size: int | Literal["auto"]) -> None:
+    """Raise unless a batch size is ``"auto"`` or at least 1.
+
+    Raises:
+        SemanticHubError: For any other.
+    """
+    if batch_size != "auto" and not (isinstance(batch_size, Integral) and batch_size >= 1):
+        raise SemanticHubError(
+            "batch_size",
+            got=repr(batch_size),
+            expected='"auto" or a whole number of at least 1',
+            fix='Leave it at "auto".',
+        )
 
 
 def equal_length_batches(

@@ -26,13 +26,13 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import embedding_module
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.shared_state import measuring
-from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
+from semantic_hub.prompts.prompt import Encoding, Prompts, encode
 
 
 @contextmanager
 def injecting_features(
     model: HookedModel,
-    prompts: Sequence[PromptLike],
+    prompts: Prompts,
     padding_side: Literal["left", "right"] = "right",
 ) -> Iterator[Batch]:
     """Context for your own forward passes over one batch of prompts with features.

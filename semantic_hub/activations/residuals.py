@@ -1,6 +1,6 @@
 """The residual stream of many prompts at chosen positions, at every layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -8,19 +8,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrites, capture_layers
+from semantic_hub.errors import check_kinds
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode, special_token_ids
+from semantic_hub.prompts.prompt import Prompts, as_prompts, encode, special_token_ids
 
 
 def residual_stream(
     model: HookedModel,
-    prompts: Sequence[PromptLike],
+    prompts: Prompts,
     *,
     positions: Positions = "last",
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
     overwrites: Overwrites | None = None,
     padding_side: Literal["left", "right"] = "right",
@@ -33,7 +34,8 @@ def residual_stream(
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``, encoders (BERT family) included.
-        prompts: Text, :class:`~semantic_hub.prompts.prompt.Prompt` objects, or token ids.
+        prompts: Text, :class:`~semantic_hub.prompts.prompt.Prompt` objects, or token ids; a single
+            one is read as a list of one, as is a single layer.
         positions: ``"last"`` (a prompt's own ``position`` goes before it), ``"mean"`` (all but
             special tokens), a span ``(start, stop)`` of the prompt's own tokens as Python slices
             it, or a function from the tokens that the model reads to one index or several. Several
@@ -61,10 +63,10 @@ def residual_stream(
     check_model(model)
     requested = check_layers(model, layers)
     read_layers = sorted(set(requested))
-    encodings = encode(model, prompts)
-    indices = read_positions(
-        [as_prompt(prompt) for prompt in prompts], encodings, positions, special_token_ids(model)
-    )
+    check_kinds("residual_stream", overwrites=(overwrites, (Mapping, None)))
+    read = as_prompts("residual_stream", "prompts", prompts)
+    encodings = encode(model, read)
+    indices = read_positions(read, encodings, positions, special_token_ids(model))
     states = torch.empty(len(encodings), len(read_layers), model.cfg.d_model, dtype=torch.float32)
 
     def on_batch(captured: Captured, means: Float[Tensor, "prompt layer d_model"]) -> None:

@@ -118,7 +118,7 @@ def compare_forms(
     items: LabeledItems,
     *,
     positions: Positions = "last",
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
 ) -> FormSimilarity:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from semantic_hub.alignment.surface import has_cognates, is_latin, romanized, shares_surface
-from semantic_hub.errors import SemanticHubError, check_names
+from semantic_hub.errors import SemanticHubError, as_seed, check_kinds, check_names
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.twins import random_twin
 from semantic_hub.plotting.values import short_repr
@@ -118,6 +118,12 @@ def stacked_controls(
         >>> controls.left_out["romanized"]
         'all letters are Latin'
     """
+    check_kinds(
+        "stacked_controls",
+        pairs=(pairs, Pairs),
+        hard_negatives=(hard_negatives, (Pairs, None)),
+        twin=(twin, (HookedModel, None)),
+    )
     made: dict[str, HookedModel | Pairs | str] = {
         RANDOM_TWIN: random_twin(model, seed) if twin is None else twin,
         SHUFFLED: shuffled_tokens(model, pairs, seed) or "at most half of the pairs would change",
@@ -147,7 +153,7 @@ def shuffled_tokens(model: HookedModel, pairs: Pairs, seed: int = 0) -> Pairs | 
         Row i is pair i, read at the same position; None where half of the pairs or more would stay
         as they are on both sides: such a row would repeat the effect.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     prompts = pairs.x + pairs.y
     encodings = encode(model, prompts)
     done = [_shuffled(p, e, rng) for p, e in zip(prompts, encodings, strict=True)]

@@ -42,6 +42,7 @@ from semantic_hub.alignment.states import (
     UnderPairings,
     paired_states,
 )
+from semantic_hub.errors import check_kinds
 from semantic_hub.models.registry import Registry
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.intervals import Interval, bootstrap_interval, proportion_interval
@@ -225,6 +226,7 @@ def register_measure(measure: Measure, *, replace: bool = False) -> None:
         True
         >>> MEASURES.unregister("opposite")
     """
+    check_kinds("register_measure", measure=(measure, Measure))
     MEASURES.register(measure.name, measure, replace=replace)
 
 

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.alignment.states import PairedStates, States, paired_states, row_blocks
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.statistics.p_values import RESOLUTION
 from semantic_hub.statistics.resampling import influence_values
 
@@ -164,7 +164,7 @@ def _check_number(states: PairedStates, n_neighbors: int) -> None:
 def _neighbors(states: PairedStates, layer: int, number: int) -> list[Int[Tensor, "pair rank"]]:
     """Nearest other pairs on each side, nearest first; ties in random order."""
     return [
-        nearest_others(side, side, number, np.random.default_rng(seed))[1]
+        nearest_others(side, side, number, np.random.default_rng(as_seed(seed)))[1]
         for seed, side in enumerate(states.units(layer))
     ]
 

@@ -22,7 +22,7 @@ from semantic_hub.alignment.cosine import mean_cosines, similarity_interval
 from semantic_hub.alignment.measures import MEASURES, Change, Measure
 from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.alignment.states import PairedStates, paired_states
-from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.errors import SemanticHubError, as_list, check_choice, check_kinds
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.output import normed_last
 from semantic_hub.models.protocol import HookedModel
@@ -42,13 +42,13 @@ def similarity(
     pairs: Pairs,
     *,
     positions: Positions = "last",
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     states: StatesRead = "stream",
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
     controls: Mapping[str, HookedModel | Pairs] | None = None,
-    measures: Sequence[str] = (),
+    measures: str | Sequence[str] = (),
 ) -> SimilarityResult:
     """Similarity of pairs in a model at each layer, with controls, intervals and p-values.
 
@@ -96,6 +96,14 @@ def similarity(
     Source:
         Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 1, arXiv 2411.04986.
     """
+    check_kinds(
+        "similarity",
+        pairs=(pairs, Pairs),
+        resampling=(resampling, Resampling),
+        permutations=(permutations, int),
+        controls=(controls, (Mapping, None)),
+    )
+    measures = as_list("similarity", "measures", measures, str)
     stack = controls if isinstance(controls, Controls) else Controls(controls or {})
     _check(pairs, stack, measures)
     check_choice("similarity", "states", states, get_args(StatesRead))
@@ -144,7 +152,7 @@ class _Reader:
 
     model: HookedModel
     positions: Positions
-    layers: Sequence[int] | None
+    layers: int | Sequence[int] | None
     states: StatesRead
     batch_size: int | Literal["auto"]
     known: dict[Prompt, Float[Tensor, "layer d_model"]]

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.resampling import block_sizes
 
@@ -73,6 +73,7 @@ def paired_states(x: States, y: States, operation: str) -> PairedStates:
         SemanticHubError: Shapes that differ or are not ``[pair, layer, d_model]``, fewer than 2
             pairs, NaN, infinity, or a state of length 0; names the pair and the layer.
     """
+    check_kinds(operation, x=(x, (Tensor, np.ndarray)), y=(y, (Tensor, np.ndarray)))
     x, y = _tensor(x), _tensor(y)
     _check_shapes(x, y, operation)
     scale_x, scale_y, cosine = torch.empty(3, *x.shape[:2], dtype=torch.float64)

@@ -5,14 +5,14 @@ from itertools import combinations
 from typing import Literal
 
 from semantic_hub.alignment.between_forms import FormSimilarity, LabeledItems, compare_forms
-from semantic_hub.errors import check_names
+from semantic_hub.errors import as_list, check_kinds, check_names
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import PromptLike
 from semantic_hub.statistics.resampling import Resampling
 
 
-def concept_items(spokes: Sequence[Spoke]) -> LabeledItems:
+def concept_items(spokes: Spoke | Sequence[Spoke]) -> LabeledItems:
     """Collect the ``concepts()`` of all spokes: form to English word to prompt.
 
     Raises:
@@ -24,10 +24,12 @@ def concept_items(spokes: Sequence[Spoke]) -> LabeledItems:
         (['digits'], '2')
     """
     items: dict[str, Mapping[str, PromptLike]] = {}
-    for spoke in spokes:
+    for spoke in as_list("compare_concepts", "spokes", spokes, Spoke):
         concepts = spoke.concepts()
+        check_kinds(f"{type(spoke).__name__}.concepts()", concepts=(concepts, Mapping))
         check_names("concept_items", f"form of {spoke.name}.concepts()", concepts)
         for form, prompts in concepts.items():
+            check_kinds(f"{type(spoke).__name__}.concepts()", **{form: (prompts, Mapping)})
             check_names("concept_items", f"concept of {spoke.name}, {form}", prompts)
         items |= concepts
     return items
@@ -35,9 +37,9 @@ def concept_items(spokes: Sequence[Spoke]) -> LabeledItems:
 
 def compare_concepts(
     model: HookedModel,
-    spokes: Sequence[Spoke],
+    spokes: Spoke | Sequence[Spoke],
     *,
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
 ) -> FormSimilarity | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from semantic_hub.alignment.result import SimilarityResult
-from semantic_hub.errors import SemanticHubError, check_names, reading
+from semantic_hub.errors import SemanticHubError, check_kinds, check_names, reading
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
@@ -73,6 +73,12 @@ class Findings(Displayable):
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_kinds(
+            "Findings",
+            spoke=(self.spoke, str),
+            results=(self.results, Mapping),
+            left_out=(self.left_out, Mapping),
+        )
         check_names("Findings", "spoke", [self.spoke])
         for group, sets in self.results.items():
             check_names("Findings", f"set of {group}", sets)

@@ -8,7 +8,13 @@ from semantic_hub.alignment.controls import stacked_controls
 from semantic_hub.alignment.measures import run_measures
 from semantic_hub.alignment.pairwise import similarity
 from semantic_hub.alignment.result import SimilarityResult
-from semantic_hub.errors import NothingLeftError, SemanticHubError, check_names
+from semantic_hub.errors import (
+    NothingLeftError,
+    SemanticHubError,
+    as_list,
+    check_kinds,
+    check_names,
+)
 from semantic_hub.experiment.findings import SPELLED_OUT, Findings
 from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
@@ -75,6 +81,7 @@ def run(
         >>> findings.spoke, "c=a+, digits" in findings.lens
         ('arithmetic', True)
     """
+    check_run("run", resampling, permutations)
     resolved = resolve_lenses(model, lenses or {})
     sets = sets_of("run", model, spoke)
     with showing_progress(progress, len(sets)) as step:
@@ -113,22 +120,50 @@ def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
         spoke: Where the sets come from.
 
     Raises:
-        SemanticHubError: Something that is no model or no spoke, or a set whose name is no text, is
-            empty or has control characters.
+        SemanticHubError: Something that is no model or no spoke, sets that are no mapping from
+            names to what the method is to give, or a name that is empty or has control characters.
     """
     check_model(model)
     check_spoke(operation, spoke)
-    sets: dict[str, Mapping[str, Any]] = {"pairs": spoke.pairs()}
+    sets: dict[str, Mapping[str, Any]] = {"pairs": _each_of(spoke, "pairs", Pairs)}
     if predicts_next_token(model):
         sets |= {
-            "readouts": spoke.readouts(),
-            "interventions": spoke.interventions(),
-            "spelled_out": spoke.spelled_out(),
-            "texts": spoke.texts(),
+            "readouts": _lists_of(spoke, "readouts", Readout),
+            "interventions": _sets_of(spoke, "interventions"),
+            "spelled_out": _lists_of(spoke, "spelled_out", Prompt),
+            "texts": _each_of(spoke, "texts", LanguageTexts),
         }
     for offer, named in sets.items():
         check_names(operation, f"set of {spoke.name}.{offer}()", named)
     return SpokeSets(spoke=spoke, **sets)
+
+
+def _sets_of(spoke: Spoke, method: str) -> Mapping[str, Any]:
+    """What a spoke's method returns; raise unless it is a mapping."""
+    sets = getattr(spoke, method)()
+    if not isinstance(sets, Mapping):
+        raise SemanticHubError(
+            f"{type(spoke).__name__}.{method}()",
+            got=f"a {type(sets).__name__}",
+            expected="a mapping from names to sets",
+            fix='Name it, as {"en – es": ...}.',
+        )
+    return sets
+
+
+def _each_of(spoke: Spoke, method: str, kind: type[Given]) -> Mapping[str, Given]:
+    """A spoke's sets, each of a kind."""
+    sets = _sets_of(spoke, method)
+    for given in sets.values():
+        check_kinds(f"{type(spoke).__name__}.{method}()", **{method: (given, kind)})
+    return sets
+
+
+def _lists_of(spoke: Spoke, method: str, kind: type[Given]) -> Mapping[str, Sequence[Given]]:
+    """A spoke's sets, each a list of a kind; a single one is a list of one."""
+    operation = f"{type(spoke).__name__}.{method}()"
+    sets = _sets_of(spoke, method)
+    return {name: as_list(operation, method, given, kind) for name, given in sets.items()}
 
 
 def measure_sets(
@@ -187,6 +222,20 @@ def measure_sets(
     return Findings(spoke.name, results, measuring.left_out)
 
 
+def check_run(operation: str, resampling: Resampling, permutations: int) -> None:
+    """Check the settings that `run` and `semantic_hub.report` share.
+
+    Args:
+        operation: The user's call, for the error.
+        resampling: As for `run`.
+        permutations: As for `run`.
+
+    Raises:
+        SemanticHubError: One of a wrong kind.
+    """
+    check_kinds(operation, resampling=(resampling, Resampling), permutations=(permutations, int))
+
+
 @dataclass(frozen=True)
 class _Measuring:
     """Measures set after set, reports which, and notes those of which a model leaves nothing."""
@@ -217,7 +266,7 @@ def _similarity(
     permutations: int,
 ) -> dict[str, SimilarityResult]:
     """Similarity of every set of pairs, with all the controls that it allows."""
-    negatives = sets.spoke.hard_negatives()
+    negatives = _each_of(sets.spoke, "hard_negatives", Pairs)
     twin = random_twin(model, resampling.seed)
 
     def measure(name: str, pairs: Pairs) -> SimilarityResult:

@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.patching.sweep import patching_sweep
 from semantic_hub.interventions.prepare import (
@@ -78,13 +78,14 @@ def intervene(
         >>> result.directions
         ('words', 'digits', 'placebo')
     """
+    check_kinds("intervene", resampling=(resampling, Resampling))
     for spec_class in type(spec).__mro__:
         if spec_class in _RUNNERS:
             return _RUNNERS[spec_class](model, spec, resampling=resampling)
     name = type(spec).__name__
     raise SemanticHubError(
         "intervene",
-        got=f"a {name}",
+        got=f"spec, a {name}",
         expected=f"one of {', '.join(known.__name__ for known in _RUNNERS)}",
         fix=f"For a kind of your own, call register_intervention({name}, run) first.",
     )
@@ -118,10 +119,11 @@ def register_intervention(spec_class: type, run: Runner[Any], *, replace: bool =
     if not isinstance(spec_class, type) or not callable(run):
         raise SemanticHubError(
             "register_intervention",
-            got=f"{spec_class!r} and {run!r}",
+            got=f"spec_class={spec_class!r} and run={run!r}",
             expected="a class of specifications, and a function run(model, spec, *, resampling)",
             fix="Pass the class itself, not one of its values.",
         )
+    check_kinds("register_intervention", replace=(replace, bool))
     if spec_class in _RUNNERS and not replace:
         raise SemanticHubError(
             "register_intervention",

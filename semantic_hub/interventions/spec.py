@@ -3,13 +3,25 @@
 See `semantic_hub.interventions.dispatch.register_intervention` for a kind of your own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, get_args, runtime_checkable
 
-from semantic_hub.errors import SemanticHubError, check_names
+from semantic_hub.errors import (
+    Kind,
+    SemanticHubError,
+    check_choice,
+    check_kinds,
+    check_names,
+    set_tuples,
+)
 from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
-from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached
+from semantic_hub.interventions.steering.hook import (
+    Mode,
+    SteeredPositions,
+    check_positions,
+    check_reached,
+)
 from semantic_hub.interventions.steering.outcomes import OutcomeRule, RelativeOutcome
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.interventions.text.generation import Sampling
@@ -55,6 +67,10 @@ class ActivationContrast:
     paired: bool = False
     __repr__ = short_repr
 
+    def __post_init__(self) -> None:
+        set_tuples(self, plus=Prompt, minus=Prompt)
+        check_kinds("ActivationContrast", paired=(self.paired, bool))
+
 
 @dataclass(frozen=True)
 class UnembeddingContrast:
@@ -76,6 +92,11 @@ class UnembeddingContrast:
     plus: str | tuple[str, ...]
     minus: str | tuple[str, ...]
     __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        for name in ("plus", "minus"):
+            if not isinstance(getattr(self, name), str):
+                set_tuples(self, **{name: str})
 
     def pairs_per_prompt(self, n_prompts: int) -> tuple[tuple[str, str], ...]:
         """Plus word and minus word for each prompt; a single word serves all prompts.
@@ -113,6 +134,9 @@ class LastTokenOf:
     texts: tuple[str, ...]
     __repr__ = short_repr
 
+    def __post_init__(self) -> None:
+        set_tuples(self, texts=str)
+
 
 @dataclass(frozen=True)
 class Patching:
@@ -132,6 +156,10 @@ class Patching:
     patch_pairs: tuple[PatchPair, ...]
     position_map: PositionMap = LAST_TO_LAST
     __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        set_tuples(self, patch_pairs=PatchPair)
+        check_kinds("Patching", position_map=(self.position_map, PositionMap))
 
 
 @dataclass(frozen=True)
@@ -173,6 +201,13 @@ class Steering:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        _check_steered(self, (ActivationContrast, UnembeddingContrast))
+        check_kinds(
+            "Steering",
+            outcome=(self.outcome, (RelativeOutcome, Callable)),
+            max_new_tokens=(self.max_new_tokens, int),
+            all_later_layers=(self.all_later_layers, bool),
+        )
         _check_contrasts("Steering", self.prompts, self.contrasts)
         if isinstance(self.positions, LastTokenOf):
             _check_beginnings(self.prompts, self.positions.texts)
@@ -211,6 +246,15 @@ class AnswerSteering:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        _check_steered(self, (ActivationContrast, UnembeddingContrast))
+        set_tuples(self, answers=str)
+        if len(self.answers) != 2:
+            raise SemanticHubError(
+                "AnswerSteering",
+                got=f"answers={self.answers!r}",
+                expected="two words",
+                fix="Give the answer to steer towards, and the one that it is compared with.",
+            )
         _check_contrasts("AnswerSteering", self.prompts, self.contrasts)
         check_reached("AnswerSteering", self.positions, max_new_tokens=0)
 
@@ -254,6 +298,12 @@ class TextSteering:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        _check_steered(self, ActivationContrast)
+        if self.depths is not None:
+            set_tuples(self, depths=float)
+        check_kinds(
+            "TextSteering", scorers=(self.scorers, Mapping), sampling=(self.sampling, Sampling)
+        )
         check_reached("TextSteering", self.positions, self.sampling.max_new_tokens)
         check_names("TextSteering", "contrast", self.contrasts)
         check_names("TextSteering", "scorer", self.scorers)
@@ -284,6 +334,18 @@ class TextSteering:
                 expected="prompts, and contrasts that are not paired, with both sides",
                 fix="Give each contrast what to steer towards, and what to steer away from.",
             )
+
+
+def _check_steered(spec: Steering | AnswerSteering | TextSteering, contrast: Kind) -> None:
+    """Check the fields that all kinds of steering have, and make tuples of those that are lists."""
+    operation = type(spec).__name__
+    set_tuples(spec, prompts=Prompt, strengths=float)
+    check_kinds(operation, contrasts=(spec.contrasts, Mapping))
+    for one in spec.contrasts.values():
+        check_kinds(operation, contrasts=(one, contrast))
+    check_choice(operation, "mode", spec.mode, get_args(Mode))
+    if not isinstance(spec.positions, LastTokenOf):
+        check_positions(operation, spec.positions)
 
 
 def _check_contrasts(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from semantic_hub.errors import SemanticHubError, check_names
+from semantic_hub.errors import SemanticHubError, check_kinds, check_names
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, resolve_lens
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.result import LensResult
@@ -55,7 +55,7 @@ class LensComparison(Result):
 
 def read_through(
     model: HookedModel,
-    readouts: Sequence[Readout],
+    readouts: Readout | Sequence[Readout],
     lenses: Mapping[str, LensLike],
     *,
     logit: LensResult,
@@ -98,6 +98,7 @@ def resolve_lenses(model: HookedModel, lenses: Mapping[str, LensLike]) -> dict[s
         SemanticHubError: One is called ``"logit"`` or something that is no text, is no lens, or was
             made for a model of another shape.
     """
+    check_kinds("lenses", lenses=(lenses, Mapping))
     check_names("lenses", "lens", lenses)
     if LOGIT in lenses:
         raise SemanticHubError(

@@ -12,7 +12,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.errors import SemanticHubError, as_list, check_choice, check_kinds
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.output import normed_last
 from semantic_hub.models.protocol import HookedModel
@@ -66,7 +66,7 @@ class Lens(ABC):
         function: Callable[[int, Tensor], Tensor],
         *,
         name: str,
-        layers: Sequence[int] | None = None,
+        layers: int | Sequence[int] | None = None,
         final_norm: bool = True,
     ) -> "FunctionLens":
         """A lens from a function ``(layer, residual [batch d_model]) -> residual``.
@@ -82,7 +82,14 @@ class Lens(ABC):
             >>> halved.name, halved.layers
             ('halved', None)
         """
-        return FunctionLens(function, name, None if layers is None else tuple(layers), final_norm)
+        check_kinds(
+            "Lens.of",
+            function=(function, Callable),
+            name=(name, str),
+            final_norm=(final_norm, bool),
+        )
+        covered = None if layers is None else tuple(as_list("Lens.of", "layers", layers, int))
+        return FunctionLens(function, name, covered, final_norm)
 
     def check_model(self, model: HookedModel, operation: str) -> None:
         """Raise if the lens was made for a model of another shape; the default accepts all.
@@ -146,6 +153,7 @@ def register_lens(name: str, make: Callable[[HookedModel], Lens], *, replace: bo
         'halved'
         >>> LENSES.unregister("halved")
     """
+    check_kinds("register_lens", make=(make, Callable))
     LENSES.register(name, make, replace=replace)
 
 
@@ -185,7 +193,7 @@ def resolve_lens(model: HookedModel, lens: LensLike, operation: str) -> Lens:
 
 
 def covered_layers(
-    model: HookedModel, lens: Lens, layers: Sequence[int] | None, operation: str
+    model: HookedModel, lens: Lens, layers: int | Sequence[int] | None, operation: str
 ) -> list[int]:
     """Check the layers to read through a lens; None gives all that it covers and the last.
 

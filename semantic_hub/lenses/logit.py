@@ -4,7 +4,7 @@ Source: Wu et al. 2025, The Semantic Hub Hypothesis, Eq. 2, https://arxiv.org/ab
 lens itself: nostalgebraist 2020, "interpreting GPT: the logit lens", LessWrong.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.errors import as_list, check_kinds
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.projection import score_words
 from semantic_hub.lenses.result import LensResult
@@ -26,11 +27,11 @@ from semantic_hub.statistics.resampling import Resampling
 
 def logit_lens(
     model: HookedModel,
-    readouts: Sequence[Readout],
+    readouts: Readout | Sequence[Readout],
     *,
     lens: LensLike = LOGIT,
-    layers: Sequence[int] | None = None,
-    cases: Sequence[Case] = (),
+    layers: int | Sequence[int] | None = None,
+    cases: Case | Sequence[Case] = (),
     whole_words: bool = False,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
@@ -50,8 +51,8 @@ def logit_lens(
 
     Args:
         model: A decoder.
-        readouts: Read-outs that name the same groups of candidates; each is read at its prompt's
-            ``position``, the last one by default.
+        readouts: One read-out, or several that name the same groups of candidates; each is read at
+            its prompt's ``position``, the last one by default.
         lens: ``"logit"``: the model's own final norm and unembedding at every layer, so that the
             last layer is the model's prediction. ``"raw"``: without the norm. ``"paper"``: without
             it below the last layer and with it there, as the paper's code reads states. A
@@ -84,6 +85,9 @@ def logit_lens(
         (('en', 'es'), 1)
     """
     check_decoder(model, "logit_lens")
+    readouts = as_list("logit_lens", "readouts", readouts, Readout)
+    cases = as_list("logit_lens", "cases", cases, Callable)
+    check_kinds("logit_lens", whole_words=(whole_words, bool), resampling=(resampling, Resampling))
     lens = resolve_lens(model, lens, "logit_lens")
     layers = covered_layers(model, lens, layers, "logit_lens")
     scored = score_in_full if whole_words else _score_first_tokens

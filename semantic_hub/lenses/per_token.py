@@ -105,7 +105,7 @@ def token_lens(
     k: int = 5,
     candidates: Mapping[str, tuple[str, ...]] | None = None,
     lens: LensLike = LOGIT,
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
 ) -> TokenLens:
     """The k likeliest next tokens after every token of a prompt, at every layer.
 
@@ -208,7 +208,7 @@ def _marked(
     model: HookedModel, candidates: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[int, ...]]:
     """Ids of the tokens that the words of each group begin with."""
-    check_word_groups("token_lens", candidates)
+    check_word_groups("token_lens", "candidates", candidates)
     words = {
         group: [word_tokens(model.tokenizer, word) for word in of_group]
         for group, of_group in candidates.items()

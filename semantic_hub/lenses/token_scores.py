@@ -101,7 +101,7 @@ def lens_scores(
     prompt: PromptLike,
     *,
     lens: LensLike = LOGIT,
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
 ) -> TokenScores:
     """Probability of each token of a prompt given those before it, read by a lens at each layer.
 

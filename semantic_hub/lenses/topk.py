@@ -10,13 +10,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.lenses.lens import LOGIT, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.projection import lens_logits
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
-from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
+from semantic_hub.prompts.prompt import Prompt, Prompts, as_prompts, encode
 from semantic_hub.prompts.words import decode, token_text
 from semantic_hub.results.result import Result, manifest
 
@@ -84,11 +84,11 @@ class TopTokens(Result):
 
 def top_tokens(
     model: HookedModel,
-    prompts: Sequence[PromptLike],
+    prompts: Prompts,
     *,
     k: int = 10,
     lens: LensLike = LOGIT,
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
 ) -> TopTokens:
     """The k likeliest next tokens of each prompt at every layer, through a lens.
@@ -116,6 +116,7 @@ def top_tokens(
         (1, 1, 3)
     """
     check_decoder(model, "top_tokens")
+    prompts = as_prompts("top_tokens", "prompts", prompts)
     lens = resolve_lens(model, lens, "top_tokens")
     layers = covered_layers(model, lens, layers, "top_tokens")
     check_k(k, model.cfg.d_vocab, "top_tokens")
@@ -170,10 +171,10 @@ def likeliest(
     )
 
 
-def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
+def read_texts(model: HookedModel, prompts: Sequence[Prompt]) -> list[str]:
     """Text of each prompt up to the token that is read; `SOFT` stands for a span of features."""
     encodings = encode(model, prompts)
-    read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
+    read = read_positions(prompts, encodings, "last", frozenset())
     written = partial(decode, model.tokenizer)
     return [
         encoding.text(written, encoding.own_positions.start, position + 1)
@@ -187,6 +188,7 @@ def check_k(k: int, d_vocab: int, operation: str) -> None:
     Raises:
         SemanticHubError: For such a number.
     """
+    check_kinds(operation, k=(k, int))
     if not 1 <= k <= d_vocab:
         raise SemanticHubError(
             operation,

@@ -13,12 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.errors import SemanticHubError, as_list, check_choice, check_kinds
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.output import final_norm, unembedding
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import PromptLike
+from semantic_hub.prompts.prompt import Prompt, Prompts, as_prompts
 from semantic_hub.prompts.words import word_tokens
 from semantic_hub.results.result import Result, manifest
 
@@ -94,11 +94,11 @@ class Trajectories(Result):
 
 def trajectories(
     model: HookedModel,
-    prompts: Mapping[str, Sequence[PromptLike]],
-    anchors: Sequence[str],
+    prompts: Mapping[str, Prompts],
+    anchors: str | Sequence[str],
     *,
     plane: Plane = "anchors",
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     batch_size: int | Literal["auto"] = "auto",
 ) -> Trajectories:
     """Project mean states of prompts, layer by layer, and unembeddings of words onto one plane.
@@ -140,18 +140,21 @@ def trajectories(
         Wu et al. 2025, arXiv 2411.04986, section 4 (arithmetic).
     """
     check_decoder(model, "trajectories")
-    _check(prompts, anchors, plane)
+    check_kinds("trajectories", prompts=(prompts, Mapping))
+    groups = {n: as_prompts("trajectories", "prompts", group) for n, group in prompts.items()}
+    anchors = as_list("trajectories", "anchors", anchors, str)
+    _check(groups, anchors, plane)
     layers = check_layers(model, layers)
-    means = _mean_states(model, prompts, layers, batch_size)
+    means = _mean_states(model, groups, layers, batch_size)
     words = torch.stack([_unembedding(model, word) for word in anchors])
     cloud = words if plane == "anchors" else torch.cat([means.flatten(0, 1), words])
     center, axes, explained = _components(cloud)
     spread = means.flatten(0, 1) - means.flatten(0, 1).mean(dim=0)
     return Trajectories(
-        groups=tuple(prompts),
+        groups=tuple(groups),
         layers=tuple(layers),
         anchors=tuple(anchors),
-        counts=tuple(map(len, prompts.values())),
+        counts=tuple(map(len, groups.values())),
         plane=plane,
         states=(means - center) @ axes.T,
         words=(words - center) @ axes.T,
@@ -164,7 +167,7 @@ def trajectories(
 @torch.inference_mode()
 def _mean_states(
     model: HookedModel,
-    prompts: Mapping[str, Sequence[PromptLike]],
+    prompts: Mapping[str, Sequence[Prompt]],
     layers: Sequence[int],
     batch_size: int | Literal["auto"],
 ) -> Float[Tensor, "group layer d_model"]:
@@ -206,11 +209,11 @@ def _components(
     return center, (axes[:2] * largest.sign()).float(), shares[:2].float()
 
 
-def _check(prompts: Mapping[str, Sequence[PromptLike]], anchors: Sequence[str], plane: str) -> None:
-    empty = [name for name, group in prompts.items() if isinstance(group, str) or not len(group)]
+def _check(prompts: Mapping[str, Sequence[Prompt]], anchors: Sequence[str], plane: str) -> None:
+    empty = [name for name, group in prompts.items() if not group]
     if empty or not prompts:
         raise _error(f"no prompts for {empty or 'any path'}", "a list of prompts for each path")
-    if isinstance(anchors, str) or len(anchors) < _FEWEST:
+    if len(anchors) < _FEWEST:
         raise _error(f"{anchors!r} as anchors", "a list of three words or more, to span a plane")
     check_choice("trajectories", "plane", plane, get_args(Plane))
 

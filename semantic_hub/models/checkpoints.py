@@ -11,18 +11,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError
 
-from semantic_hub.errors import SemanticHubError, is_file, reading
+from semantic_hub.errors import SemanticHubError, check_choice, check_kinds, is_file, reading
 from semantic_hub.models.conventions import follow_checkpoint
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
 
 Backend = Literal["auto", "hooked", "bridge"]
 """``HookedTransformer``, ``TransformerBridge``, or the first of them that supports the model."""
+
+
+DtypeName = Literal["float32", "bfloat16", "float16", "float64"]
+"""Precisions that weights can be loaded in, by name."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,48 @@ class LoadOptions:
 
 MODELS: Registry[Callable[[LoadOptions], HookedModel]] = Registry("model")
 """Models that `semantic_hub.load_model` knows by name, beside those of TransformerLens."""
+
+
+def load_options(
+    operation: str,
+    name_or_path: str | os.PathLike[str],
+    device: str | torch.device | None,
+    dtype: torch.dtype | DtypeName,
+    backend: Backend,
+    trust_remote_code: bool,
+) -> LoadOptions:
+    """Check the arguments that `semantic_hub.load_model` and `load_multimodal` share.
+
+    Raises:
+        SemanticHubError: One of a wrong kind, a dtype without gradients, or a device that this
+            machine does not have.
+    """
+    check_kinds(
+        operation,
+        name_or_path=(name_or_path, (str, os.PathLike)),
+        device=(device, (str, torch.device, None)),
+        dtype=(dtype, (torch.dtype, str)),
+        trust_remote_code=(trust_remote_code, bool),
+    )
+    name = str(dtype).removeprefix("torch.")
+    check_choice(operation, "dtype", name, get_args(DtypeName))
+    if device is not None:
+        _check_device(operation, device)
+    chosen = None if device is None else str(device)
+    return LoadOptions(chosen, getattr(torch, name), backend, trust_remote_code)
+
+
+def _check_device(operation: str, device: str | torch.device) -> None:
+    """Raise unless a tensor can be made on a device."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise SemanticHubError(
+            operation,
+            got=f"device={str(device)!r} ({str(error).splitlines()[0]})",
+            expected="a device that torch has here",
+            fix='Leave it out, or give "cpu".',
+        ) from None
 
 
 def hooked_transformer_class() -> Any | None:

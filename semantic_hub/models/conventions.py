@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from semantic_hub.errors import as_list, check_kinds
 from semantic_hub.models.protocol import HookedModel
 
 _end_tokens: "weakref.WeakKeyDictionary[Any, tuple[int, ...]]" = weakref.WeakKeyDictionary()
@@ -42,13 +43,14 @@ def follow_checkpoint(model: HookedModel, tokenizer: Any, generation_config: Any
 
 
 def set_conventions(
-    model: HookedModel, prepend_bos: bool | None, end_tokens: Sequence[int] | None
+    model: HookedModel, prepend_bos: bool | None, end_tokens: int | Sequence[int] | None
 ) -> None:
     """Set a model's conventions to others than its checkpoint's, where they are not None."""
+    check_kinds("load_model", prepend_bos=(prepend_bos, (bool, None)))
     if prepend_bos is not None:
         model.cfg.default_prepend_bos = prepend_bos
     if end_tokens is not None:
-        _end_tokens[model] = tuple(map(int, end_tokens))
+        _end_tokens[model] = tuple(as_list("load_model", "end_tokens", end_tokens, int))
 
 
 def copy_conventions(model: HookedModel, twin: HookedModel) -> None:

@@ -13,19 +13,21 @@ from typing import Any
 from jaxtyping import Int
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list
 from semantic_hub.models.checkpoints import bridge_class
 from semantic_hub.models.protocol import HookedModel
 
 
-def check_layers(model: HookedModel, layers: Sequence[int] | None) -> list[int]:
-    """Check layer numbers, and return them as a list; ``None`` means all, 0..n_layers.
+def check_layers(model: HookedModel, layers: int | Sequence[int] | None) -> list[int]:
+    """Check layer numbers, and return them as a list; one is a list of one, None means all.
 
     Raises:
-        SemanticHubError: If a layer is out of range, or the list is empty.
+        SemanticHubError: If a layer is no whole number or out of 0..n_layers, or the list is empty.
     """
     last = model.cfg.n_layers
-    requested = list(range(last + 1)) if layers is None else [int(layer) for layer in layers]
+    requested = (
+        list(range(last + 1)) if layers is None else as_list("layers", "layers", layers, int)
+    )
     wrong = [layer for layer in requested if not 0 <= layer <= last]
     if wrong or not requested:
         raise SemanticHubError(

@@ -13,16 +13,18 @@ from warnings import warn
 
 import torch
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_kinds
 from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     MODELS,
     Backend,
+    DtypeName,
     LoadOptions,
     hooked_knows_name,
     is_checkpoint_folder,
     load_bridge,
     load_hooked_name,
+    load_options,
     official_name,
 )
 from semantic_hub.models.conventions import end_tokens as tokens_that_end
@@ -45,11 +47,11 @@ def load_model(
     name_or_path: str | os.PathLike[str],
     *,
     device: str | torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | DtypeName = torch.float32,
     backend: Backend = "auto",
     trust_remote_code: bool = False,
     prepend_bos: bool | None = None,
-    end_tokens: Sequence[int] | None = None,
+    end_tokens: int | Sequence[int] | None = None,
 ) -> LoadedModel:
     """Load a model with its weights as they were trained: no folded norms, no centering.
 
@@ -58,7 +60,7 @@ def load_model(
             or another one that `register_model` added, a local Hugging Face folder, or a
             TransformerLens model name.
         device: Where it goes; ``None`` leaves the choice to TransformerLens.
-        dtype: Of the weights.
+        dtype: Of the weights, or its name, such as ``"bfloat16"``.
         backend: ``"hooked"`` for a ``HookedTransformer`` (TransformerLens 3.9), ``"bridge"`` for a
             ``TransformerBridge``, ``"auto"`` for the first of them that supports the model.
         trust_remote_code: Whether code that comes with the model may run.
@@ -71,17 +73,16 @@ def load_model(
         The model in evaluation mode.
 
     Raises:
-        SemanticHubError: Unknown name, no network, an unsupported architecture, or
-            ``backend="hooked"`` where TransformerLens has no ``HookedTransformer``.
+        SemanticHubError: Unknown name, no network, an unsupported architecture, a device that is
+            not here, a dtype that is none of these, or ``backend="hooked"`` where TransformerLens
+            has no ``HookedTransformer``.
 
     Example:
         >>> import semantic_hub as sh
         >>> sh.load_model("hub-mini").cfg.n_layers >= 6
         True
     """
-    options = LoadOptions(
-        None if device is None else str(device), dtype, backend, trust_remote_code
-    )
+    options = load_options("load_model", name_or_path, device, dtype, backend, trust_remote_code)
     model = cast(LoadedModel, _load(str(name_or_path), options))
     set_conventions(model, prepend_bos, end_tokens)
     return model
@@ -110,6 +111,7 @@ def register_model(
         'planted-hub (random twin 0)'
         >>> MODELS.unregister("untrained")
     """
+    check_kinds("register_model", load=(load, Callable))
     MODELS.register(name, load, replace=replace)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Generic, TypeVar
 
-from semantic_hub.errors import SemanticHubError, nearest_name
+from semantic_hub.errors import SemanticHubError, check_kinds, nearest_name
 
 Registered = TypeVar("Registered")
 
@@ -47,6 +47,7 @@ class Registry(Mapping[str, Registered], Generic[Registered]):
                 expected="a name in letters",
                 fix="Give it a name.",
             )
+        check_kinds(f"register a {self.what}", replace=(replace, bool))
         if name in self._values and not replace:
             raise SemanticHubError(
                 f"register a {self.what}",

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from semantic_hub.errors import as_seed, check_kinds
 from semantic_hub.models.checkpoints import bridge_class, build_hooked_transformer
 from semantic_hub.models.conventions import copy_conventions
 from semantic_hub.models.protocol import HookedModel, LoadedModel, first_parameter
@@ -21,6 +22,9 @@ def random_twin(model: HookedModel, seed: int = 0) -> LoadedModel:
         model: The model to copy the architecture of.
         seed: The twin's weights depend only on the architecture and this number.
 
+    Raises:
+        SemanticHubError: Something that is no model, or a seed that is no whole number.
+
     Returns:
         The twin, on the model's device, in its dtype and in evaluation mode.
 
@@ -30,9 +34,10 @@ def random_twin(model: HookedModel, seed: int = 0) -> LoadedModel:
         >>> sh.random_twin(model).cfg.n_layers == model.cfg.n_layers
         True
     """
+    check_kinds("random_twin", model=(model, HookedModel))
     devices = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+        torch.manual_seed(as_seed(seed))
         is_bridge = isinstance(model, bridge_class())
         twin = _bridge_twin(model, seed) if is_bridge else _hooked_twin(model)
     copy_conventions(model, twin)

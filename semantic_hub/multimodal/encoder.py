@@ -1,6 +1,7 @@
 """Image or audio encoder of a multimodal checkpoint: from an image or a waveform to soft tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -220,7 +221,8 @@ class Encoder:
         """Compute features from the processor's output for an image or a waveform."""
         parameter = first_parameter(self._network)
         inputs = inputs.to(parameter.device, parameter.dtype)
-        embeddings = self._network(**inputs).last_hidden_state[0]
+        with refusing_misfits(inputs):
+            embeddings = self._network(**inputs).last_hidden_state[0]
         span = feature_span(inputs, self.config)
         return embeddings[span.start : span.stop].clone().cpu()
 
@@ -228,6 +230,34 @@ class Encoder:
         """Move the encoder to a device, convert it to a dtype, and return it."""
         convert_parameters(self._network.to(device), dtype)
         return self
+
+
+@contextmanager
+def refusing_misfits(inputs: Mapping[str, Any]) -> Iterator[None]:
+    """Context that says which inputs of a processor a network of another size cannot read.
+
+    Args:
+        inputs: The processor's output.
+
+    Raises:
+        SemanticHubError: In place of the network's own error.
+    """
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        shapes = ", ".join(
+            f"{name} of shape {tuple(value.shape)}"
+            for name, value in inputs.items()
+            if isinstance(value, Tensor)
+        )
+        raise SemanticHubError(
+            "encode",
+            got=f"{shapes} from the processor ({str(error).splitlines()[0]})",
+            expected="inputs of the size that the checkpoint's network reads",
+            fix="Give the processor's configuration the network's own size, such as image_size.",
+        ) from error
 
 
 class _InputEmbeddings(torch.nn.Module):

@@ -17,13 +17,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.features import injecting_features
-from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.errors import SemanticHubError, check_kinds, require
 from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     Backend,
+    DtypeName,
     LoadOptions,
     file_errors,
     load_bridge,
+    load_options,
     unreadable,
 )
 from semantic_hub.models.conventions import set_conventions
@@ -31,7 +33,13 @@ from semantic_hub.models.conversion import convert_network, same_logits, to_dtyp
 from semantic_hub.models.loading import load_model
 from semantic_hub.models.protocol import HookedModel, LoadedModel
 from semantic_hub.models.registry import Registry
-from semantic_hub.multimodal.encoder import EncodeInput, Encoder, Preparation, feature_span
+from semantic_hub.multimodal.encoder import (
+    EncodeInput,
+    Encoder,
+    Preparation,
+    feature_span,
+    refusing_misfits,
+)
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.prompts.soft_tokens import SOFT_TOKEN, SoftTokens
 
@@ -60,11 +68,11 @@ def load_multimodal(
     name_or_path: str | os.PathLike[str],
     *,
     device: str | torch.device | None = None,
-    dtype: torch.dtype = torch.float32,
+    dtype: torch.dtype | DtypeName = torch.float32,
     backend: Backend = "auto",
     trust_remote_code: bool = False,
     prepend_bos: bool | None = None,
-    end_tokens: Sequence[int] | None = None,
+    end_tokens: int | Sequence[int] | None = None,
 ) -> tuple[LoadedModel, EncodeInput]:
     """Load the language model of a multimodal checkpoint, and the encoder that feeds it.
 
@@ -77,7 +85,7 @@ def load_multimodal(
         name_or_path: ``"hub-mini"`` or another name with an encoder that `register_encoder` added,
             a local Hugging Face folder with the checkpoint's processor, or a name.
         device: Where both go; None leaves the choice to TransformerLens.
-        dtype: Of the weights.
+        dtype: Of the weights, or its name.
         backend: As for `semantic_hub.load_model`. ``"auto"`` is a ``HookedTransformer`` where
             TransformerLens converts the language model, else a ``TransformerBridge`` around it.
         trust_remote_code: Whether code that comes with the model may run.
@@ -100,8 +108,8 @@ def load_multimodal(
         >>> sh.residual_stream(model, [prompt], positions=SoftPositions()).shape
         torch.Size([1, 9, 96])
     """
-    options = LoadOptions(
-        None if device is None else str(device), dtype, backend, trust_remote_code
+    options = load_options(
+        "load_multimodal", name_or_path, device, dtype, backend, trust_remote_code
     )
     name = str(name_or_path)
     for source in ENCODERS.values():
@@ -152,6 +160,7 @@ def register_encoder(
         torch.Size([1, 96])
         >>> ENCODERS.unregister("brightness")
     """
+    check_kinds("register_encoder", matches=(matches, Callable), load=(load, Callable))
     ENCODERS.register(name, EncoderSource(matches, load), replace=replace)
 
 
@@ -162,6 +171,7 @@ def _load_checkpoint(name: str, options: LoadOptions) -> tuple[HookedModel, Enco
     with file_errors(name), torch.inference_mode():
         prepare = Preparation(parts.processor, parts.network.config)
         probe = prepare(*_noise(prepare), after=_AFTER)
+    with torch.inference_mode(), refusing_misfits(probe):
         expected = parts.network(**probe.to(exact.dtype)).logits[0]
     source = _language_network(parts.network)
     encode = Encoder(parts.network.base_model, prepare)
@@ -190,7 +200,10 @@ def _read(name: str, options: LoadOptions) -> _Parts:
 
     trust = {"trust_remote_code": options.trust_remote_code}
     with file_errors(name):
-        config = transformers.AutoConfig.from_pretrained(name, **trust)
+        try:
+            config = transformers.AutoConfig.from_pretrained(name, **trust)
+        except ValueError:  # a configuration of no architecture that transformers knows
+            raise _not_multimodal(name) from None
         architecture = getattr(transformers, (config.architectures or ["none"])[0], None)
         if architecture is None or not hasattr(config, "text_config"):
             raise _not_multimodal(name)

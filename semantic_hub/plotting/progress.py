@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from itertools import count
 from time import monotonic
 
+from semantic_hub.errors import check_kinds
 from semantic_hub.models.bars import in_notebook, in_terminal
 from semantic_hub.plotting.text import one_line
 
@@ -38,6 +39,7 @@ def showing_progress(progress: Progress | bool, total: int) -> Iterator[Progress
         >>> lines
         ['similarity, en – es']
     """
+    check_kinds("progress", progress=(progress, (bool, Callable)))
     if callable(progress):
         yield progress
         return

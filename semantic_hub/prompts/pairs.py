@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.errors import SemanticHubError, check_text
+from semantic_hub.errors import SemanticHubError, as_list, check_kinds, check_text, items_of, set_tuples
 from semantic_hub.plotting.values import Displayable
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
 from semantic_hub.prompts.tables import read_records, read_table
@@ -44,9 +44,12 @@ class Pairs(Displayable):
     labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for side in (self.x, self.y):
+        for name, side in (("x", self.x), ("y", self.y)):
             if not isinstance(side, tuple) or not all(isinstance(p, Prompt) for p in side):
-                raise _pairs_error(type(side).__name__, "tuples of Prompt", "Use from_prompts().")
+                got = f"{name}, a {type(side).__name__}"
+                raise _pairs_error(got, "tuples of Prompt", "Use from_prompts().")
+        check_kinds("Pairs", x_name=(self.x_name, str), y_name=(self.y_name, str))
+        set_tuples(self, labels=str)
         lengths = f"{len(self.x)} x prompts and {len(self.y)} y prompts"
         if len(self.x) != len(self.y):
             raise _pairs_error(lengths, "equal lengths", "Give every x prompt its y prompt.")
@@ -93,7 +96,7 @@ class Pairs(Displayable):
         *,
         x_name: str = "x",
         y_name: str = "y",
-        labels: Iterable[str] = (),
+        labels: str | Iterable[str] = (),
     ) -> "Pairs":
         """Make pairs of texts, token ids or `Prompt` objects.
 
@@ -105,10 +108,11 @@ class Pairs(Displayable):
             labels: One name for each pair, or none.
 
         Raises:
-            SemanticHubError: As `Pairs`, or an empty prompt.
+            SemanticHubError: As `Pairs`, or an empty prompt, or one prompt where a list is meant.
         """
-        x_prompts, y_prompts = tuple(map(as_prompt, x)), tuple(map(as_prompt, y))
-        return cls(x_prompts, y_prompts, x_name, y_name, tuple(labels))
+        x_prompts, y_prompts = _side("x", x), _side("y", y)
+        names = as_list("Pairs.from_prompts", "labels", labels, str)
+        return cls(x_prompts, y_prompts, x_name, y_name, tuple(names))
 
     @classmethod
     def from_tsv(
@@ -243,6 +247,18 @@ def _text(record: Mapping[str, Any], name: str, place: str, operation: str) -> s
             fix="Fill it, or drop the row.",
         )
     return check_text(operation, f"{place}: the text under {name!r}", value.strip())
+
+
+def _side(name: str, prompts: Iterable[PromptLike]) -> tuple[Prompt, ...]:
+    """Prompts of one side; raise for a single one, which would be a text's letters as a list."""
+    if isinstance(prompts, str | Prompt):
+        raise SemanticHubError(
+            "Pairs.from_prompts",
+            got=f"{name}={_shown(as_prompt(prompts))!r}, one prompt",
+            expected="a list of prompts, one for each pair",
+            fix="Put it in brackets, or split it into the prompts that are meant.",
+        )
+    return tuple(as_prompt(prompt, "Pairs.from_prompts", name) for prompt in items_of(prompts))
 
 
 def _pairs_error(got: str, expected: str, fix: str) -> SemanticHubError:

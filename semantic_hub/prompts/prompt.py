@@ -13,20 +13,22 @@ there are placeholders (see `semantic_hub.prompts.soft_tokens` and
 `semantic_hub.activations.features`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
+from operator import index
 from unicodedata import normalize
 from warnings import warn
-
-import numpy as np
-from torch import Tensor
 
 from semantic_hub.errors import (
     SemanticHubError,
     SemanticHubWarning,
+    as_list,
+    check_kinds,
     check_names,
     check_text,
+    is_whole,
+    items_of,
+    set_tuples,
 )
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
@@ -77,12 +79,16 @@ class Prompt:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "soft", tuple(self.soft))
+        check_kinds(
+            "Prompt",
+            text=(self.text, (str, None)),
+            position=(self.position, (int, SoftPositions, None)),
+        )
+        set_tuples(self, soft=SoftTokens)
         if self.tokens is not None:
-            object.__setattr__(self, "tokens", _checked_ids("tokens", self.tokens))
+            set_tuples(self, tokens=int)
         if not isinstance(self.position, SoftPositions | None):
-            [position] = _checked_ids("position", [self.position])
-            object.__setattr__(self, "position", position)
+            object.__setattr__(self, "position", index(self.position))
         if (self.text is None) == (self.tokens is None):
             raise SemanticHubError(
                 "Prompt",
@@ -99,11 +105,11 @@ class Prompt:
             )
         check_text("Prompt", "a text", self.text or "")
         markers = (self.text or "").count(SOFT) + (self.tokens or ()).count(SOFT_TOKEN)
-        if markers != len(self.soft) or not all(isinstance(s, SoftTokens) for s in self.soft):
+        if markers != len(self.soft):
             raise SemanticHubError(
                 "Prompt",
                 got=f"{markers} markers and {len(self.soft)} spans of features",
-                expected="one marker for each span, which are SoftTokens",
+                expected="one marker for each span",
                 fix=f"Write {SOFT!r} in the text, or {SOFT_TOKEN} among token ids, for each span.",
             )
 
@@ -152,7 +158,13 @@ class Readout:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        check_word_groups("Readout", self.candidates)
+        check_kinds(
+            "Readout",
+            prompt=(self.prompt, Prompt),
+            following=(self.following, str),
+            next_word=(self.next_word, str),
+        )
+        check_word_groups("Readout", "candidates", self.candidates)
         check_text("Readout", "the following text", self.following)
         needs_text = any(NEXT in words for words in self.candidates.values())
         if not self.following.startswith(self.next_word) or (needs_text and not self.following):
@@ -171,15 +183,19 @@ class Readout:
             )
 
 
-def check_word_groups(operation: str, groups: Mapping[str, tuple[str, ...]]) -> None:
-    """Raise if a group has no sound name, is a single string, or has a word that is not UTF-8.
+def check_word_groups(operation: str, name: str, groups: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise unless an argument is a mapping from sound names to groups of words, not to bare texts.
+
+    Args:
+        operation: The user's call, for the error.
+        name: The argument's name.
+        groups: The argument.
 
     Raises:
-        SemanticHubError: For such a group.
+        SemanticHubError: Otherwise.
     """
+    check_kinds(operation, **{name: (groups, Mapping)})
     check_names(operation, "group", groups)
-    for name, words in groups.items():
-        check_text(operation, f"the group {name!r}", "".join(words))
     bare = [name for name, words in groups.items() if isinstance(words, str)]
     if bare:
         raise SemanticHubError(
@@ -188,10 +204,15 @@ def check_word_groups(operation: str, groups: Mapping[str, tuple[str, ...]]) -> 
             expected="a tuple of words",
             fix=f"Write ({groups[bare[0]]!r},).",
         )
+    for group, words in groups.items():
+        check_text(operation, f"the group {group!r}", "".join(as_list(operation, name, words, str)))
 
 
 PromptLike = str | Prompt | Sequence[int]
 """Text, a :class:`Prompt`, or token ids."""
+
+Prompts = PromptLike | Sequence[PromptLike]
+"""Prompts in order; a single one counts as a list of one."""
 
 
 @dataclass(frozen=True)
@@ -241,8 +262,13 @@ class Encoding:
         return text_with_markers(decode, self.tokens[start:stop], soft)
 
 
-def as_prompt(prompt: PromptLike) -> Prompt:
+def as_prompt(prompt: PromptLike, operation: str = "as_prompt", name: str = "prompt") -> Prompt:
     """Convert text or token ids to a `Prompt`; a `Prompt` is returned as it is.
+
+    Args:
+        prompt: One of these.
+        operation: The user's call, for the error.
+        name: The argument's name, for the error.
 
     Raises:
         SemanticHubError: If it is none of these, or empty.
@@ -258,15 +284,39 @@ def as_prompt(prompt: PromptLike) -> Prompt:
     ids = _ids(prompt)
     if ids is None:
         raise SemanticHubError(
-            "as_prompt",
-            got=f"{prompt!r} ({type(prompt).__name__})",
+            operation,
+            got=f"{name}: {prompt!r} ({type(prompt).__name__})",
             expected="text, a Prompt, or token ids",
-            fix="Pass a list of these, one entry per prompt.",
+            fix="Pass these, one entry per prompt.",
         )
     return Prompt(tokens=ids)
 
 
-def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int]]:
+def as_prompts(
+    operation: str, name: str, prompts: PromptLike | Iterable[PromptLike]
+) -> list[Prompt]:
+    """Convert an argument to a list of `Prompt`; a single text, `Prompt` or list of ids to one.
+
+    Args:
+        operation: The user's call, for the error.
+        name: The argument's name, for the error.
+        prompts: One prompt, or several in order.
+
+    Raises:
+        SemanticHubError: Something that is no prompt, or an empty one.
+
+    Example:
+        >>> as_prompts("top_tokens", "prompts", "The dog barks.")
+        [Prompt(text='The dog barks.', tokens=None, position=None, soft=())]
+        >>> len(as_prompts("top_tokens", "prompts", [[1, 2], [3]]))
+        2
+    """
+    one = isinstance(prompts, str | Prompt) or _ids(prompts)
+    items: list[PromptLike] = [prompts] if one else items_of(prompts)  # type: ignore[list-item]
+    return [as_prompt(item, operation, name) for item in items]
+
+
+def tokenize(model: HookedModel, prompts: Prompts) -> list[list[int]]:
     """Convert prompts to token ids, with a BOS token where the model's configuration says so.
 
     Where a prompt holds features the ids are placeholders;
@@ -291,7 +341,7 @@ def tokenize(model: HookedModel, prompts: Sequence[PromptLike]) -> list[list[int
     return [list(encoding.tokens) for encoding in encode(model, prompts)]
 
 
-def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
+def encode(model: HookedModel, prompts: Prompts) -> list[Encoding]:
     """Tokenize prompts, and mark which tokens are their own and which the tokenizer added.
 
     Args:
@@ -306,14 +356,14 @@ def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
             the model's context, with an id outside its vocabulary, or with features of another
             width than the model's stream.
     """
-    if isinstance(prompts, str | Prompt) or len(prompts) == 0:
+    converted = as_prompts("tokenize", "prompts", prompts)
+    if not converted:
         raise SemanticHubError(
             "tokenize",
-            got="one prompt" if isinstance(prompts, str | Prompt) else "no prompts",
-            expected="a list of at least one prompt",
+            got="no prompts",
+            expected="at least one prompt",
             fix="Pass a list of prompts, such as ['The dog barks.'].",
         )
-    converted = [as_prompt(prompt) for prompt in prompts]
     if model.tokenizer is None and any(prompt.text is not None for prompt in converted):
         raise SemanticHubError(
             "tokenize",
@@ -324,8 +374,8 @@ def encode(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Encoding]:
     _warn_of_decomposed(converted)
     known = {prompt: _encode_one(model, prompt) for prompt in dict.fromkeys(converted)}
     encodings = [known[prompt] for prompt in converted]
-    for index, encoding in enumerate(encodings):
-        _check_encoding(model, index, encoding)
+    for number, encoding in enumerate(encodings):
+        _check_encoding(model, number, encoding)
     return encodings
 
 
@@ -358,28 +408,12 @@ def special_token_ids(model: HookedModel) -> frozenset[int]:
     return frozenset(i for name, i in ids.items() if tokenizer.convert_ids_to_tokens(i) == name)
 
 
-def _ids(given: object) -> tuple[int, ...] | None:
-    """Whole numbers as a tuple of int, those of an array or tensor included; None for any else."""
-    if isinstance(given, Tensor | np.ndarray):
-        given = given.tolist()
-    if not isinstance(given, Sequence):
+def _ids(prompt: object) -> tuple[int, ...] | None:
+    """Token ids as a tuple of int, those of an array or tensor included; None for anything else."""
+    ids = items_of(prompt)
+    if (ids and ids[0] is prompt) or not all(map(is_whole, ids)):
         return None
-    numbers = [i.item() if isinstance(i, Tensor) and i.ndim == 0 else i for i in given]
-    whole = all(isinstance(number, Integral) for number in numbers)
-    return tuple(int(number) for number in numbers) if whole else None
-
-
-def _checked_ids(what: str, given: object) -> tuple[int, ...]:
-    """Whole numbers of a prompt as a tuple of int; raise if they are anything else."""
-    ids = _ids(given)
-    if ids is None:
-        raise SemanticHubError(
-            "Prompt",
-            got=f"{what}={given!r}",
-            expected="whole numbers",
-            fix="Pass token ids of one prompt, and a position as a number.",
-        )
-    return ids
+    return tuple(index(token) for token in ids)
 
 
 def _warn_of_decomposed(prompts: Sequence[Prompt]) -> None:

@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_kinds, set_tuples
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 
@@ -104,6 +104,11 @@ class SoftPositions:
     span: int = 0
     rows: tuple[int, ...] | None = None
     __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        check_kinds("SoftPositions", span=(self.span, int))
+        if self.rows is not None:
+            set_tuples(self, rows=int)
 
     def among(self, spans: Sequence[range]) -> tuple[int, ...]:
         """Convert to indices into the tokens of a prompt with these spans; empty if one is missing.
@@ -267,7 +272,7 @@ def _check(features: Tensor) -> None:
 def _described(features: object) -> str:
     """Type, dtype and shape in words, for an error."""
     if not isinstance(features, Tensor):
-        return f"a {type(features).__name__}"
+        return f"features, a {type(features).__name__}"
     finite = not features.is_floating_point() or bool(features.isfinite().all())
     kind = f"{str(features.dtype).removeprefix('torch.')} of shape {tuple(features.shape)}"
     return kind if finite else f"{kind} with NaN or infinity in it"

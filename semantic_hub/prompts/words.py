@@ -25,7 +25,7 @@ from itertools import permutations
 
 from transformers import PreTrainedTokenizerBase
 
-from semantic_hub.errors import NothingLeftError, SemanticHubError
+from semantic_hub.errors import NothingLeftError, SemanticHubError, as_list, check_kinds
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.positions import read_positions
@@ -244,6 +244,8 @@ def word_tokens(
         >>> [decode(model.tokenizer, [token]) for token in dog.tokens]
         ['dog', ' dog']
     """
+    check_kinds("word_tokens", word=(word, str))
+    cases = as_list("word_tokens", "cases", cases, Callable)
     return _words_in_place(tokenizer, [(before, word)], cases)[before, word]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.errors import SemanticHubError, check_names
+from semantic_hub.errors import SemanticHubError, check_kinds, check_names
 from semantic_hub.plotting.values import Displayable
 from semantic_hub.reporting.cautions import Caution
 from semantic_hub.reporting.document import Report
@@ -140,7 +140,10 @@ def compare(reports: Mapping[str, Report]) -> Comparison:
         >>> both.save("compare.html").name
         'compare.html'
     """
+    check_kinds("compare", reports=(reports, Mapping))
     check_names("compare", "report", reports)
+    for report in reports.values():
+        check_kinds("compare", reports=(report, Report))
     spokes = [{found.spoke for found in report.findings} for report in reports.values()]
     if len(reports) < 2 or not set.intersection(*spokes):
         listed = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from semantic_hub.errors import SemanticHubError, nearest_name
+from semantic_hub.errors import SemanticHubError, as_list, nearest_name
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.spokes.registry import SPOKES
@@ -37,16 +37,16 @@ def known_spokes(model: HookedModel) -> Mapping[str, Callable[[HookedModel], Spo
 
 
 def chosen_spokes(
-    model: HookedModel, spokes: Sequence[Spoke | str] | None = None
+    model: HookedModel, spokes: Spoke | str | Sequence[Spoke | str] | None = None
 ) -> Sequence[Spoke]:
-    """Resolve a list of spokes and spoke names to spokes; None gives the defaults.
+    """Resolve spokes and their names, or a single one, to spokes; None gives the defaults.
 
     Args:
         model: Model that the spokes are made for.
-        spokes: Spokes or their names (`known_spokes`); None for `default_spokes`.
+        spokes: One or several spokes or their names (`known_spokes`); None for `default_spokes`.
 
     Raises:
-        SemanticHubError: An unknown name, a spoke that the model cannot have, or a bare text.
+        SemanticHubError: An unknown name, a spoke that the model cannot have, or what is neither.
 
     Example:
         >>> [spoke.name for spoke in chosen_spokes(model, ["arithmetic"])]
@@ -54,8 +54,7 @@ def chosen_spokes(
     """
     if spokes is None:
         return default_spokes(model)
-    if isinstance(spokes, str):
-        raise _error(spokes, "a list of spokes or of their names", f"Write [{spokes!r}].")
+    spokes = as_list("report", "spokes", spokes, (Spoke, str))
     names = [spoke for spoke in spokes if isinstance(spoke, str)]
     known = known_spokes(model) if names else {}
     for name in names:

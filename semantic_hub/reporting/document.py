@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from semantic_hub.errors import check_names
 from semantic_hub.experiment.across import compare_concepts, concept_items
-from semantic_hub.experiment.runner import measure_sets, sets_of
+from semantic_hub.experiment.runner import check_run, measure_sets, sets_of
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
@@ -118,7 +118,7 @@ class Report(Displayable, ReportParts):
 
 def report(
     model: HookedModel,
-    spokes: Sequence[Spoke | str] | None = None,
+    spokes: Spoke | str | Sequence[Spoke | str] | None = None,
     *,
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
@@ -129,7 +129,7 @@ def report(
 
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``.
-        spokes: What to measure: spokes, or their names as
+        spokes: What to measure: a spoke or several, or their names as
             `semantic_hub.reporting.defaults.known_spokes` has them; None for the defaults.
         resampling: Resamples and coverage of the intervals, and the seed of everything random.
         permutations: Pairings of the permutation test.
@@ -148,6 +148,7 @@ def report(
         >>> sh.report(sh.load_model("hub-mini"), [spoke], **few).save("report.html").name
         'report.html'
     """
+    check_run("report", resampling, permutations)
     chosen = chosen_spokes(model, spokes)
     resolved = resolve_lenses(model, lenses or {})
     sets = [sets_of("report", model, spoke) for spoke in chosen]

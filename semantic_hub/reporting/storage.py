@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.alignment.between_forms import FormSimilarity
-from semantic_hub.errors import reading
+from semantic_hub.errors import check_kinds, reading, set_tuples
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
@@ -48,6 +48,19 @@ class ReportParts:
     grids: Mapping[str, Mapping[str, TokenLens]] = field(default_factory=dict)
     scores: Mapping[str, Mapping[str, TokenScores]] = field(default_factory=dict)
     forms: FormSimilarity | None = None
+
+    def __post_init__(self) -> None:
+        set_tuples(self, findings=Findings)
+        check_kinds(
+            type(self).__name__,
+            manifest=(self.manifest, Mapping),
+            resampling=(self.resampling, Resampling),
+            n_layers=(self.n_layers, int),
+            pictures=(self.pictures, Mapping),
+            grids=(self.grids, Mapping),
+            scores=(self.scores, Mapping),
+            forms=(self.forms, (FormSimilarity, None)),
+        )
 
 
 def write_report(directory: str | Path, parts: ReportParts) -> Path:

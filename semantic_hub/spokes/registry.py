@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from semantic_hub.errors import check_kinds
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
@@ -38,6 +39,7 @@ def register_spoke(name: str, make: MakeSpoke, *, replace: bool = False) -> None
         'greetings'
         >>> SPOKES.unregister("greetings")
     """
+    check_kinds("register_spoke", make=(make, Callable))
     SPOKES.register(name, make, replace=replace)
 
 

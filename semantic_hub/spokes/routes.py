@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.interventions.spec import Patching
 from semantic_hub.prompts.prompt import Prompt
@@ -155,7 +155,7 @@ def partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterato
         >>> list(partners(["a", "a", "b"], ["yes", "no", "no"], seed=0))
         [(0, 1), (1, 0)]
     """
-    ring = np.random.default_rng(seed).permutation(len(kinds))
+    ring = np.random.default_rng(as_seed(seed)).permutation(len(kinds))
     places = np.argsort(ring)
     for index, place in enumerate(places):
         for other in np.roll(ring, -place):

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.statistics.resampling import block_sizes, range_error
 
@@ -192,7 +192,7 @@ def _all_pairings(n_items: int) -> Iterator[Tensor]:
 
 
 def _random_pairings(n_items: int, number: int, seed: int) -> Iterator[Tensor]:
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     identity = np.arange(n_items, dtype=np.int32)
     for index, rows in enumerate(block_sizes(number + 1, n_items, _PAIRINGS)):
         block = np.tile(identity, (rows, 1))

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed, check_kinds
 from semantic_hub.plotting.values import short_repr
 
 WeightedStatistic = Callable[[Tensor, Tensor], Tensor]
@@ -42,12 +42,14 @@ class Resampling:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        check_kinds(
+            "Resampling", resamples=(self.resamples, int), confidence=(self.confidence, float)
+        )
+        as_seed(self.seed)
         if self.resamples < 1:
             raise range_error("resamples", self.resamples, "at least 1")
         if not 0 < self.confidence < 1:
             raise range_error("confidence", self.confidence, "between 0 and 1")
-        if self.seed < 0:
-            raise range_error("seed", self.seed, "0 or more")
 
 
 def weighted_mean(
@@ -92,7 +94,7 @@ def resample_weights(
         raise range_error("resamples", resamples, "at least 1")
     if n_items < min_distinct:
         raise range_error("items", n_items, f"at least {min_distinct}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     for rows in block_sizes(resamples, n_items, _entries(n_items)):
         counts = _draw(rng, rows, n_items)
         while (poor := np.count_nonzero(counts, axis=1) < min_distinct).any():

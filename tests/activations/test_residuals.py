@@ -177,7 +177,7 @@ def test_position_out_of_range(model: Any, prompt: Any, positions: Any, message:
 
 
 def test_no_prompts(model: Any) -> None:
-    with pytest.raises(SemanticHubError, match="got no prompts; expected a list of at least one"):
+    with pytest.raises(SemanticHubError, match="got no prompts; expected at least one"):
         residual_stream(model, [])
 
 

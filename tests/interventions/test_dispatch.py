@@ -47,7 +47,9 @@ def test_a_class_has_one_runner() -> None:
 
 
 def test_an_unknown_class_is_told_how_to_register(model: Any) -> None:
-    message = r"got a Unknown; expected one of Patching, Steering, .*register_intervention\(Unknown"
+    message = (
+        r"got spec, a Unknown; expected one of Patching, Steering, .*register_intervention\(Unknown"
+    )
     with pytest.raises(SemanticHubError, match=message):
         intervene(model, Unknown())
 

@@ -34,7 +34,9 @@ def test_pairs_take_text_token_ids_and_prompts():
 
 
 def test_a_slice_gives_pairs_with_their_names_and_labels():
-    pairs = Pairs.from_prompts("abc", "ABC", x_name="small", y_name="large", labels=["1", "2", "3"])
+    pairs = Pairs.from_prompts(
+        [*"abc"], [*"ABC"], x_name="small", y_name="large", labels=["1", "2", "3"]
+    )
     part = pairs[1:]
     assert (len(pairs), len(part)) == (3, 2)
     assert texts(part) == [("b", "B"), ("c", "C")]
@@ -43,12 +45,12 @@ def test_a_slice_gives_pairs_with_their_names_and_labels():
 
 def test_an_index_is_refused_with_the_way_to_do_it(without_shape_checks):
     with pytest.raises(SemanticHubError, match=r"Use pairs\[0:1\], or pairs.x\[0\]"):
-        Pairs.from_prompts("ab", "AB")[0]  # type: ignore[reportArgumentType]
+        Pairs.from_prompts([*"ab"], [*"AB"])[0]  # type: ignore[reportArgumentType]
 
 
 def test_pairs_are_frozen():
     with pytest.raises(AttributeError):
-        Pairs.from_prompts("ab", "AB").x = ()  # type: ignore[reportAttributeAccessIssue]
+        Pairs.from_prompts([*"ab"], [*"AB"]).x = ()  # type: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_pairs_that_do_not_fit_are_told(x, y, labels, text):
 
 def test_an_empty_slice_is_an_error():
     with pytest.raises(SemanticHubError, match="0 x prompts"):
-        Pairs.from_prompts("ab", "AB")[2:]
+        Pairs.from_prompts([*"ab"], [*"AB"])[2:]
 
 
 def test_tsv_is_read_by_the_names_of_its_columns(tmp_path):
@@ -104,7 +106,7 @@ def test_half_a_surrogate_pair_is_refused_with_its_row(tmp_path):
         Prompt("a\ud800")
     for names in ({"x_name": "\ud800"}, {"labels": ["1", "\udfff"]}):
         with pytest.raises(SemanticHubError, match=r"Pairs: got (x_name|label 1) with '.ud"):
-            Pairs.from_prompts("ab", "AB", **names)
+            Pairs.from_prompts([*"ab"], [*"AB"], **names)
     with pytest.raises(SemanticHubError, match=r"Readout: got the group 'en' with '.ud800'"):
         Readout(Prompt("a"), {"en": ("b", "\ud800")})
 

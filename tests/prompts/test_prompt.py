@@ -107,10 +107,20 @@ def test_special_token_ids(model: Any) -> None:
     assert special_token_ids(model) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("prompts", [[], "a dog"])
-def test_tokenize_needs_a_list(model: Any, prompts: Any) -> None:
-    with pytest.raises(SemanticHubError, match="expected a list of at least one prompt"):
-        tokenize(model, prompts)
+def test_tokenize_needs_a_prompt(model: Any) -> None:
+    with pytest.raises(SemanticHubError, match="got no prompts; expected at least one prompt"):
+        tokenize(model, [])
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.parametrize("prompt", ["a dog", Prompt("a dog"), [3, 4], torch.tensor([3, 4])])
+def test_one_prompt_is_a_list_of_one(model: Any, prompt: Any) -> None:
+    assert tokenize(model, prompt) == tokenize(model, [prompt])
+
+
+@pytest.mark.usefixtures("without_shape_checks")
+def test_ids_of_a_tensor_are_numbers() -> None:
+    assert Prompt(tokens=torch.tensor([3, 4])) == Prompt(tokens=(3, 4))
 
 
 def test_prompt_longer_than_the_context(model: Any) -> None:
@@ -156,11 +166,11 @@ def test_bos_of_a_tensor_of_ids_is_in_no_mean(model: Any) -> None:
 
 @pytest.mark.usefixtures("without_shape_checks")
 @pytest.mark.parametrize(
-    "fields", [{"tokens": torch.tensor([[5], [6]])}, {"tokens": [1.5]}, {"tokens": 5},
+    "fields", [{"tokens": torch.tensor([[5], [6]])}, {"tokens": [1.5]}, {"tokens": "56"},
     {"text": "a", "position": 0.5}],
 )  # fmt: skip
 def test_ids_and_positions_are_whole_numbers(fields: Any) -> None:
-    with pytest.raises(SemanticHubError, match="expected whole numbers"):
+    with pytest.raises(SemanticHubError, match="expected a whole number"):
         Prompt(**fields)
 
 

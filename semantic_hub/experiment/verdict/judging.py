@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, check_kinds
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.verdict.result import SetVerdict, SpokeVerdict, Verdicts
 from semantic_hub.experiment.verdict.rule import (
@@ -33,7 +33,7 @@ sets, so that fewer resamples could not give a p-value that is small enough."""
 
 
 def verdicts(
-    findings: Sequence[Findings],
+    findings: Findings | Sequence[Findings],
     *,
     alpha: float = 0.05,
     smallest: float = 0.1,
@@ -47,7 +47,7 @@ def verdicts(
     evidence. The line of a spoke is the `majority` of its sets.
 
     Args:
-        findings: Of each spoke.
+        findings: Of each spoke; those of a single one may stand alone.
         alpha: Accepted chance of calling even one set of a kind of evidence supported where none
             has an effect.
         smallest: The smallest margin of interest: below it everywhere is "not supported". In the
@@ -67,6 +67,13 @@ def verdicts(
         >>> [(line.evidence, line.verdict) for line in result.lines]
         [('similarity', 'supported'), ('lens', 'supported'), ('causal', 'supported')]
     """
+    findings = as_list("verdicts", "findings", findings, Findings)
+    check_kinds(
+        "verdicts",
+        alpha=(alpha, float),
+        smallest=(smallest, float),
+        resampling=(resampling, Resampling),
+    )
     if not 0 < alpha < 1 or not smallest > 0:
         raise SemanticHubError(
             "verdicts",

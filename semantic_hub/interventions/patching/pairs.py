@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, check_kinds, set_tuples
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.positions import Span
 from semantic_hub.prompts.prompt import Encoding, Prompt, check_word_groups
@@ -54,7 +54,11 @@ class PatchPair:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        check_word_groups("PatchPair", self.answers)
+        set_tuples(self, sources=Prompt)
+        check_kinds(
+            "PatchPair", base=(self.base, Prompt), reference=(self.reference, (Prompt, None))
+        )
+        check_word_groups("PatchPair", "answers", self.answers)
         if not self.sources or len(self.answers) < 2:
             raise SemanticHubError(
                 "PatchPair",
@@ -91,6 +95,11 @@ class PositionMap:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        check_kinds(
+            "PositionMap",
+            source=(self.source, (tuple, SoftPositions)),
+            base=(self.base, (tuple, SoftPositions)),
+        )
         if self.mode not in get_args(MapMode):
             raise SemanticHubError(
                 "PositionMap",
@@ -107,7 +116,7 @@ ONE_TO_ONE = PositionMap(mode="one-to-one")
 """Every position to the same position; source and base must be of equal length."""
 
 
-def single_positions(positions: Sequence[int]) -> dict[str, PositionMap]:
+def single_positions(positions: int | Sequence[int]) -> dict[str, PositionMap]:
     """Make one map for each position, from it in the source to the same position in the base.
 
     Args:
@@ -120,7 +129,8 @@ def single_positions(positions: Sequence[int]) -> dict[str, PositionMap]:
         >>> list(single_positions([-2, -1]))
         ['-2', '-1']
     """
-    spans = {str(position): (position, position + 1 or None) for position in positions}
+    chosen = as_list("single_positions", "positions", positions, int)
+    spans = {str(position): (position, position + 1 or None) for position in chosen}
     return {name: PositionMap(span, span) for name, span in spans.items()}
 
 

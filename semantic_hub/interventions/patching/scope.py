@@ -14,7 +14,7 @@ from semantic_hub.models.layers import check_layers, layer_hook
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
+from semantic_hub.prompts.prompt import PromptLike, Prompts, as_prompt, as_prompts, encode
 from semantic_hub.results.result import manifest
 
 IDENTITY_PROMPT = "cat -> cat\n1135 -> 1135\nhello -> hello\n?"
@@ -23,10 +23,10 @@ IDENTITY_PROMPT = "cat -> cat\n1135 -> 1135\nhello -> hello\n?"
 
 def patchscope(
     model: HookedModel,
-    sources: Sequence[PromptLike],
+    sources: Prompts,
     *,
     positions: Positions = "last",
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     identity_prompt: PromptLike = IDENTITY_PROMPT,
     target_layer: int | None = None,
     k: int = 10,
@@ -65,6 +65,8 @@ def patchscope(
         (1, 1, 1)
     """
     check_decoder(model, "patchscope")
+    sources = as_prompts("patchscope", "sources", sources)
+    asked = as_prompt(identity_prompt, "patchscope", "identity_prompt")
     from_layers = check_layers(model, layers)
     to_layers = from_layers
     if target_layer is not None:
@@ -72,7 +74,7 @@ def patchscope(
     states = residual_stream(
         model, sources, positions=positions, layers=from_layers, batch_size=batch_size
     )
-    position = _last_position(model, identity_prompt)
+    position = _last_position(model, asked)
     cells = [(source, column) for source in range(len(sources)) for column in range(len(to_layers))]
 
     def overwrites_at(layer: int) -> Callable[[int], Overwrite | None]:
@@ -86,7 +88,7 @@ def patchscope(
 
     final = residual_stream(
         model,
-        [identity_prompt] * len(cells),
+        [asked] * len(cells),
         layers=[model.cfg.n_layers],
         batch_size=batch_size,
         overwrites={layer_hook(layer): overwrites_at(layer) for layer in dict.fromkeys(to_layers)},
@@ -101,7 +103,7 @@ def patchscope(
         provenance=manifest(
             model,
             measure="patchscope",
-            identity_prompt=read_texts(model, [identity_prompt])[0],
+            identity_prompt=read_texts(model, [asked])[0],
             target_layer=target_layer,
         ),
     )

@@ -7,11 +7,11 @@ over languages); Wu et al. 2025, arXiv 2411.04986 (the question).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, as_seed, check_kinds
 from semantic_hub.interventions.controls import ANOTHER_SOURCE, PLACEBO
 from semantic_hub.interventions.patching.components import Component, check_component
 from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
@@ -21,7 +21,7 @@ from semantic_hub.interventions.patching.sources import PatchGrid, collect_sourc
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import Prompt, PromptLike, Readout, as_prompt
+from semantic_hub.prompts.prompt import PromptLike, Prompts, Readout, as_prompt, as_prompts
 from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
@@ -29,12 +29,12 @@ from semantic_hub.statistics.resampling import Resampling
 
 def patch(
     model: HookedModel,
-    source: PromptLike | Sequence[str | Prompt],
+    source: Prompts,
     base: PromptLike,
     *,
     answers: Mapping[str, tuple[str, ...]] | tuple[str, str],
     component: Component = "resid",
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     position_map: PositionMap = LAST_TO_LAST,
     reference: PromptLike | None = None,
     all_later_layers: bool = False,
@@ -45,8 +45,8 @@ def patch(
 
     Args:
         model: A decoder.
-        source: One prompt (text, `Prompt` or token ids), or a sequence of texts or `Prompt`
-            objects whose activations are averaged.
+        source: One prompt (text, `Prompt` or token ids), or a sequence of prompts whose
+            activations are averaged.
         base: The prompt that is changed; the next word is read at its ``position``.
         answers: Two words, the source's first; or groups of words by name, as in `PatchPair`.
         component: ``"resid"``, ``"attn"``, ``"mlp"`` or ``"head"``.
@@ -66,11 +66,16 @@ def patch(
         >>> result.normalized_logit_diff().value.shape
         torch.Size([9, 1])
     """
+    check_kinds(
+        "patch",
+        position_map=(position_map, PositionMap),
+        all_later_layers=(all_later_layers, bool),
+    )
     pair = PatchPair(
-        _source_prompts(source),
-        as_prompt(base),
+        tuple(as_prompts("patch", "source", source)),
+        as_prompt(base, "patch", "base"),
         _answer_groups(answers),
-        None if reference is None else as_prompt(reference),
+        None if reference is None else as_prompt(reference, "patch", "reference"),
     )
     return patching_sweep(
         model,
@@ -85,12 +90,12 @@ def patch(
 
 def patching_sweep(
     model: HookedModel,
-    patch_pairs: Sequence[PatchPair],
+    patch_pairs: PatchPair | Sequence[PatchPair],
     *,
     component: Component = "resid",
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     position_maps: Mapping[str, PositionMap] | None = None,
-    heads: Sequence[int] | None = None,
+    heads: int | Sequence[int] | None = None,
     all_later_layers: bool = False,
     controls: bool = True,
     batch_size: int | Literal["auto"] = "auto",
@@ -137,6 +142,14 @@ def patching_sweep(
         ('last',)
     """
     check_decoder(model, "patch")
+    patch_pairs = as_list("patching_sweep", "patch_pairs", patch_pairs, PatchPair)
+    check_kinds(
+        "patching_sweep",
+        position_maps=(position_maps, (Mapping, None)),
+        all_later_layers=(all_later_layers, bool),
+        controls=(controls, bool),
+        resampling=(resampling, Resampling),
+    )
     part = check_component(model, component)
     chosen_layers = _check_layers(model, part, layers)
     maps = {"last": LAST_TO_LAST} if position_maps is None else dict(position_maps)
@@ -194,33 +207,25 @@ def patching_sweep(
     )
 
 
-def _source_prompts(source: PromptLike | Sequence[str | Prompt]) -> tuple[Prompt, ...]:
-    """One prompt, or each of a sequence of texts and prompts; numbers are one prompt's tokens."""
-    several = [] if isinstance(source, str | Prompt) else source
-    prompts = [item for item in several if isinstance(item, str | Prompt)]
-    if not isinstance(source, str | Prompt) and len(prompts) == len(source):
-        return tuple(map(as_prompt, prompts))
-    return (as_prompt(cast(PromptLike, source)),)
-
-
 def _answer_groups(
     answers: Mapping[str, tuple[str, ...]] | tuple[str, str],
 ) -> Mapping[str, tuple[str, ...]]:
     """Groups of answers by name; two words are the source's and the base's."""
     if isinstance(answers, Mapping):
         return answers
-    if isinstance(answers, str) or len(answers) != 2:
+    words = as_list("patch", "answers", answers, str)
+    if len(words) != 2:
         raise SemanticHubError(
             "patch",
             got=f"answers={answers!r}",
             expected="two words, or groups of words by name",
             fix="Give the word for the source's concept, and the one that it is compared with.",
         )
-    return {"source": (answers[0],), "base": (answers[1],)}
+    return {"source": (words[0],), "base": (words[1],)}
 
 
 def _check_layers(
-    model: HookedModel, component: Component, layers: Sequence[int] | None
+    model: HookedModel, component: Component, layers: int | Sequence[int] | None
 ) -> list[int]:
     """Layers of a component; raise where it has none at a layer."""
     first = 0 if component == "resid" else 1
@@ -236,13 +241,15 @@ def _check_layers(
 
 
 def _check_heads(
-    model: HookedModel, component: Component, heads: Sequence[int] | None
+    model: HookedModel, component: Component, heads: int | Sequence[int] | None
 ) -> tuple[int | None, ...]:
     """The heads to patch one by one; a single None for the other components."""
     n_heads = model.cfg.n_heads
     if component != "head" and heads is None:
         return (None,)
-    chosen = tuple(range(n_heads) if heads is None else map(int, heads))
+    chosen = tuple(
+        range(n_heads) if heads is None else as_list("patching_sweep", "heads", heads, int)
+    )
     if component != "head" or not chosen or not all(0 <= head < n_heads for head in chosen):
         raise SemanticHubError(
             "patch",
@@ -266,7 +273,7 @@ def _control_grids(
     patches: PatchGrid, tokens: Sequence[Sequence[Sequence[int]]], seed: int
 ) -> dict[str, PatchGrid]:
     """The placebo, and another pair's source where every pair has one that fits."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(as_seed(seed))
     grids: dict[str, PatchGrid] = {
         PLACEBO: [[patch.placebo(generator) for patch in row] for row in patches]
     }

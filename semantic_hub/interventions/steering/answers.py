@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semantic_hub.activations.batches import equal_length_batches
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import check_choice
+from semantic_hub.errors import as_list, check_choice
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
@@ -21,7 +21,7 @@ from semantic_hub.lenses.projection import score_words
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import Prompt, Readout, encode
+from semantic_hub.prompts.prompt import Prompt, Prompts, Readout, as_prompts, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.results.result import Counts, EffectCurve, Result, manifest
@@ -155,12 +155,12 @@ class AnswerProbability(Result):
 
 def answer_probability(
     model: HookedModel,
-    prompts: Sequence[Prompt],
+    prompts: Prompts,
     directions: Directions,
     *,
     answers: tuple[str, str] = ("yes", "no"),
-    layers: Sequence[int] | None = None,
-    strengths: Sequence[float | int] = STRENGTHS,
+    layers: int | Sequence[int] | None = None,
+    strengths: float | int | Sequence[float | int] = STRENGTHS,
     positions: SteeredPositions = _ALL_FEATURES,
     mode: Mode = "add",
     resampling: Resampling = Resampling(),
@@ -207,7 +207,9 @@ def answer_probability(
     check_decoder(model, "answer_probability")
     check_reached("answer_probability", positions, max_new_tokens=0)
     chosen_layers = check_layers(model, layers)
-    factors = tuple(sorted({0.0, *map(float, strengths)}))
+    prompts = as_prompts("answer_probability", "prompts", prompts)
+    given = as_list("answer_probability", "strengths", strengths, float)
+    factors = tuple(sorted({0.0, *map(float, given)}))
     expanded = with_placebo(
         "answer_probability", directions, chosen_layers, n_prompts=len(prompts),
         seed=resampling.seed,

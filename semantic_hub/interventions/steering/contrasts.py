@@ -8,13 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
+from semantic_hub.prompts.prompt import Prompt, PromptLike, Prompts, as_prompt, as_prompts
 from semantic_hub.prompts.words import Tokens, continuation, word_tokens
 
 
@@ -45,15 +45,20 @@ def activation_difference(
     Source:
         Turner et al. 2023, Activation Addition, arXiv 2308.10248.
     """
-    pair = [_at_position(prompt, position) for prompt in (plus, minus)]
+    operation = "activation_difference"
+    check_kinds(operation, layer=(layer, int), position=(position, int))
+    pair = [
+        _at_position(as_prompt(prompt, operation, name), position)
+        for name, prompt in (("plus", plus), ("minus", minus))
+    ]
     difference = paired_differences(model, pair[:1], pair[1:], [layer])[layer].mean()
     return replace(difference, description=f"h({_describe(pair[0])}) − h({_describe(pair[1])})")
 
 
 def mean_difference(
     model: HookedModel,
-    plus_prompts: Sequence[PromptLike],
-    minus_prompts: Sequence[PromptLike],
+    plus_prompts: Prompts,
+    minus_prompts: Prompts,
     layer: int,
 ) -> Direction:
     """Mean state of some prompts minus the mean state of others, at one layer.
@@ -79,9 +84,9 @@ def mean_difference(
 
 def mean_differences(
     model: HookedModel,
-    plus_prompts: Sequence[PromptLike],
-    minus_prompts: Sequence[PromptLike],
-    layers: Sequence[int] | None = None,
+    plus_prompts: Prompts,
+    minus_prompts: Prompts,
+    layers: int | Sequence[int] | None = None,
 ) -> dict[int, Direction]:
     """`mean_difference` at several layers, from one forward pass of every prompt.
 
@@ -105,9 +110,9 @@ def mean_differences(
 
 def paired_differences(
     model: HookedModel,
-    plus_prompts: Sequence[PromptLike],
-    minus_prompts: Sequence[PromptLike],
-    layers: Sequence[int] | None = None,
+    plus_prompts: Prompts,
+    minus_prompts: Prompts,
+    layers: int | Sequence[int] | None = None,
 ) -> dict[int, Direction]:
     """Difference of states for each pair of prompts, ``h(plus_i) − h(minus_i)``, at several layers.
 
@@ -131,6 +136,8 @@ def paired_differences(
         >>> steps[3].n_rows, steps[3].mean().n_rows
         (2, None)
     """
+    plus_prompts = as_prompts("paired_differences", "plus_prompts", plus_prompts)
+    minus_prompts = as_prompts("paired_differences", "minus_prompts", minus_prompts)
     if len(plus_prompts) != len(minus_prompts):
         raise SemanticHubError(
             "paired_differences",
@@ -178,15 +185,20 @@ def unembedding_difference(
         >>> unembedding_difference(model, " good", " bad", exact=True).description
         'U[ good] − U[ bad]'
     """
+    check_kinds(
+        "unembedding_difference",
+        plus_word=(plus_word, str),
+        minus_word=(minus_word, str),
+        exact=(exact, bool),
+    )
     plus, minus = (
         _word_unembedding(model, word, before, exact) for word in (plus_word, minus_word)
     )
     return Direction(plus - minus, None, f"U[{plus_word}] − U[{minus_word}]")
 
 
-def _at_position(prompt: PromptLike, position: int) -> Prompt:
+def _at_position(prompt: Prompt, position: int) -> Prompt:
     """A prompt that is read at a position, unless it has one itself."""
-    prompt = as_prompt(prompt)
     return prompt if prompt.position is not None else replace(prompt, position=position)
 
 
@@ -199,11 +211,13 @@ def _describe(prompt: Prompt) -> str:
 
 def _states(
     model: HookedModel,
-    plus_prompts: Sequence[PromptLike],
-    minus_prompts: Sequence[PromptLike],
-    layers: Sequence[int] | None,
+    plus_prompts: Prompts,
+    minus_prompts: Prompts,
+    layers: int | Sequence[int] | None,
 ) -> tuple[Float[Tensor, "plus layer d_model"], Float[Tensor, "minus layer d_model"]]:
     """States of both lists of prompts, from one pass."""
+    plus_prompts = as_prompts("directions", "plus_prompts", plus_prompts)
+    minus_prompts = as_prompts("directions", "minus_prompts", minus_prompts)
     n_plus, n_minus = len(plus_prompts), len(minus_prompts)
     if not n_plus or not n_minus:
         raise SemanticHubError(
@@ -218,7 +232,7 @@ def _states(
 
 def _by_layer(
     model: HookedModel,
-    layers: Sequence[int] | None,
+    layers: int | Sequence[int] | None,
     vectors: Float[Tensor, "layer *prompt d_model"],
     states: Float[Tensor, "state layer d_model"],
     description: str,

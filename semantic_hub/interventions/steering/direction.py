@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed, check_kinds
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.results.files import read_record, write_record
 
@@ -50,6 +50,12 @@ class Direction:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        check_kinds(
+            "Direction",
+            vector=(self.vector, Tensor),
+            layer=(self.layer, (int, None)),
+            description=(self.description, str),
+        )
         object.__setattr__(self, "vector", self.vector.float().cpu())
         shape = tuple(self.vector.shape)
         usable = len(shape) in (1, 2) and 0 not in shape and self.vector.isfinite().all()
@@ -235,9 +241,8 @@ def random_direction(like: Direction, seed: int = 0) -> Direction:
             expected="a direction with a length",
             fix="Choose a layer where the two states differ.",
         )
-    drawn = torch.randn(
-        like.vector.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float32
-    )
+    generator = torch.Generator().manual_seed(as_seed(seed))
+    drawn = torch.randn(like.vector.shape, generator=generator, dtype=torch.float32)
     lengths = like.vector.norm(dim=-1, keepdim=True)
     vector = drawn.to(like.vector) * (lengths / drawn.to(like.vector).norm(dim=-1, keepdim=True))
     return replace(

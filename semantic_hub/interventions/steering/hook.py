@@ -12,7 +12,7 @@ from torch import Tensor
 
 from semantic_hub.activations.columns import PromptColumns
 from semantic_hub.activations.forward_passes import PassFollower
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_choice
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_choice, check_kinds
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.models.layers import check_layers, check_single_stack, hook_at
 from semantic_hub.models.loading import check_model
@@ -37,9 +37,10 @@ Strength = float | int | Float[Tensor, " batch"]
 @contextmanager
 def steer(
     model: HookedModel,
-    direction: Direction,
+    direction: Direction | Float[Tensor, "*prompt d_model"],
     strength: Strength = 1.0,
     *,
+    layer: int | None = None,
     positions: SteeredPositions | slice = "all",
     mode: Mode = "add",
 ) -> Iterator[None]:
@@ -74,10 +75,12 @@ def steer(
 
     Args:
         model: The model.
-        direction: With a layer. One vector steers every prompt; one with a row for each prompt
-            needs batches of that many prompts, and steers prompt i with row i.
+        direction: With a layer, or a plain tensor and `layer`. One vector steers every prompt; one
+            with a row for each prompt needs batches of that many prompts, and steers prompt i with
+            row i.
         strength: Factor s, or one for each prompt of a batch; the number 0 leaves the model
             untouched.
+        layer: Where to apply the direction, 0..n_layers; None for the layer that it names.
         positions: Where.
         mode: How.
 
@@ -99,6 +102,7 @@ def steer(
         Turner et al. 2023, Activation Addition, arXiv 2308.10248 (add); Arditi et al. 2024,
         Refusal is mediated by a single direction, arXiv 2406.11717 (project out).
     """
+    direction = _with_layer(direction, layer)
     layer = check_steering(model, direction, strength=strength, positions=positions, mode=mode)
     if isinstance(strength, Real) and strength == 0:
         yield
@@ -149,10 +153,7 @@ def check_steering(
     n_rows = _n_rows(direction, strength)
     if direction.n_rows not in (None, n_rows):
         raise _option_error(f"{direction.n_rows} rows and {n_rows} strengths", "as many")
-    spans: Sequence[Any] = positions if is_span_per_prompt(positions) else (positions,)
-    if not all(map(_is_span, spans)) and positions not in get_args(NamedPositions):
-        names = ", ".join(map(repr, get_args(NamedPositions)))
-        raise _option_error(f"positions={positions!r}", f"one of {names}, or a span")
+    check_positions("steer", positions)
     if mode == "project_out" and not direction.vector.any(dim=-1).all():
         raise _option_error(f"{direction.description}, which is zero", "a direction with a length")
     return layer
@@ -178,6 +179,23 @@ def check_reached(operation: str, positions: SteeredPositions | slice, max_new_t
             got=f"positions='generated' with {max_new_tokens} new tokens",
             expected="at least 2: the first is chosen before any generated token is read",
             fix="Generate more, or steer the prompt's last position with positions='last'.",
+        )
+
+
+def check_positions(operation: str, positions: SteeredPositions | slice) -> None:
+    """Raise unless positions are such as `steer` takes.
+
+    Raises:
+        SemanticHubError: Neither a name, a span, nor a tuple of spans.
+    """
+    spans: Sequence[Any] = positions if is_span_per_prompt(positions) else (positions,)
+    if not all(map(_is_span, spans)) and positions not in get_args(NamedPositions):
+        names = ", ".join(map(repr, get_args(NamedPositions)))
+        raise SemanticHubError(
+            operation,
+            got=f"positions={positions!r}",
+            expected=f"one of {names}, or a span",
+            fix="See semantic_hub.interventions.steering.hook.steer.",
         )
 
 
@@ -312,6 +330,14 @@ def _columns(prompts: PromptColumns, row: int, span: Any) -> Sequence[int]:
     return prompts.own(row)[span if isinstance(span, slice) else slice(*span)]
 
 
+def _with_layer(direction: Direction | Tensor, layer: int | None) -> Direction:
+    """A direction, made of the tensor that was given, at a layer; None leaves it where it is."""
+    check_kinds("steer", direction=(direction, (Direction, Tensor)), layer=(layer, (int, None)))
+    if isinstance(direction, Tensor):
+        direction = Direction(direction, None, "a tensor")
+    return direction if layer is None else direction.at(layer)
+
+
 def _check_direction(model: HookedModel, direction: Direction) -> int:
     """Layer of a direction; raise unless the model has it, in this width."""
     if direction.layer is None:
@@ -319,7 +345,7 @@ def _check_direction(model: HookedModel, direction: Direction) -> int:
             "steer",
             got=f"{direction.description}, a direction without a layer",
             expected="a direction that names the layer where it is applied",
-            fix="Name it with direction.at(layer).",
+            fix="Name it: steer(..., layer=4), or direction.at(4).",
         )
     check_layers(model, [direction.layer])
     if direction.d_model != model.cfg.d_model:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from semantic_hub.errors import check_kinds, set_tuples
 from semantic_hub.plotting.values import short_repr
 
 Outcome = Literal["success", "unchanged", "other"]
@@ -41,6 +42,14 @@ class ExpectedAnswer:
     may_be_cut: bool = False
     __repr__ = short_repr
 
+    def __post_init__(self) -> None:
+        for name in ("new", "old"):
+            if not isinstance(getattr(self, name), str):
+                set_tuples(self, **{name: str})
+        check_kinds(
+            "ExpectedAnswer", parse=(self.parse, Callable), may_be_cut=(self.may_be_cut, bool)
+        )
+
     def __call__(self, index: int, text: str) -> Outcome:
         """Outcome of the prompt with this index and continuation."""
         answer = self.parse(text)
@@ -76,3 +85,11 @@ class RelativeOutcome:
     is_usable: Callable[[str], bool]
     drop_reason: str
     __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        check_kinds(
+            "RelativeOutcome",
+            compare=(self.compare, Callable),
+            is_usable=(self.is_usable, Callable),
+            drop_reason=(self.drop_reason, str),
+        )

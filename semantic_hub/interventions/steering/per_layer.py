@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction, random_direction
 from semantic_hub.models.layers import check_layers
@@ -63,6 +63,7 @@ def with_placebo(
         >>> list(expanded), expanded["placebo"][4].layer
         (['ones', 'placebo'], 4)
     """
+    check_kinds(operation, directions=(directions, (Direction, Mapping)))
     named = (
         {DIRECTION: directions}
         if _is_one_direction(directions)

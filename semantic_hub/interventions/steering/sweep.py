@@ -3,7 +3,7 @@
 Always with two controls: strength 0, and a placebo, a random direction of equal norm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Literal
 
@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.activations.batches import check_batch_size
+from semantic_hub.errors import SemanticHubError, as_list, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import Continuations, SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
@@ -29,7 +30,7 @@ from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import PromptLike, encode
+from semantic_hub.prompts.prompt import Prompts, as_prompts, encode
 from semantic_hub.prompts.soft_tokens import recorded_positions
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
@@ -40,12 +41,12 @@ STRENGTHS = (0.0, 0.5, 1.0, 1.5, 2.0)
 
 def steering_sweep(
     model: HookedModel,
-    prompts: Sequence[PromptLike],
+    prompts: Prompts,
     directions: Directions,
     outcome: OutcomeRule,
     *,
-    layers: Sequence[int] | None = None,
-    strengths: Sequence[float | int] = STRENGTHS,
+    layers: int | Sequence[int] | None = None,
+    strengths: float | int | Sequence[float | int] = STRENGTHS,
     positions: SteeredPositions = "last",
     mode: Mode = "add",
     max_new_tokens: int = 1,
@@ -104,6 +105,15 @@ def steering_sweep(
     check_predicts_next_token(check_model(model), "steering_sweep")
     check_reached("steering_sweep", positions, max_new_tokens)
     chosen_layers = check_layers(model, layers)
+    check_kinds(
+        "steering_sweep",
+        outcome=(outcome, Callable),
+        max_new_tokens=(max_new_tokens, int),
+        all_later_layers=(all_later_layers, bool),
+        resampling=(resampling, Resampling),
+    )
+    check_batch_size(batch_size)
+    prompts = as_prompts("steering_sweep", "prompts", prompts)
     encodings = encode(model, prompts)
     n_layers = model.cfg.n_layers
     steered_layers = range(min(chosen_layers), n_layers + 1) if all_later_layers else chosen_layers
@@ -114,7 +124,7 @@ def steering_sweep(
         n_prompts=len(encodings),
         seed=resampling.seed,
     )
-    factors = _check_strengths(strengths)
+    factors = _check_strengths(as_list("steering_sweep", "strengths", strengths, float))
     _check_spans(positions, len(encodings))
     for by_layer in expanded.values():
         for direction in by_layer.values():

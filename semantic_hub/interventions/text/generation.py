@@ -10,14 +10,14 @@ import torch
 
 from semantic_hub.activations.batches import equal_length_batches, pad
 from semantic_hub.activations.features import FeatureInjector
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, check_kinds, set_tuples
 from semantic_hub.interventions.steering.continuations import before_end, check_room
 from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token, last_logits_alone
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
-from semantic_hub.prompts.prompt import Encoding, PromptLike, encode
+from semantic_hub.prompts.prompt import Encoding, Prompts, encode
 from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 
 
@@ -52,7 +52,14 @@ class Sampling:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "seeds", tuple(map(int, self.seeds)))
+        set_tuples(self, seeds=int)
+        check_kinds(
+            "Sampling",
+            max_new_tokens=(self.max_new_tokens, int),
+            temperature=(self.temperature, float),
+            top_p=(self.top_p, float),
+            frequency_penalty=(self.frequency_penalty, float),
+        )
         _check("max_new_tokens", self.max_new_tokens, self.max_new_tokens >= 1, "at least 1")
         _check("temperature", self.temperature, self.temperature > 0, "above 0")
         _check("top_p", self.top_p, 0 < self.top_p <= 1, "above 0, at most 1")
@@ -89,7 +96,7 @@ class Generation:
 
 def generate_texts(
     model: HookedModel,
-    prompts: Sequence[PromptLike],
+    prompts: Prompts,
     sampling: Sampling | None = None,
     *,
     batch_size: int | Literal["auto"] = "auto",
@@ -120,6 +127,7 @@ def generate_texts(
         [(0, 0, 'bad, sad,'), (0, 1, 'bad, sad,')]
     """
     check_model(model)
+    check_kinds("generate_texts", sampling=(sampling, (Sampling, None)))
     check_predicts_next_token(model, "generate_texts")
     sampling = sampling or Sampling()
     encodings = encode(model, prompts)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached, steer
@@ -23,7 +23,7 @@ from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.progress import Progress, showing_progress
-from semantic_hub.prompts.prompt import PromptLike
+from semantic_hub.prompts.prompt import Prompts, as_prompts
 from semantic_hub.prompts.soft_tokens import recorded_positions
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
@@ -31,12 +31,12 @@ from semantic_hub.statistics.resampling import Resampling
 
 def text_steering_sweep(
     model: HookedModel,
-    prompts: Sequence[PromptLike],
+    prompts: Prompts,
     directions: Directions,
     scorers: Mapping[str, Scorer],
     *,
-    layers: Sequence[int] | None = None,
-    strengths: Sequence[float | int] = (1.0,),
+    layers: int | Sequence[int] | None = None,
+    strengths: float | int | Sequence[float | int] = (1.0,),
     positions: SteeredPositions = "all",
     mode: Mode = "add",
     sampling: Sampling | None = None,
@@ -90,6 +90,14 @@ def text_steering_sweep(
     """
     check_model(model)
     layers = check_layers(model, layers)
+    prompts = as_prompts("text_steering_sweep", "prompts", prompts)
+    strengths = as_list("text_steering_sweep", "strengths", strengths, float)
+    check_kinds(
+        "text_steering_sweep",
+        scorers=(scorers, Mapping),
+        sampling=(sampling, (Sampling, None)),
+        resampling=(resampling, Resampling),
+    )
     if not scorers:
         raise SemanticHubError(
             "text_steering_sweep",

@@ -6,6 +6,7 @@ languages in whose words the token occurs.
 
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from os import PathLike
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture_layers
-from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.errors import SemanticHubError, as_list, check_choice, check_kinds
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.mass.cache import language_table
 from semantic_hub.lenses.mass.result import LanguageMassResult
@@ -24,7 +25,14 @@ from semantic_hub.lenses.projection import lens_logits
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import Encoding, PromptLike, as_prompt, encode, special_token_ids
+from semantic_hub.prompts.prompt import (
+    Encoding,
+    Prompt,
+    Prompts,
+    as_prompts,
+    encode,
+    special_token_ids,
+)
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
@@ -34,13 +42,13 @@ Prior = Literal["uniform"] | Mapping[str, float]
 
 def language_mass(
     model: HookedModel,
-    texts: Sequence[PromptLike],
+    texts: Prompts,
     languages: Sequence[str],
     *,
     prior: Prior = "uniform",
     threshold: float = THRESHOLD,
     lens: LensLike = LOGIT,
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     positions: Positions = "mean",
     text_language: str | None = None,
     batch_size: int | Literal["auto"] = "auto",
@@ -100,17 +108,24 @@ def language_mass(
     """
     check_decoder(model, "language_mass")
     lens = resolve_lens(model, lens, "language_mass")
+    texts = as_prompts("language_mass", "texts", texts)
     _check_texts(texts)
+    languages = as_list("language_mass", "languages", languages, str)
     check_languages(languages, "language_mass")
+    check_kinds(
+        "language_mass",
+        prior=(prior, (str, Mapping)),
+        threshold=(threshold, float),
+        resampling=(resampling, Resampling),
+        cache_dir=(cache_dir, (str, PathLike, None)),
+    )
     if text_language is not None:
-        check_choice("language_mass", "text language", text_language, languages)
+        check_choice("language_mass", "text_language", text_language, languages)
     weights = _normalized(prior, languages)
     _check_threshold(threshold)
     layers = sorted(set(covered_layers(model, lens, layers, "language_mass")))
     encodings = encode(model, texts)
-    positions_read = read_positions(
-        [as_prompt(text) for text in texts], encodings, positions, special_token_ids(model)
-    )
+    positions_read = read_positions(texts, encodings, positions, special_token_ids(model))
     table = language_table(model.tokenizer, languages, model.cfg.d_vocab, cache_dir=cache_dir)
     posterior = table.posterior(weights, threshold)
     mass = _read_mass(model, encodings, positions_read, layers, posterior, lens, batch_size)
@@ -174,12 +189,12 @@ def _lens_mass(
     return mass
 
 
-def _check_texts(texts: Sequence[PromptLike]) -> None:
-    if isinstance(texts, str) or len(texts) == 0:
+def _check_texts(texts: Sequence[Prompt]) -> None:
+    if not texts:
         raise SemanticHubError(
             "language_mass",
-            got="one text" if isinstance(texts, str) and texts else "no texts",
-            expected="a list of at least one text",
+            got="no texts",
+            expected="at least one text",
             fix="Pass a list of texts, such as ['The dog barks.'].",
         )
 

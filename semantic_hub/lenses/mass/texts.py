@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, set_tuples
 from semantic_hub.lenses.mass.measure import language_mass
 from semantic_hub.lenses.mass.result import LanguageMassResult
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
-from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.prompts.prompt import Prompt, as_prompts
 from semantic_hub.statistics.resampling import Resampling
 
 
@@ -35,6 +35,7 @@ class LanguageTexts:
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        set_tuples(self, prompts=Prompt, languages=str)
         if not self.prompts or self.language not in self.languages:
             raise SemanticHubError(
                 "LanguageTexts",
@@ -44,7 +45,9 @@ class LanguageTexts:
             )
 
     @classmethod
-    def of(cls, texts: Sequence[str], language: str, languages: Sequence[str]) -> "LanguageTexts":
+    def of(
+        cls, texts: str | Sequence[str], language: str, languages: Sequence[str]
+    ) -> "LanguageTexts":
         """Make language texts from plain strings.
 
         Args:
@@ -55,7 +58,9 @@ class LanguageTexts:
         Raises:
             SemanticHubError: No texts, or a language that is not among the others.
         """
-        return cls(tuple(map(Prompt, texts)), language, tuple(languages))
+        names = as_list("LanguageTexts.of", "languages", languages, str)
+        prompts = as_prompts("LanguageTexts.of", "texts", texts)
+        return cls(tuple(prompts), language, tuple(names))
 
 
 def mass_of_texts(

@@ -67,7 +67,7 @@ def check_languages(languages: Sequence[str], operation: str, *, at_least: int =
         SemanticHubError: In any of these cases.
     """
     known = known_languages()
-    if isinstance(languages, str) or len(set(languages)) < max(at_least, len(languages)):
+    if len(set(languages)) < max(at_least, len(languages)):
         raise SemanticHubError(
             operation,
             got=f"languages {languages!r}",

@@ -33,6 +33,9 @@ class AffineLens(Result, Lens):
         bias: b_l.
         manifest: Where the maps come from.
 
+    Raises:
+        SemanticHubError: Maps with NaN or infinity in them.
+
     Example:
         >>> import torch
         >>> lens = AffineLens(name="twice", n_layers=2, layers=(1,), weight=2 * torch.eye(3)[None],
@@ -48,6 +51,18 @@ class AffineLens(Result, Lens):
     layers: tuple[int, ...]
     weight: Float[Tensor, "layer d_model d_model"]
     bias: Float[Tensor, "layer d_model"]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        finite = self.weight.isfinite().all(dim=(1, 2)) & self.bias.isfinite().all(dim=1)
+        if not finite.all():
+            layer = self.layers[int(finite.logical_not().nonzero()[0])]
+            raise SemanticHubError(
+                "AffineLens",
+                got=f"NaN or infinity in the map of layer {layer} of the {self.name}",
+                expected="finite numbers",
+                fix="Train, fit or download it again.",
+            )
 
     def __call__(
         self, layer: int, residual: Float[Tensor, "batch width"]

@@ -22,13 +22,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture_layers
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed, check_kinds
 from semantic_hub.lenses.translators.affine import AffineLens
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt, encode, special_token_ids
+from semantic_hub.prompts.prompt import (
+    Prompt,
+    Prompts,
+    as_prompts,
+    encode,
+    special_token_ids,
+)
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.least_squares import Moments
 
@@ -67,9 +73,9 @@ class FittedLens(AffineLens):
 
 def fit_affine_lens(
     model: HookedModel,
-    prompts: Sequence[PromptLike],
+    prompts: Prompts,
     *,
-    layers: Sequence[int] | None = None,
+    layers: int | Sequence[int] | None = None,
     ridge: float = 1e-3,
     positions: Positions = (None, None),
     held_out: float = 0.1,
@@ -107,6 +113,7 @@ def fit_affine_lens(
         ((0, 1, 2, 3, 4, 5, 6, 7), True)
     """
     fitted_layers = _layers_below_the_last(check_model(model), layers)
+    check_kinds("fit_affine_lens", ridge=(ridge, float), held_out=(held_out, float))
     fitted, kept_out = _split(prompts, held_out, seed)
     moments = Moments(len(fitted_layers), model.cfg.d_model)
     _stream(model, fitted, fitted_layers, positions, batch_size, moments.add)
@@ -181,24 +188,24 @@ def _stream(
     capture_layers(model, encodings, places, [*layers, last], split, batch_size=batch_size)
 
 
-def _layers_below_the_last(model: HookedModel, layers: Sequence[int] | None) -> list[int]:
+def _layers_below_the_last(model: HookedModel, layers: int | Sequence[int] | None) -> list[int]:
     fitted_layers = sorted(set(check_layers(model, layers)) - {model.cfg.n_layers})
     if not fitted_layers:
         raise _error("the last layer alone", "a layer below it", "Leave layers out to fit all.")
     return fitted_layers
 
 
-def _split(
-    prompts: Sequence[PromptLike], held_out: float, seed: int
-) -> tuple[list[Prompt], list[Prompt]]:
-    distinct = list(dict.fromkeys(as_prompt(prompt) for prompt in prompts))
+def _split(prompts: Prompts, held_out: float, seed: int) -> tuple[list[Prompt], list[Prompt]]:
+    distinct = list(dict.fromkeys(as_prompts("fit_affine_lens", "prompts", prompts)))
     if len(distinct) < 2 or not 0 < held_out < 1:
         raise _error(
             f"{len(distinct)} different prompts and held_out={held_out}",
             "at least 2, of which a share between 0 and 1 is held out",
             "Pass more prompts.",
         )
-    order = torch.randperm(len(distinct), generator=torch.Generator().manual_seed(seed)).tolist()
+    order = torch.randperm(
+        len(distinct), generator=torch.Generator().manual_seed(as_seed(seed))
+    ).tolist()
     size = min(len(distinct) - 1, max(1, round(held_out * len(distinct))))
     return [distinct[i] for i in order[size:]], [distinct[i] for i in order[:size]]
 

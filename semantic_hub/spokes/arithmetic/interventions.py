@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list
 from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.interventions.spec import ActivationContrast, Steering
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer
@@ -114,7 +114,7 @@ def patch_pairs(
         >>> dict(pair.answers)
         {'source': ('huit',), 'base': ('deux',), "source's notation": ('ocho',)}
     """
-    notations = (sources,) if isinstance(sources, str) else tuple(sources)
+    notations = tuple(as_list("patch_pairs", "sources", sources, str))
     return make_pairs(
         sums(items), notations, base, Problem.question, _answer, seed=seed, at_most=at_most
     )

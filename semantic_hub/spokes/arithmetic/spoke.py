@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, set_tuples
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
@@ -136,6 +136,7 @@ class ArithmeticSpoke(Spoke):
     name: str = "arithmetic"
 
     def __post_init__(self) -> None:
+        set_tuples(self, languages=str)
         check_languages("ArithmeticSpoke", self.dominant, self.languages)
 
     def pairs(self) -> Mapping[str, Pairs]:

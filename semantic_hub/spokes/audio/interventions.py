@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.interventions.spec import Steering, UnembeddingContrast
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer, RelativeOutcome
 from semantic_hub.plotting.values import short_repr
@@ -146,7 +146,7 @@ def _steering(
     seed: int,
 ) -> Steering:
     """Steering of the chosen clips, with new animals of both kinds."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     own = tuple(_animal(question, clip) for clip in chosen)
     same_kind, other_kind = kinds
     other = _drawn(own, lambda animal: other_kind, rng)

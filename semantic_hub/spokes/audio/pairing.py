@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.audio.inputs import CLIP, EncodedClip
@@ -76,7 +76,7 @@ def hard_negatives(
         >>> near.labels[0], near.y[0].text
         ('dog', 'cow')
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     question = question or Question()
     labels = sorted({clip.clip.label for clip in clips})
     others = [_other_label(clip.clip.label, labels, question, rng) for clip in clips]

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.prompts.prompt import HUB, SURFACE, Readout
 from semantic_hub.spokes.audio.inputs import CLIP, EncodedClip, label_words
 
@@ -49,7 +49,7 @@ def readouts(
         >>> len(read), read[0].candidates["hub"]
         (60, ('dog',))
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     labels = list(dict.fromkeys(clip.clip.label for clip in clips))
     made = []
     for clip in clips:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from semantic_hub.errors import SemanticHubError, check_text, reading
+from semantic_hub.errors import SemanticHubError, as_list, check_text, reading
 from semantic_hub.prompts.tables import read_records
 from semantic_hub.spokes.code.functions import functions
 from semantic_hub.spokes.code.programs import Program, check_syntax
@@ -18,7 +18,7 @@ _NOT_SOURCE = {"test", "tests", "idle_test", "lib2to3", "site-packages", "dist-p
 
 
 def standard_library_functions(
-    at_most: int | None = None, *, modules: Sequence[str] | None = None, longest: int = 1000
+    at_most: int | None = None, *, modules: str | Sequence[str] | None = None, longest: int = 1000
 ) -> tuple[Program, ...]:
     """Functions with a docstring from the source of the standard library, in the modules' order.
 
@@ -38,9 +38,12 @@ def standard_library_functions(
         >>> programs[-1].name, programs[-1].text.partition(" ")[0]
         ('textwrap.indent', 'Adds')
     """
+    chosen = None
+    if modules is not None:
+        chosen = as_list("standard_library_functions", "modules", modules, str)
     programs = [
         program
-        for name, file in _modules(modules)
+        for name, file in _modules(chosen)
         for program in functions(_read(file, "standard_library_functions"), name)
         if program.text and len(program.code) <= longest
     ]

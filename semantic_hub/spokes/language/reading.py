@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
 from pathlib import Path
 
-from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.errors import SemanticHubError, as_list, require
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.prompts.tables import read_table
 from semantic_hub.spokes.lexicon.dictionary import Lexicon
@@ -17,7 +17,7 @@ _CLOZE_COLUMNS = ("word_original", "word_translation", "blank_prompt_translation
 
 
 def next_word_readouts(
-    texts: Iterable[str],
+    texts: str | Iterable[str],
     language: str,
     hub: Lexicon,
     control: Lexicon,
@@ -50,7 +50,7 @@ def next_word_readouts(
     """
     places = [
         (before, word, entry)
-        for text in texts
+        for text in as_list("next_word_readouts", "texts", texts, str)
         for before, word, entry in _known_words(text, language, hub)
         if control[entry] and before
     ]

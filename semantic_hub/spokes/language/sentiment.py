@@ -7,7 +7,7 @@ otherwise tend to switch to the dominant one.
 
 from collections.abc import Mapping, Sequence
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list
 from semantic_hub.interventions.spec import ActivationContrast, TextSteering
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.interventions.text.scorers import Scorer
@@ -129,10 +129,10 @@ def sentiment_steering(
     dominant: str = "en",
     *,
     scorers: Mapping[str, Scorer] | None = None,
-    openings: Sequence[str] | None = None,
+    openings: str | Sequence[str] | None = None,
     announced: bool = True,
-    depths: Sequence[float] | None = None,
-    strengths: Sequence[float | int] = (5.0,),
+    depths: float | Sequence[float] | None = None,
+    strengths: float | int | Sequence[float | int] = (5.0,),
     sampling: Sampling | None = None,
 ) -> TextSteering:
     """Steering of sentiment by h(good) − h(bad), in words of the dominant and the texts' language.
@@ -178,14 +178,17 @@ def sentiment_steering(
             )
     if scorers is None:
         scorers = {f"in {language}": language_share(language)}
+    operation = "sentiment_steering"
+    chosen = OPENINGS[language] if openings is None else openings
+    texts = as_list(operation, "openings", chosen, str)
     announcement = ANNOUNCEMENTS[language] + ("" if is_unspaced(language) else " ")
     prefix = announcement if announced else ""
     return TextSteering(
-        prompts=tuple(Prompt(prefix + opening) for opening in openings or OPENINGS[language]),
+        prompts=tuple(Prompt(prefix + opening) for opening in texts),
         contrasts={code: _contrast(code) for code in dict.fromkeys((dominant, language))},
         scorers=scorers,
-        depths=None if depths is None else tuple(depths),
-        strengths=tuple(strengths),
+        depths=None if depths is None else tuple(as_list(operation, "depths", depths, float)),
+        strengths=tuple(as_list(operation, "strengths", strengths, float)),
         positions=(0, 1),
         sampling=sampling or Sampling(),
     )

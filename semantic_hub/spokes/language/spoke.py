@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Literal, get_args
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, set_tuples
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, TextSteering
 from semantic_hub.interventions.text.scorers import Scorer
@@ -165,6 +165,7 @@ class LanguageSpoke(Spoke):
     name: str = "language"
 
     def __post_init__(self) -> None:
+        set_tuples(self, languages=str)
         check_languages("LanguageSpoke", self.dominant, self.languages)
 
     def pairs(self) -> Mapping[str, Pairs]:

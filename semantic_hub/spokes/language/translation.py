@@ -9,7 +9,7 @@ prompts, five examples, and sources averaged over languages.
 
 from collections.abc import Sequence
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list
 from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.spokes.lexicon.dictionary import Concept, builtin_concepts
 from semantic_hub.spokes.lexicon.names import cldr_names
@@ -86,7 +86,7 @@ def patch_pairs(
         >>> dict(pair.answers)
         {'source': ('chien',), 'base': ('boîte',), "source's notation": ('perro',)}
     """
-    languages = (sources,) if isinstance(sources, str) else tuple(sources)
+    languages = tuple(as_list("patch_pairs", "sources", sources, str))
     _check_dominant(dominant, (*languages, base))
     translated = evenly_spaced(nouns(), examples) if examples else ()
 

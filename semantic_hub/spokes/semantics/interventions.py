@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, as_seed
 from semantic_hub.interventions.patching.pairs import PatchPair
 from semantic_hub.interventions.spec import (
     ActivationContrast,
@@ -102,6 +102,7 @@ def transitive_events(
         >>> len(transitive_events(5)), len(transitive_events(50, names=["Anna", "Bo"]))
         (5, 24)
     """
+    names = as_list("semantics.transitive_events", "names", names, str)
     if len(set(names)) < 2:
         raise SemanticHubError(
             "semantics.transitive_events",
@@ -117,7 +118,7 @@ def transitive_events(
         for verb in verbs
         if first != second
     ]
-    chosen = np.random.default_rng(seed).permutation(len(events))[:count]
+    chosen = np.random.default_rng(as_seed(seed)).permutation(len(events))[:count]
     return [events[index] for index in chosen]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence, Set
 
 import numpy as np
 
+from semantic_hub.errors import as_list, as_seed
 from semantic_hub.spokes.semantics.cogs import Example, Examples, distinct_names
 
 NO_NAME_LEFT = "no name left"
@@ -39,8 +40,9 @@ def shuffled_names(
         >>> bo.sentence, str(bo.form)
         ('Bo ran .', 'run . agent ( x _ 1 , Bo )')
     """
-    pool = distinct_names(examples) if names is None else tuple(dict.fromkeys(names))
-    rng = np.random.default_rng(seed)
+    given = names if names is None else as_list("shuffled_names", "names", names, str)
+    pool = distinct_names(examples) if given is None else tuple(dict.fromkeys(given))
+    rng = np.random.default_rng(as_seed(seed))
     decks: dict[tuple[str, ...], _Deck] = {}
     taken = {example.sentence for example in examples}
     shuffled = []

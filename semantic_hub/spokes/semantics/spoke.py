@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, as_seed
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.interventions.spec import Patching, Steering
@@ -53,7 +53,8 @@ def examples(
         >>> len({example.sentence for example in examples(20)})
         20
     """
-    rng = np.random.default_rng(seed)
+    names = as_list("examples", "names", names, str)
+    rng = np.random.default_rng(as_seed(seed))
     by_sentence: dict[str, Example] = {}
     while len(by_sentence) < count:
         example = Example.from_event(random_event(rng, names=names))
@@ -222,5 +223,5 @@ class SemanticsSpoke(Spoke):
 
 def _forms(items: Sequence[Example], shuffle: bool, seed: int) -> list[LogicalForm]:
     """Logical forms of the examples, optionally with shuffled conjuncts."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     return [example.form.reordered(rng) if shuffle else example.form for example in items]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.interventions.patching.pairs import PatchPair, PositionMap
 from semantic_hub.interventions.spec import Steering, UnembeddingContrast
 from semantic_hub.interventions.steering.hook import Mode
@@ -66,7 +66,7 @@ def recolor_items(
         at_most: Pictures to keep, evenly spaced.
         seed: Seed of the new colors.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     with_two = [encoded for encoded in pictures if len(_colored_regions(encoded)) > 1]
     return tuple(
         RecolorItem(encoded, _colored_regions(encoded)[index % 2], _other_color(encoded, rng))
@@ -154,7 +154,7 @@ def patch_pairs(
         seed: Seed of the pairing and of the parts.
         at_most: Patch pairs to keep, evenly spaced.
     """
-    wording, rng = wording or Wording(), np.random.default_rng(seed)
+    wording, rng = wording or Wording(), np.random.default_rng(as_seed(seed))
     asked = [
         (encoded, encoded.picture.regions[int(rng.choice(_colored_regions(encoded)))])
         for encoded in pictures

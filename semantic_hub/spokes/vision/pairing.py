@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.vision.captions import changed_caption
@@ -72,7 +72,7 @@ def hard_negatives(
     Raises:
         SemanticHubError: A caption without a color or shape.
     """
-    wording, rng = wording or Wording(), np.random.default_rng(seed)
+    wording, rng = wording or Wording(), np.random.default_rng(as_seed(seed))
     captions = [encoded.picture.caption for encoded in pictures]
     regions = _asked_regions(pictures) if ask else [None] * len(pictures)
     changed = [

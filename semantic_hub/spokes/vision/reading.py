@@ -14,6 +14,7 @@ from itertools import chain
 
 import numpy as np
 
+from semantic_hub.errors import as_seed
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import HUB, SURFACE, Readout
 from semantic_hub.spokes.vision.captions import caption_words
@@ -143,7 +144,7 @@ def caption_readouts(
         per_picture: Number of random patches of each picture.
         seed: Seed of the draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     words = [caption_words(encoded.picture.caption) for encoded in pictures]
     made: list[tuple[Readout, int, int]] = []
     dropped: Counter[str] = Counter(dict.fromkeys(DROPPED, 0))
@@ -187,7 +188,7 @@ def _region_readouts(
     seed: int,
 ) -> PatchReadouts:
     """Read-outs at random patches whose region has a word, with chosen groups."""
-    rng, made = np.random.default_rng(seed), []
+    rng, made = np.random.default_rng(as_seed(seed)), []
     words = [[word(region) for region in encoded.picture.regions] for encoded in pictures]
     usable = [_usable_patches(e, of_regions) for e, of_regions in zip(pictures, words, strict=True)]
     true_words = [

@@ -303,7 +303,6 @@ def test_figure_stacks_the_languages():
         ({"languages": ["en", "xx"]}, "one of the 42 .* zh"),
         ({"languages": ["en"]}, "at least 2 different"),
         ({"texts": []}, "no texts"),
-        ({"texts": "a text"}, "one text; expected a list"),
         ({"prior": {"en": 1.0}}, "exactly the languages en, es"),
         ({"prior": {"en": 1.0, "es": 1.0, "fr": 1.0}}, "exactly the languages"),
         ({"prior": {"en": 1.0, "es": 0.0}}, "positive numbers"),

@@ -52,6 +52,6 @@ def test_the_curve_is_the_mass_of_the_texts_own_language(model) -> None:
     assert torch.equal(curve.summary.value, found.mean_mass().value[:, 1])
     assert sh.language_mass(model, ["el perro"], ["en", "es"]).effect_curve() is None
     with pytest.raises(
-        SemanticHubError, match="the text language 'fr'; expected one of 'en', 'es'"
+        SemanticHubError, match="the text_language 'fr'; expected one of 'en', 'es'"
     ):
         sh.language_mass(model, ["el perro"], ["en", "es"], text_language="fr")

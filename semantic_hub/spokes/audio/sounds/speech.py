@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, as_seed
 from semantic_hub.spokes.audio.sounds.clip import Clip, read_clip
 
 _PROGRAM = "espeak-ng"
@@ -44,7 +44,7 @@ def spoken_clip(
             expected="espeak-ng on the path",
             fix="Install it (apt-get install espeak-ng, brew install espeak-ng).",
         )
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(as_seed(seed))
     voice = f"{language}+{rng.choice(['m', 'f'])}{rng.integers(1, 4)}"
     options = ["-v", voice, "-s", str(rng.integers(130, 201)), "-p", str(rng.integers(30, 71))]
     with tempfile.TemporaryDirectory() as folder:
@@ -55,16 +55,17 @@ def spoken_clip(
 
 
 def spoken_clips(
-    texts: Iterable[str], *, language: str = "en", seeds: Iterable[int] = range(4)
+    texts: str | Iterable[str], *, language: str = "en", seeds: int | Iterable[int] = range(4)
 ) -> tuple[Clip, ...]:
     """Synthesize each text once per seed, all texts of a seed before the next seed.
 
     Raises:
         SemanticHubError: As `spoken_clip`.
     """
-    texts = tuple(texts)
+    chosen = as_list("spoken_clips", "texts", texts, str)
+    draws = as_list("spoken_clips", "seeds", seeds, int)
     return tuple(
-        spoken_clip(text, language=language, seed=seed) for seed in seeds for text in texts
+        spoken_clip(text, language=language, seed=seed) for seed in draws for text in chosen
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from semantic_hub.errors import SemanticHubError
+from semantic_hub.errors import SemanticHubError, as_list, as_seed
 from semantic_hub.spokes.audio.sounds.clip import Clip
 
 RATE = 16_000
@@ -87,7 +87,7 @@ def synthesize(animal: str, seed: int = 0, *, seconds: float = 1.0) -> Clip:
             expected=f"one of {', '.join(ANIMALS)}, and a length",
             fix="Read other sounds with read_clip or clips_from_folder.",
         )
-    rng = np.random.default_rng([seed, *animal.encode()])
+    rng = np.random.default_rng([as_seed(seed), *animal.encode()])
     call = _render(_vary(ANIMALS[animal], rng), rng)
     size = round(seconds * RATE)
     onset = int(rng.uniform(0, max(0, size - len(call))))
@@ -100,7 +100,7 @@ def synthesize(animal: str, seed: int = 0, *, seconds: float = 1.0) -> Clip:
 
 
 def animal_clips(
-    animals: Iterable[str] = tuple(ANIMALS), seeds: Iterable[int] = range(10)
+    animals: str | Iterable[str] = tuple(ANIMALS), seeds: int | Iterable[int] = range(10)
 ) -> tuple[Clip, ...]:
     """Synthesize one clip of each animal per seed, all animals of a seed before the next seed.
 
@@ -108,8 +108,9 @@ def animal_clips(
         >>> [clip.label for clip in animal_clips(["dog", "owl"], seeds=range(2))]
         ['dog', 'owl', 'dog', 'owl']
     """
-    animals = tuple(animals)
-    return tuple(synthesize(animal, seed) for seed in seeds for animal in animals)
+    chosen = as_list("animal_clips", "animals", animals, str)
+    draws = as_list("animal_clips", "seeds", seeds, int)
+    return tuple(synthesize(animal, seed) for seed in draws for animal in chosen)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Int
 
-from semantic_hub.errors import SemanticHubError, require
+from semantic_hub.errors import SemanticHubError, as_seed, require
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.spokes.vision.images.picture import (
     COLORS,
@@ -99,7 +99,9 @@ def one_color(color: str, canvas: Canvas | None = None, *, seed: int = 0) -> Pic
     """
     canvas = canvas or Canvas()
     segments = np.zeros((canvas.size, canvas.size), np.int16)
-    return _painted(segments, (Region(color),), ONE_COLOR, canvas, np.random.default_rng(seed))
+    return _painted(
+        segments, (Region(color),), ONE_COLOR, canvas, np.random.default_rng(as_seed(seed))
+    )
 
 
 def halves(left: str, right: str, canvas: Canvas | None = None, *, seed: int = 0) -> Picture:
@@ -119,7 +121,7 @@ def halves(left: str, right: str, canvas: Canvas | None = None, *, seed: int = 0
         >>> picture.caption, picture.pixels[0, 0].tolist()
         ('left red, right blue.', [220, 30, 30])
     """
-    canvas, rng = canvas or Canvas(), np.random.default_rng(seed)
+    canvas, rng = canvas or Canvas(), np.random.default_rng(as_seed(seed))
     reach = canvas.jitter * canvas.size / 16
     border = round(canvas.size / 2 + rng.uniform(-reach, reach))
     segments = np.zeros((canvas.size, canvas.size), np.int16)
@@ -153,7 +155,7 @@ def shapes(
         >>> picture.caption, sorted(set(picture.segments.ravel().tolist()))
         ('red circle, blue square.', [-1, 0, 1])
     """
-    canvas, rng = canvas or Canvas(), np.random.default_rng(seed)
+    canvas, rng = canvas or Canvas(), np.random.default_rng(as_seed(seed))
     regions = tuple(Region(color, shape) for color, shape in drawn)
     _check_shapes(regions, background, canvas)
     rows, columns = canvas.cells
@@ -212,7 +214,7 @@ def random_pictures(
         ['halves', 'halves']
     """
     return tuple(
-        random_picture(np.random.default_rng([seed, index]), canvas, kind=kind)
+        random_picture(np.random.default_rng([as_seed(seed), index]), canvas, kind=kind)
         for index in range(count)
     )
 
@@ -234,7 +236,7 @@ def drawn_pictures(
         >>> len({picture.caption for picture in drawn_pictures() if picture.kind == "halves"})
         110
     """
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([as_seed(seed), 1])
     ordered = [(left, right) for left in COLORS for right in COLORS if left != right]
     two = [ordered[int(index)] for index in rng.permutation(len(ordered))]
     one = rng.permutation(list(COLORS)).tolist()
