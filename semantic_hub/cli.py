@@ -138,13 +138,11 @@ def _measured(
     dtype: Dtype,
     settings: dict[str, Any],
 ) -> "Report":
-    import torch
-
     from semantic_hub.models.loading import load_model
     from semantic_hub.reporting.document import report
 
     _tell(f"loading {model}")
-    loaded = load_model(model, device=device, dtype=getattr(torch, dtype.value))
+    loaded = load_model(model, device=device, dtype=dtype.value)
     names = None if spokes is None else [name.strip() for name in spokes.split(",")]
     return report(loaded, names, **settings)
 

@@ -381,7 +381,7 @@ def kind_error(
     """
     kinds = kind if isinstance(kind, tuple) else (kind,)
     classes = tuple(one for one in kinds if one is not None)
-    fix = f"Give {name} as that."
+    fix = f"Pass that as {name}."
     if isinstance(value, type) and issubclass(value, classes):
         fix = f"Make one: {value.__name__}(...)."
     return SemanticHubError(
@@ -474,7 +474,11 @@ _KIND_NAMES: Mapping[Any, str] = {
 
 
 def _kind_name(kind: Kind) -> str:
-    return _KIND_NAMES.get(kind) or f"a {kind.__name__}"
+    return _KIND_NAMES.get(kind) or _a(kind.__name__)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
 
 
 def _is_of(value: object, kind: Kind) -> bool:
@@ -495,7 +499,7 @@ def _shown(value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     plain = value is None or isinstance(value, str | bytes | Real)
-    return short_repr(value) if plain else f"a {type(value).__name__}"
+    return short_repr(value) if plain else _a(type(value).__name__)
 
 
 def _rebuild(

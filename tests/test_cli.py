@@ -66,6 +66,26 @@ def test_version() -> None:
     assert (result.exit_code, result.stdout) == (0, f"semantic-hub {semantic_hub.__version__}\n")
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--seed", "-1"), "Invalid value for '--seed': -1"),
+        (("--permutations", "0"), "Invalid value for '--permutations': 0"),
+        (("--dtype", "int8"), "Invalid value for '--dtype': 'int8'"),
+        (("--device", "banana"), "load_model: got device='banana'"),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "compare"])
+def test_options_of_a_wrong_value(
+    command: str, option: tuple[str, str], message: str, tmp_path: Path
+) -> None:
+    models = ("hub-mini", "planted-hub") if command == "compare" else ()
+    result = call(*models, *option, "--out", tmp_path / "page.html", command=command)
+    assert result.exit_code in (1, 2)
+    assert isinstance(result.exception, SystemExit)
+    assert told(message) in unwrapped(result).replace("│", "")
+
+
 def test_unknown_model(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     result = call("--model", "no-such-model", "--out", page)

@@ -12,6 +12,7 @@ from semantic_hub.errors import (
     NothingLeftError,
     SemanticHubError,
     as_list,
+    check_choice,
     check_kinds,
     check_names,
 )
@@ -97,10 +98,11 @@ def run(
 
 @dataclass(frozen=True, kw_only=True)
 class SpokeSets:
-    """The sets of a spoke that a model can be measured on; ``len`` counts them."""
+    """The sets of a spoke that a model can be measured on; ``len`` counts what is measured."""
 
     spoke: Spoke
     pairs: Mapping[str, Pairs]
+    hard_negatives: Mapping[str, Pairs] = field(default_factory=dict)
     readouts: Mapping[str, Sequence[Readout]] = field(default_factory=dict)
     interventions: Mapping[str, Any] = field(default_factory=dict)
     spelled_out: Mapping[str, Sequence[Prompt]] = field(default_factory=dict)
@@ -121,25 +123,30 @@ def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
 
     Raises:
         SemanticHubError: Something that is no model or no spoke, sets that are no mapping from
-            names to what the method is to give, or a name that is empty or has control characters.
+            names to what the method is to give, a name that is empty or has control characters,
+            or hard negatives of a set of pairs that there is not.
     """
     check_model(model)
     check_spoke(operation, spoke)
-    sets: dict[str, Mapping[str, Any]] = {"pairs": _each_of(spoke, "pairs", Pairs)}
-    if predicts_next_token(model):
-        sets |= {
-            "readouts": _lists_of(spoke, "readouts", Readout),
-            "interventions": _sets_of(spoke, "interventions"),
-            "spelled_out": _lists_of(spoke, "spelled_out", Prompt),
-            "texts": _each_of(spoke, "texts", LanguageTexts),
-        }
-    for offer, named in sets.items():
-        check_names(operation, f"set of {spoke.name}.{offer}()", named)
-    return SpokeSets(spoke=spoke, **sets)
+    pairs = _each_of(operation, spoke, "pairs", Pairs)
+    negatives = _each_of(operation, spoke, "hard_negatives", Pairs)
+    for name in negatives:
+        check_choice(f"{type(spoke).__name__}.hard_negatives()", "set of pairs", name, [*pairs])
+    if not predicts_next_token(model):
+        return SpokeSets(spoke=spoke, pairs=pairs, hard_negatives=negatives)
+    return SpokeSets(
+        spoke=spoke,
+        pairs=pairs,
+        hard_negatives=negatives,
+        readouts=_lists_of(operation, spoke, "readouts", Readout),
+        interventions=_sets_of(operation, spoke, "interventions"),
+        spelled_out=_lists_of(operation, spoke, "spelled_out", Prompt),
+        texts=_each_of(operation, spoke, "texts", LanguageTexts),
+    )
 
 
-def _sets_of(spoke: Spoke, method: str) -> Mapping[str, Any]:
-    """What a spoke's method returns; raise unless it is a mapping."""
+def _sets_of(operation: str, spoke: Spoke, method: str) -> Mapping[str, Any]:
+    """What a spoke's method returns; raise unless it is a mapping from sound names."""
     sets = getattr(spoke, method)()
     if not isinstance(sets, Mapping):
         raise SemanticHubError(
@@ -148,22 +155,25 @@ def _sets_of(spoke: Spoke, method: str) -> Mapping[str, Any]:
             expected="a mapping from names to sets",
             fix='Name it, as {"en – es": ...}.',
         )
+    check_names(operation, f"set of {spoke.name}.{method}()", sets)
     return sets
 
 
-def _each_of(spoke: Spoke, method: str, kind: type[Given]) -> Mapping[str, Given]:
+def _each_of(operation: str, spoke: Spoke, method: str, kind: type[Given]) -> Mapping[str, Given]:
     """A spoke's sets, each of a kind."""
-    sets = _sets_of(spoke, method)
+    sets = _sets_of(operation, spoke, method)
     for given in sets.values():
         check_kinds(f"{type(spoke).__name__}.{method}()", **{method: (given, kind)})
     return sets
 
 
-def _lists_of(spoke: Spoke, method: str, kind: type[Given]) -> Mapping[str, Sequence[Given]]:
+def _lists_of(
+    operation: str, spoke: Spoke, method: str, kind: type[Given]
+) -> Mapping[str, Sequence[Given]]:
     """A spoke's sets, each a list of a kind; a single one is a list of one."""
-    operation = f"{type(spoke).__name__}.{method}()"
-    sets = _sets_of(spoke, method)
-    return {name: as_list(operation, method, given, kind) for name, given in sets.items()}
+    sets = _sets_of(operation, spoke, method)
+    call = f"{type(spoke).__name__}.{method}()"
+    return {name: as_list(call, method, given, kind) for name, given in sets.items()}
 
 
 def measure_sets(
@@ -266,12 +276,15 @@ def _similarity(
     permutations: int,
 ) -> dict[str, SimilarityResult]:
     """Similarity of every set of pairs, with all the controls that it allows."""
-    negatives = _each_of(sets.spoke, "hard_negatives", Pairs)
     twin = random_twin(model, resampling.seed)
 
     def measure(name: str, pairs: Pairs) -> SimilarityResult:
         controls = stacked_controls(
-            model, pairs, hard_negatives=negatives.get(name), twin=twin, seed=resampling.seed
+            model,
+            pairs,
+            hard_negatives=sets.hard_negatives.get(name),
+            twin=twin,
+            seed=resampling.seed,
         )
         return similarity(
             model,

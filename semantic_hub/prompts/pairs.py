@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.errors import SemanticHubError, as_list, check_kinds, check_text, items_of, set_tuples
+from semantic_hub.errors import (
+    SemanticHubError,
+    as_list,
+    check_kinds,
+    check_text,
+    items_of,
+    set_tuples,
+)
 from semantic_hub.plotting.values import Displayable
 from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt
 from semantic_hub.prompts.tables import read_records, read_table

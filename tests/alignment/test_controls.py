@@ -159,7 +159,7 @@ def test_dropped_pairs_are_counted_by_reason(model):
 
 
 def test_romanized_pairs_are_those_in_other_letters():
-    pairs = Pairs.from_prompts(["dog", "two", "cat"], ["собака", "dos", "кошка"], labels="abc")
+    pairs = Pairs.from_prompts(["dog", "two", "cat"], ["собака", "dos", "кошка"], labels=[*"abc"])
     latin = romanized_pairs(pairs)
     assert latin is not None
     assert [y.text for y in latin.y] == ["sobaka", "koshka"]

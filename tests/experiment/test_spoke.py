@@ -58,7 +58,9 @@ def test_what_is_no_spoke(model, spoke: object, message: str, without_shape_chec
 
 
 @pytest.mark.parametrize("name", [1, "", "a\nb", "\ud800"])
-@pytest.mark.parametrize("offer", ["pairs", "readouts", "interventions", "spelled_out", "texts"])
+@pytest.mark.parametrize(
+    "offer", ["pairs", "hard_negatives", "readouts", "interventions", "spelled_out", "texts"]
+)
 def test_a_set_without_a_sound_name_is_refused_before_measuring(
     model, monkeypatch: pytest.MonkeyPatch, offer: str, name: object, without_shape_checks
 ) -> None:
@@ -141,3 +143,11 @@ def test_every_entry_that_takes_names_checks_them(
 ) -> None:
     with pytest.raises(SemanticHubError, match=rf"got a .* called {re.escape(repr(name))}; exp"):
         entries(model, name)[entry]()
+
+
+def test_hard_negatives_of_a_set_that_there_is_not_are_refused(model) -> None:
+    spoke = Words()
+    [(name, pairs)] = spoke.pairs().items()
+    object.__setattr__(spoke, "hard_negatives", lambda: {name.upper(): pairs})
+    with pytest.raises(SemanticHubError, match=r"Words.hard_negatives\(\): got the set of pairs"):
+        run(model, spoke, progress=False)

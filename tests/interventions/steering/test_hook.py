@@ -510,7 +510,7 @@ def test_a_direction_of_another_width(model) -> None:
 
 def test_a_direction_of_no_layer(model) -> None:
     with (
-        pytest.raises(sh.SemanticHubError, match=r"Name it with direction.at\(layer\)"),
+        pytest.raises(sh.SemanticHubError, match=r"Name it: .* direction.at\(4\)"),
         steer(model, ones(model, layer=None)),
     ):
         pass

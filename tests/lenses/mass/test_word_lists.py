@@ -38,7 +38,7 @@ def test_a_language_that_is_near_a_known_one_is_not_taken_for_it():
         word_list("pt-BR")
 
 
-@pytest.mark.parametrize("languages", [[], ["en"], ["en", "en"], "en"])
+@pytest.mark.parametrize("languages", [[], ["en"], ["en", "en"]])
 def test_languages_must_be_two_or_more_different_ones(languages):
     with pytest.raises(SemanticHubError, match="at least 2 different"):
         check_languages(languages, "language_mass")
