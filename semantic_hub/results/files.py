@@ -178,7 +178,7 @@ def write_atomically(path: Path, data: bytes, operation: str) -> None:
             _remove(part)
             for orphan in _orphans(path.parent, _PART):
                 _remove(path.parent / orphan)
-        _sync_folder(path.parent)
+        sync(path.parent)
 
 
 def to_json(content: object, operation: str) -> str:
@@ -300,10 +300,10 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Write a folder's list of names to the disk, where the system can do so."""
+def sync(path: Path) -> None:
+    """Write a file, or a folder's list of names, to the disk, where the system can do so."""
     with suppress(OSError):
-        number = os.open(folder, os.O_RDONLY)
+        number = os.open(path, os.O_RDONLY)
         try:
             os.fsync(number)
         finally:

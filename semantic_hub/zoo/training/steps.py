@@ -1,9 +1,11 @@
 """Steps shared by both trainings of the zoo: text gradients, checkpoints and stored recipes."""
 
 import json
+import secrets
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from transformers import LlamaForCausalLM
 
-from semantic_hub.errors import SemanticHubError, reading
-from semantic_hub.results.files import to_json, write_atomically
+from semantic_hub.errors import SemanticHubError, reading, writing
+from semantic_hub.results.files import sync, to_json, write_atomically
 from semantic_hub.zoo.training.recipe import PAD_ID
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -43,12 +45,49 @@ def add_text_gradient(
     return sum(_add_share(model, tokens, count) for tokens in rows)
 
 
-def put_in_place(part: Path, folder: Path) -> Path:
-    """Move a finished folder to its destination, replacing an existing folder."""
-    if folder.exists():
-        shutil.rmtree(folder)
-    part.replace(folder)
-    return folder
+@contextmanager
+def replacing(folder: Path, operation: str) -> Iterator[Path]:
+    """Context for writing a folder whole: it replaces an existing one when all of it is on disk.
+
+    An existing folder is moved aside before the new one takes its place, and removed after that:
+    killed at any moment, one of the two is on disk, whole.
+
+    Args:
+        folder: The folder.
+        operation: The user's call, for the error.
+
+    Yields:
+        An empty folder beside it, of a name that is not used twice, to write into.
+
+    Raises:
+        SemanticHubError: Moving failed; an existing folder is as it was.
+    """
+    names = (f".{folder.name}-{secrets.token_hex(16)}.{kind}" for kind in ("part", "old"))
+    part, old = map(folder.with_name, names)
+    with writing(operation, folder):
+        part.mkdir(parents=True)
+        try:
+            yield part
+            for written in (*part.rglob("*"), part):
+                sync(written)
+            _swap(part, folder, old)
+            sync(folder.parent)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(part: Path, folder: Path, old: Path) -> None:
+    """Move a new folder into place, an existing one aside; where that fails, move it back."""
+    if not folder.exists():
+        part.replace(folder)
+        return
+    folder.replace(old)
+    try:
+        part.replace(folder)
+    except BaseException:
+        old.replace(folder)
+        raise
 
 
 def checkpoint(model: nn.Module, optimizers: Sequence[Optimizer], step: int, path: Path) -> None:

@@ -25,7 +25,7 @@ from semantic_hub.zoo.training.steps import (
     add_text_gradient,
     checkpoint,
     keep_recipe,
-    put_in_place,
+    replacing,
     restore,
     set_rates,
 )
@@ -71,11 +71,11 @@ def export(recipe: Recipe, run: Path, folder: Path) -> Path:
     step = restore(model, [], run / CHECKPOINT)
     libraries = {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")}
     manifest = {"recipe": asdict(recipe), "step": step, "libraries": libraries}
-    part = folder.with_name(f".{folder.name}.part")
-    model.save_pretrained(part)
-    build_tokenizer(recipe).save_pretrained(part)
-    write_atomically(part / "training.json", to_json(manifest, "export").encode(), "export")
-    return put_in_place(part, folder)
+    with replacing(folder, "export") as part:
+        model.save_pretrained(part)
+        build_tokenizer(recipe).save_pretrained(part)
+        write_atomically(part / "training.json", to_json(manifest, "export").encode(), "export")
+    return folder
 
 
 def _step(

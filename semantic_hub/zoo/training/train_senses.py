@@ -37,7 +37,7 @@ from semantic_hub.zoo.training.steps import (
     add_text_gradient,
     checkpoint,
     keep_recipe,
-    put_in_place,
+    replacing,
     restore,
     set_rates,
 )
@@ -230,15 +230,15 @@ def _export(
     combined: ModelWithProjectors, source: Path, recipe: EncodersRecipe, folder: Path
 ) -> Path:
     """Write the model with its projectors as a folder in Hugging Face layout."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.copytree(source, part, dirs_exist_ok=True)
-    combined.model.save_pretrained(part)
-    for name in _DRAW:
-        combined.projector(name).save(part / name)
-    made = json.loads((source / "training.json").read_text()) | {"senses": asdict(recipe)}
-    text = to_json(made, "train_senses")
-    write_atomically(part / "training.json", text.encode(), "train_senses")
-    return put_in_place(part, folder)
+    with replacing(folder, "train_senses") as part:
+        shutil.copytree(source, part, dirs_exist_ok=True)
+        combined.model.save_pretrained(part)
+        for name in _DRAW:
+            combined.projector(name).save(part / name)
+        made = json.loads((source / "training.json").read_text()) | {"senses": asdict(recipe)}
+        text = to_json(made, "train_senses")
+        write_atomically(part / "training.json", text.encode(), "train_senses")
+    return folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
