@@ -94,8 +94,8 @@ def load_options(
     """Check the arguments that `semantic_hub.load_model` and `load_multimodal` share.
 
     Raises:
-        SemanticHubError: One of a wrong kind, a dtype without gradients, or a device that this
-            machine does not have.
+        SemanticHubError: One of a wrong kind, a dtype without gradients, a device that this
+            machine does not have, or a folder with pipes or devices in it.
     """
     check_kinds(
         operation,
@@ -108,6 +108,7 @@ def load_options(
     check_choice(operation, "dtype", name, get_args(DtypeName))
     if device is not None:
         _check_device(operation, device)
+    _check_files(operation, Path(name_or_path))
     chosen = None if device is None else str(device)
     return LoadOptions(chosen, getattr(torch, name), backend, trust_remote_code)
 
@@ -123,6 +124,21 @@ def _check_device(operation: str, device: str | torch.device) -> None:
             expected="a device that torch has here",
             fix='Leave it out, or give "cpu".',
         ) from None
+
+
+def _check_files(operation: str, folder: Path) -> None:
+    """Raise for a folder that holds a pipe, a socket or a device: reading one may never end."""
+    if not folder.is_dir():
+        return
+    with file_errors(folder):
+        special = [f for f in folder.iterdir() if f.exists() and not (f.is_file() or f.is_dir())]
+    if special:
+        raise SemanticHubError(
+            operation,
+            got=f"{special[0]}: no regular file",
+            expected="a folder of regular files",
+            fix="Remove it, or save the model again with save_pretrained.",
+        )
 
 
 def hooked_transformer_class() -> Any | None:

@@ -1,6 +1,8 @@
 """Loading: parity of both classes with plain transformers, names, twins, output, errors."""
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -12,6 +14,7 @@ import torch
 import transformers
 from tiny import BACKENDS, DECODERS, HAS_HOOKED, SENTENCES, requires_hooked_transformer
 
+import semantic_hub as sh
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import MODELS, LoadOptions
@@ -364,3 +367,15 @@ def test_encoder_decoders_are_refused(model: Any) -> None:
     two_stacks: Any = SimpleNamespace(cfg=SimpleNamespace(model_name="google/t5-small"))
     with pytest.raises(SemanticHubError, match="steer: got t5-small, which has no single stack"):
         check_single_stack(two_stacks, "steer")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", "notes"])
+@pytest.mark.parametrize("load", [sh.load_model, sh.load_multimodal])
+def test_a_pipe_in_a_folder_is_refused_unread(load: Any, name: str, llama_folder, tmp_path) -> None:
+    """Reading one waits for a writer, for ever."""
+    shutil.copytree(llama_folder, tmp_path, dirs_exist_ok=True)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(SemanticHubError, match=rf"{name}: no regular file"):
+        load(tmp_path)

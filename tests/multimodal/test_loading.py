@@ -1,5 +1,6 @@
 """Multimodal checkpoints: the same residuals as the whole network of transformers."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -318,3 +319,27 @@ def test_a_checkpoint_without_a_processor(folders, tmp_path) -> None:
             shutil.copy(file, tmp_path)
     with pytest.raises(SemanticHubError, match="whose weights or other files are missing"):
         load_multimodal(tmp_path)
+
+
+@pytest.mark.parametrize("when", ["loading", "encoding"])
+def test_pixels_that_do_not_fit_the_network_are_one_sentence(
+    when: str, folders: Any, tmp_path: Path
+) -> None:
+    """The processor makes pictures of 32 × 32, the encoder reads 24 × 24."""
+    shutil.copytree(folders("image"), tmp_path, dirs_exist_ok=True)
+    sizes = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    said = r"pixel_values of shape \(1, 3, 32, 32\) from the processor .*24.*; expected inputs of"
+    if when == "loading":
+        path = tmp_path / "processor_config.json"
+        config = json.loads(path.read_text())
+        config["image_processor"] |= sizes
+        path.write_text(json.dumps(config))
+        with pytest.raises(SemanticHubError, match=said):
+            load_multimodal(tmp_path)
+        return
+    _, encode_image = load_multimodal(tmp_path)
+    pictures = encode_image._prepare._processor.image_processor
+    for name, value in sizes.items():
+        setattr(pictures, name, value)
+    with pytest.raises(SemanticHubError, match=said):
+        encode_image(image())

@@ -73,7 +73,11 @@ def _load(path: str | PathLike[str]) -> "JacobianLens":
 
     expected, fix = "a file that JacobianLens.save wrote", "Check the path."
     with reading("jacobian_lens", fspath(path), expected=expected, fix=fix) as file:
-        return JacobianLens.load(str(file))
+        loaded = JacobianLens.load(str(file))
+        broken = [index for index, map_ in loaded.jacobians.items() if not map_.isfinite().all()]
+        if broken:
+            raise _error(f"{file}: NaN or infinity in the map of block {broken[0]}", expected, fix)
+        return loaded
 
 
 def _error(got: str, expected: str, fix: str) -> SemanticHubError:

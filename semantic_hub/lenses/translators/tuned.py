@@ -97,6 +97,7 @@ def _lens(
     state_shapes = {name: tuple(value.shape) for name, value in state.items()}
     if state_shapes != shapes:
         raise _shape_error(file, state_shapes, shapes)
+    _check_finite(state, file)
     zero = torch.zeros(d_model, dtype=torch.float32)
     return AffineLens(
         name="tuned lens",
@@ -138,6 +139,13 @@ def _read_parameters(file: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise _file_error(f"{file}: {type(state).__name__} that is no state dict")
     return state
+
+
+def _check_finite(state: Mapping[str, Tensor], file: Path) -> None:
+    broken = [name for name, value in state.items() if not value.isfinite().all()]
+    if broken:
+        count = f"{len(broken)} of {len(state)} parameters"
+        raise _file_error(f"{file}: NaN or infinity in {broken[0]}, in {count}")
 
 
 def _check_unembedding(expected: object, model: HookedModel) -> None:

@@ -87,3 +87,14 @@ def test_only_a_bridge_has_one(llama_folder):
     lens = JacobianLens({0: torch.eye(32)}, n_prompts=1, d_model=32)
     with pytest.raises(SemanticHubError, match=r'TransformerBridge only.*backend="bridge"'):
         jacobian_lens(lens, hooked)
+
+
+def test_numbers_that_are_none_are_told_with_the_file(bridge, tmp_path):
+    maps = {0: torch.eye(bridge.cfg.d_model), 1: torch.full([bridge.cfg.d_model] * 2, torch.nan)}
+    broken = JacobianLens(maps, n_prompts=1, d_model=bridge.cfg.d_model)
+    path = tmp_path / "lens.pt"
+    broken.save(str(path))
+    with pytest.raises(SemanticHubError, match=r"lens\.pt: NaN or infinity in the map of block 1"):
+        jacobian_lens(path, bridge)
+    with pytest.raises(SemanticHubError, match="NaN or infinity in the map of layer 2 of the Jac"):
+        jacobian_lens(broken, bridge)

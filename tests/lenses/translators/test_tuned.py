@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 
 import numpy as np
@@ -159,4 +160,14 @@ def test_a_configuration_is_not_believed_about_sizes(model, folder, size):
     """As many names as the configuration has layers would take gigabytes."""
     (folder / "config.json").write_text(json.dumps(config(**{size: 10**9})))
     with pytest.raises(SemanticHubError, match=r"params\.pt: .* of shape .*; expected shape"):
+        tuned_lens(folder, model)
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf])
+def test_numbers_that_are_none_are_told_with_the_file(model, folder, broken):
+    state = translators().state_dict()
+    state["1.bias"][3] = broken
+    torch.save(state, folder / "params.pt")
+    message = r"params\.pt: NaN or infinity in 1\.bias, in 1 of 6 parameters"
+    with pytest.raises(SemanticHubError, match=message):
         tuned_lens(folder, model)
