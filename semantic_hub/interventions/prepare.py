@@ -21,6 +21,7 @@ from semantic_hub.interventions.steering.contrasts import (
     mean_differences,
     paired_differences,
     unembedding_difference,
+    word_columns,
 )
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import SteeredPositions, is_span_per_prompt
@@ -29,7 +30,7 @@ from semantic_hub.interventions.steering.per_layer import scale_to_stream
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import last_token_spans
 from semantic_hub.prompts.prompt import Prompt, encode
-from semantic_hub.prompts.words import Tokens, places, word_tokens
+from semantic_hub.prompts.words import Tokens, places
 
 SteeringSpec = TypeVar("SteeringSpec", Steering, AnswerSteering)
 
@@ -65,15 +66,15 @@ def drop_multi_token_words(
         (['a'], {'a word of several tokens': 1})
     """
     n_prompts = len(spec.prompts)
-    pairs = [
-        contrast.pairs_per_prompt(n_prompts)
-        for contrast in spec.contrasts.values()
-        if isinstance(contrast, UnembeddingContrast)
-    ]
-    if not pairs:
+    contrasts = [c for c in spec.contrasts.values() if isinstance(c, UnembeddingContrast)]
+    if not contrasts:
         return spec, {}
     found = places(model, spec.prompts)
-    columns = [_columns(model, of_contrast, found) for of_contrast in pairs]
+    pairs = [contrast.pairs_per_prompt(n_prompts) for contrast in contrasts]
+    columns = [
+        _columns(model, of_contrast, found, contrast.exact)
+        for contrast, of_contrast in zip(contrasts, pairs, strict=True)
+    ]
     kept = [
         index
         for index in range(n_prompts)
@@ -197,7 +198,7 @@ def _select_rows(contrast: Contrast, kept: Sequence[int]) -> Contrast:
             words if isinstance(words, str) else tuple(words[index] for index in kept)
             for words in (contrast.plus, contrast.minus)
         )
-        return UnembeddingContrast(plus, minus)
+        return replace(contrast, plus=plus, minus=minus)
     if not contrast.paired:
         return contrast
     return replace(
@@ -216,10 +217,11 @@ def _directions(
         return difference(model, contrast.plus, contrast.minus)
     pairs = contrast.pairs_per_prompt(len(prompts))
     found = places(model, prompts)
-    keys = list(zip(pairs, _columns(model, pairs, found), strict=True))
+    keys = list(zip(pairs, _columns(model, pairs, found, contrast.exact), strict=True))
     before = dict(zip(keys, found, strict=True))
     by_key = {
-        key: unembedding_difference(model, *key[0], before=place) for key, place in before.items()
+        key: unembedding_difference(model, *key[0], before=place, exact=contrast.exact)
+        for key, place in before.items()
     }
     if len(by_key) == 1:
         return scale_to_stream(model, by_key[keys[0]], prompts)
@@ -229,13 +231,20 @@ def _directions(
 
 
 def _columns(
-    model: HookedModel, pairs: Sequence[tuple[str, str]], found: Sequence[Tokens]
+    model: HookedModel, pairs: Sequence[tuple[str, str]], found: Sequence[Tokens], exact: bool
 ) -> list[tuple[Tokens, Tokens]]:
-    """The one-token spellings of a pair of words for each place, of those that can stand there."""
+    """The tokens of a pair of words for each place: one-token spellings that can stand there.
+
+    Args:
+        model: The model whose tokenizer applies.
+        pairs: Two words for each place.
+        found: The places.
+        exact: Whether it is the one spelling that is written, wherever it stands.
+    """
 
     @cache
     def single(word: str, place: Tokens) -> Tokens:
-        return word_tokens(model.tokenizer, word, before=place).single
+        return word_columns(model.tokenizer, word, before=place, exact=exact)
 
     return [
         (single(plus, place), single(minus, place))

@@ -83,6 +83,9 @@ class UnembeddingContrast:
     Args:
         plus: What to steer towards: a word that is one token, or one for each prompt.
         minus: What to steer away from, likewise.
+        exact: Take the one token of each word as it is written, ``" good"`` with its space; else
+            the mean over its spellings. See
+            `semantic_hub.interventions.steering.contrasts.unembedding_difference`.
 
     Example:
         >>> UnembeddingContrast("start", "end").minus
@@ -91,12 +94,14 @@ class UnembeddingContrast:
 
     plus: str | tuple[str, ...]
     minus: str | tuple[str, ...]
+    exact: bool = False
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for name in ("plus", "minus"):
             if not isinstance(getattr(self, name), str):
                 set_tuples(self, **{name: str})
+        check_kinds("UnembeddingContrast", exact=(self.exact, bool))
 
     def pairs_per_prompt(self, n_prompts: int) -> tuple[tuple[str, str], ...]:
         """Plus word and minus word for each prompt; a single word serves all prompts.

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.auc import control_wins, match_wins
@@ -21,7 +22,7 @@ from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
-from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.prompts.prompt import Prompt, encode
 from semantic_hub.statistics.p_values import max_t_p_values
 from semantic_hub.statistics.resampling import Resampling, resample_weights
 from semantic_hub.zoo.planted.models import planted_hub, planted_separate, planted_world
@@ -479,3 +480,25 @@ def test_without_controls_or_middle_layers_there_are_no_margins():
     assert four_layers(strongest=()).cell_margins(Resampling()).reason == "no null controls"
     ends = result_of(strongest=("a", "a"))
     assert ends.cell_margins(Resampling()).reason == "no middle layer was measured"
+
+
+def test_the_papers_states_are_those_that_transformers_gives(model, llama_folder) -> None:
+    """Eq. 1 from ``hidden_states`` of plain transformers, whose last is normed."""
+    network = transformers.AutoModelForCausalLM.from_pretrained(llama_folder).eval()
+
+    def read(texts: list[str]) -> torch.Tensor:
+        tokens = [torch.tensor([encoding.tokens]) for encoding in encode(model, texts)]
+        with torch.no_grad():
+            hidden = [network(ids, output_hidden_states=True).hidden_states for ids in tokens]
+        states = torch.stack([torch.stack(layers)[:, 0, -1] for layers in hidden])
+        return states / states.norm(dim=-1, keepdim=True)
+
+    cosine = torch.einsum("ild,jld->lij", read(ENGLISH), read(SPANISH))
+    matched = cosine.diagonal(dim1=1, dim2=2).mean(dim=1)
+    n = len(ENGLISH)
+    mismatched = (cosine.sum(dim=(1, 2)) - n * matched) / (n * (n - 1))
+    few = {"resampling": Resampling(resamples=2), "permutations": 2}
+    paper, stream = (similarity(model, PAIRS, states=name, **few) for name in ("paper", "stream"))
+    torch.testing.assert_close(paper.similarity.float(), matched - mismatched, rtol=0, atol=1e-5)
+    assert torch.equal(paper.similarity[:-1], stream.similarity[:-1])
+    assert abs(paper.similarity[-1] - stream.similarity[-1]) > 1e-3

@@ -1,12 +1,15 @@
 """Words that a tokenizer splits: their prompts are left out, and the others keep their own."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.interventions.prepare import (
     MULTI_TOKEN,
+    directions_of,
     drop_multi_token_words,
     select_prompts,
 )
@@ -88,3 +91,18 @@ def test_the_same_as_without_them(model: Any) -> None:
     assert isinstance(shares, AnswerProbability) and isinstance(own, AnswerProbability)
     assert torch.equal(shares.p_first, own.p_first)
     assert shares.dropped == {MULTI_TOKEN: 1}
+
+
+def test_the_spelling_that_is_written_is_one_token_or_none(model: Any) -> None:
+    def exact(plus: Any) -> Steering:
+        return replace(steering(), contrasts={"words": UnembeddingContrast(plus, " cat", True)})
+
+    kept, dropped = drop_multi_token_words(model, exact((" dog", " semantic", "dog", "cat")))
+    assert kept.contrasts["words"] == UnembeddingContrast((" dog", "cat"), " cat", True)
+    assert dropped == {MULTI_TOKEN: 2}
+    vocabulary = model.tokenizer.get_vocab()
+    for word, token in ((" dog", "Ġdog"), ("cat", "cat")):
+        expected = model.W_U[:, vocabulary[token]] - model.W_U[:, vocabulary["Ġcat"]]
+        for direction in directions_of(model, exact(word))["words"].values():
+            found = torch.cosine_similarity(direction.vector, expected, dim=0)
+            assert found.item() == pytest.approx(1, abs=1e-5)

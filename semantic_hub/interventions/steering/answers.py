@@ -10,18 +10,25 @@ from torch import Tensor
 
 from semantic_hub.activations.batches import equal_length_batches
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import as_list, check_choice
+from semantic_hub.errors import SemanticHubError, as_list, check_choice
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached, steer
+from semantic_hub.interventions.steering.hook import (
+    Mode,
+    SteeredPositions,
+    check_reached,
+    is_span_per_prompt,
+    steer,
+)
 from semantic_hub.interventions.steering.per_layer import Directions, with_placebo
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.lenses.projection import score_words
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import Prompt, Prompts, Readout, as_prompts, encode
+from semantic_hub.prompts.positions import read_positions
+from semantic_hub.prompts.prompt import Encoding, Prompt, Prompts, Readout, as_prompts, encode
 from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.results.result import Counts, EffectCurve, Result, manifest
@@ -189,8 +196,8 @@ def answer_probability(
         `semantic_hub.prompts.words.candidate_tokens`).
 
     Raises:
-        SemanticHubError: No prompts or directions, or answers that no prompt can be followed by or
-            whose tokens do not differ.
+        SemanticHubError: No prompts or directions, answers that no prompt can be followed by or
+            whose tokens do not differ, or a prompt that is read before it is steered.
 
     Example:
         >>> from semantic_hub.interventions.steering.contrasts import unembedding_difference
@@ -249,7 +256,9 @@ class _AnswerReader:
         self.candidates = candidate_tokens(model, readouts)
         self.words = dict(zip(self.candidates.kept, self.candidates.words, strict=True))
         self.model, self.prompts, self.options = model, prompts, options
-        lengths = [len(encoding) for encoding in encode(model, prompts)]
+        encodings = encode(model, prompts)
+        _check_read_after(prompts, encodings, options.positions)
+        lengths = [len(encoding) for encoding in encodings]
         batches = equal_length_batches(lengths, new_tokens=0, batch_size=_BATCH_SIZE)
         usable = [[index for index in batch if index in self.words] for batch, _ in batches]
         self.batches = [batch for batch in usable if batch]
@@ -279,3 +288,34 @@ class _AnswerReader:
         words = [self.words[index] for index in batch]
         log_prob, _ = score_words(self.model, states, last, words, ranks=False)
         return (log_prob[:, 0, 0] - log_prob[:, 0, 1]).sigmoid()
+
+
+def _check_read_after(
+    prompts: Sequence[Prompt], encodings: Sequence[Encoding], positions: SteeredPositions
+) -> None:
+    """Raise where an answer is read before the first steered position, which cannot change it."""
+    spans: Sequence[Any] = (
+        positions if is_span_per_prompt(positions) else (positions,) * len(prompts)
+    )
+    if len(spans) != len(prompts):
+        raise SemanticHubError(
+            "answer_probability",
+            got=f"{len(prompts)} prompts and {len(spans)} spans to steer",
+            expected="one for each prompt, or one for all",
+            fix="Give a span for each prompt, in their order.",
+        )
+    reads = read_positions(prompts, encodings, "last", frozenset())
+    for number, (prompt, encoding, span, (read,)) in enumerate(
+        zip(prompts, encodings, spans, reads, strict=True)
+    ):
+        first = len(encoding) - 1 if span == "last" else 0
+        if not isinstance(span, str):
+            first = min(read_positions([prompt], [encoding], span, frozenset())[0])
+        if read < first:
+            raise SemanticHubError(
+                "answer_probability",
+                got=f"prompt {number}, which is read at token {read} of {len(encoding)} and steered"
+                f" from token {first} on",
+                expected="an answer that is read at a steered position or after it",
+                fix="Leave the prompt's position out, or steer earlier.",
+            )

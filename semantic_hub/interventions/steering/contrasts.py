@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError, check_kinds
@@ -197,6 +198,28 @@ def unembedding_difference(
     return Direction(plus - minus, None, f"U[{plus_word}] − U[{minus_word}]")
 
 
+def word_columns(
+    tokenizer: PreTrainedTokenizerBase, word: str, *, before: Tokens, exact: bool
+) -> Tokens:
+    """Tokens whose unembeddings stand for a word; none where it is several tokens, or unknown.
+
+    Args:
+        tokenizer: The model's tokenizer.
+        word: The word.
+        before: The tokens that it follows.
+        exact: Whether it is the one spelling that is written, wherever it stands.
+
+    Example:
+        >>> [len(word_columns(model.tokenizer, word, before=(), exact=True))
+        ...  for word in (" good", "hippopotamus")]
+        [1, 0]
+    """
+    if not exact:
+        return word_tokens(tokenizer, word, before=before).single
+    tokens = continuation(tokenizer, word)
+    return tokens if len(tokens) == 1 and tokenizer.unk_token_id not in tokens else ()
+
+
 def _at_position(prompt: Prompt, position: int) -> Prompt:
     """A prompt that is read at a position, unless it has one itself."""
     return prompt if prompt.position is not None else replace(prompt, position=position)
@@ -256,13 +279,12 @@ def _word_unembedding(
             expected="one that knows words",
             fix="Set model.tokenizer.",
         )
-    found = word_tokens(model.tokenizer, word, before=before)
-    tokens = continuation(model.tokenizer, word) if exact else found.single
-    several = exact and len(tokens) > 1
-    if not tokens or several or model.tokenizer.unk_token_id in tokens:
+    tokens = word_columns(model.tokenizer, word, before=before, exact=exact)
+    if not tokens:
+        problem = word_tokens(model.tokenizer, word, before=before).problem
         raise SemanticHubError(
             "unembedding_difference",
-            got=f"{word!r}: {found.problem or 'longer than one token'}",
+            got=f"{word!r}: {problem or 'longer than one token'}",
             expected="a word that is one token" + " as it is written" * exact,
             fix="Choose words that this tokenizer knows whole.",
         )

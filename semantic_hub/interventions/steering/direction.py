@@ -30,7 +30,8 @@ class Direction:
         layer: The layer that it belongs to, 0..n_layers; None if it was made from weights and
             belongs to no layer.
         description: How it was made, in words.
-        stream_norm: Mean norm of the states that it was made from; None if there were none.
+        stream_norm: Mean norm of the states that it was made from; None if there were none. It says
+            what a strength means; see `relative_norm`.
 
     Raises:
         SemanticHubError: A vector of another shape, empty or not finite, or a negative layer;
@@ -47,7 +48,10 @@ class Direction:
     layer: int | None
     description: str
     stream_norm: float | None = None
-    __repr__ = short_repr
+
+    def __repr__(self) -> str:
+        told, share = short_repr(self), self.relative_norm
+        return told if share is None else f"{told[:-1]}, relative_norm={share:.3g})"
 
     def __post_init__(self) -> None:
         check_kinds(
@@ -107,7 +111,18 @@ class Direction:
 
     @property
     def relative_norm(self) -> float | None:
-        """`norm` over the mean norm of the states it was made from; None if that is unknown."""
+        """`norm` over the mean norm of the states it was made from; None if that is unknown.
+
+        Added with strength s, it is s times this share of the stream: to add a given share, steer
+        with ``share / direction.relative_norm``. At a share well above 1 little is left of what the
+        model had read: at right angles, the cosine of the state with itself as it was is
+        1 / √(1 + share²), .71 at a share of 1 and .2 at 5.
+
+        Example:
+            >>> east = Direction(torch.tensor([3.0, 0.0]), 2, "east", stream_norm=12.0)
+            >>> east.relative_norm, 0.5 / east.relative_norm
+            (0.25, 2.0)
+        """
         return None if self.stream_norm is None else self.norm / self.stream_norm
 
     def mean(self) -> "Direction":

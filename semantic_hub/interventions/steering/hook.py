@@ -79,7 +79,8 @@ def steer(
             with a row for each prompt needs batches of that many prompts, and steers prompt i with
             row i.
         strength: Factor s, or one for each prompt of a batch; the number 0 leaves the model
-            untouched.
+            untouched. ``direction.relative_norm`` is how long the direction is for 1, as a share of
+            the stream's norm.
         layer: Where to apply the direction, 0..n_layers; None for the layer that it names.
         positions: Where.
         mode: How.

@@ -159,3 +159,27 @@ def test_the_best_cell_is_furthest_from_the_unsteered_one(model: Any) -> None:
     assert curve.summary.value.tolist() == pytest.approx(mean[:, strength].tolist())
     assert (curve.layers, curve.n) == (found.layers, len(TEXTS))
     assert curve.note == f"strength {found.strengths[strength]:g}"
+
+
+@pytest.mark.parametrize(
+    ("position", "positions", "message"),
+    [
+        (0, "last", "prompt 1, which is read at token 0 of 3 and steered from token 2 on"),
+        (1, (2, 3), "prompt 1, which is read at token 1 of 3 and steered from token 2 on"),
+        (1, ((0, 1), (2, 3)), "prompt 1, which is read at token 1 of 3"),
+        (-1, ((0, 1),), "2 prompts and 1 spans to steer"),
+    ],
+)
+def test_an_answer_before_what_is_steered_is_refused(
+    model: Any, position: int, positions: Any, message: str
+) -> None:
+    """Nothing would be changed: a decoder reads no later position."""
+    prompts = [Prompt(tokens=(5, 6, 7)), Prompt(tokens=(5, 6, 7), position=position)]
+    with pytest.raises(SemanticHubError, match=message):
+        answer_probability(model, prompts, rows(model, 1).mean(), positions=positions, **HOW)
+
+
+def test_an_answer_at_a_steered_position_is_read(model: Any) -> None:
+    prompts = [Prompt("two plus three", position=1)]
+    found = answer_probability(model, prompts, 9 * rows(model, 1).mean(), positions=(1, 2), **HOW)
+    assert not torch.allclose(found.p_first[0, :, 0], found.p_first[0, :, 1], atol=1e-3)

@@ -9,6 +9,7 @@ import transformers
 from tiny import BACKENDS
 
 import semantic_hub as sh
+from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.interventions.steering.contrasts import (
     activation_difference,
     mean_difference,
@@ -39,6 +40,8 @@ def test_they_say_how_they_were_made() -> None:
 def test_norm_relative_to_the_stream() -> None:
     assert (2 * EAST).relative_norm == 1.0
     assert (EAST + NORTH).relative_norm == 5 / 8
+    assert repr(2 * EAST).endswith(", relative_norm=1)")
+    assert "relative_norm" not in repr(EAST.at(2))
     assert Direction(torch.ones(2), None, "by hand").relative_norm is None
 
 
@@ -332,3 +335,10 @@ def test_placebos_differ_by_seed_alone() -> None:
 def test_no_placebo_for_nothing() -> None:
     with pytest.raises(sh.SemanticHubError, match="nothing, which is zero at layer 2"):
         random_direction(Direction(torch.zeros(2, 4), 2, "nothing"))
+
+
+def test_half_of_the_streams_norm_is_added_with_half_over_the_relative_norm(model: Any) -> None:
+    direction = mean_difference(model, ["the dog", "dog"], ["the cat", "cat"], 2)
+    strength = 0.5 / direction.relative_norm
+    read = residual_stream(model, ["the dog", "dog", "the cat", "cat"], layers=[2])[:, 0]
+    assert (strength * direction).norm == pytest.approx(read.norm(dim=-1).mean().item() / 2)
