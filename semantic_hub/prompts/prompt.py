@@ -307,7 +307,7 @@ def as_prompts(
 
     Example:
         >>> as_prompts("top_tokens", "prompts", "The dog barks.")
-        [Prompt(text='The dog barks.', tokens=None, position=None, soft=())]
+        [Prompt(text='The dog barks.')]
         >>> len(as_prompts("top_tokens", "prompts", [[1, 2], [3]]))
         2
     """
