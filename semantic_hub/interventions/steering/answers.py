@@ -294,9 +294,9 @@ def _check_read_after(
     prompts: Sequence[Prompt], encodings: Sequence[Encoding], positions: SteeredPositions
 ) -> None:
     """Raise where an answer is read before the first steered position, which cannot change it."""
-    spans: Sequence[Any] = (
-        positions if is_span_per_prompt(positions) else (positions,) * len(prompts)
-    )
+    spans: list[Any] = [positions] * len(prompts)
+    if is_span_per_prompt(positions):
+        spans = [*positions]
     if len(spans) != len(prompts):
         raise SemanticHubError(
             "answer_probability",
