@@ -172,9 +172,9 @@ def test_one_is_a_list_of_one(model: Any) -> None:
     )
     one, several = (sh.logit_lens(model, given, layers=[3]) for given in (READOUT, [READOUT]))
     assert torch.equal(one.log_prob, several.log_prob)
-    assert list(sh.similarity(model, PAIRS, measures="retrieval@1 x to y").measures) == [
-        "retrieval@1 x to y"
-    ]
+    name = "retrieval@1 x to y"
+    one, several = (sh.similarity(model, PAIRS, measures=given) for given in (name, [name]))
+    assert name in one.measures and list(one.measures) == list(several.measures)
     assert sh.verdicts(FINDINGS) == sh.verdicts([FINDINGS])
     assert LanguageTexts.of("el perro", "es", ["en", "es"]).prompts == (sh.Prompt("el perro"),)
     assert sh.LastTokenOf("the dog").texts == ("the dog",)
