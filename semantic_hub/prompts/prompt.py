@@ -131,7 +131,7 @@ class Prompt:
         if len(given) != 1:
             raise SemanticHubError(
                 "Prompt",
-                got=" and ".join(given) or "neither text nor tokens",
+                got=f"both {' and '.join(given)}" if given else "neither text nor tokens",
                 expected="exactly one of them",
                 fix="Pass text, or token ids, or the messages of a chat.",
             )

@@ -103,7 +103,7 @@ def test_messages_have_a_role_and_text(messages: Any) -> None:
 def test_a_chat_is_not_empty_nor_text_too() -> None:
     with pytest.raises(SemanticHubError, match="Prompt: got an empty prompt"):
         Prompt.chat([])
-    with pytest.raises(SemanticHubError, match="Prompt: got text and messages"):
+    with pytest.raises(SemanticHubError, match="Prompt: got both text and messages"):
         Prompt("The dog", messages=(("user", "The dog"),))
 
 
