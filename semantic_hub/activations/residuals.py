@@ -12,7 +12,7 @@ from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode, special_token_ids
+from semantic_hub.prompts.prompt import PromptLike, as_prompt, encode
 
 
 def residual_stream(
@@ -34,10 +34,11 @@ def residual_stream(
     Args:
         model: A ``HookedTransformer`` or ``TransformerBridge``, encoders (BERT family) included.
         prompts: Text, :class:`~semantic_hub.prompts.prompt.Prompt` objects, or token ids.
-        positions: ``"last"`` (a prompt's own ``position`` goes before it), ``"mean"`` (all but
-            special tokens), a span ``(start, stop)`` of the prompt's own tokens as Python slices
-            it, or a function from the tokens that the model reads to one index or several. Several
-            positions are averaged. See :func:`~semantic_hub.prompts.positions.read_positions`.
+        positions: ``"last"`` (a prompt's own ``position`` goes before it), ``"content"`` (the last
+            token with a letter or digit), ``"mean"`` (all but special tokens), a span ``(start,
+            stop)`` of the prompt's own tokens as Python slices it, or a function from the tokens
+            that the model reads to one index or several. Several positions are averaged. See
+            :func:`~semantic_hub.prompts.positions.read_positions`.
         layers: Which layers, 0..n_layers; ``None`` for all.
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens, and halves
             batches that do not fit into the GPU's memory.
@@ -62,9 +63,7 @@ def residual_stream(
     requested = check_layers(model, layers)
     read_layers = sorted(set(requested))
     encodings = encode(model, prompts)
-    indices = read_positions(
-        [as_prompt(prompt) for prompt in prompts], encodings, positions, special_token_ids(model)
-    )
+    indices = read_positions([as_prompt(prompt) for prompt in prompts], encodings, positions, model)
     states = torch.empty(len(encodings), len(read_layers), model.cfg.d_model, dtype=torch.float32)
 
     def on_batch(captured: Captured, means: Float[Tensor, "prompt layer d_model"]) -> None:

@@ -173,7 +173,7 @@ def likeliest(
 def read_texts(model: HookedModel, prompts: Sequence[PromptLike]) -> list[str]:
     """Text of each prompt up to the token that is read; `SOFT` stands for a span of features."""
     encodings = encode(model, prompts)
-    read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
+    read = read_positions([as_prompt(p) for p in prompts], encodings)
     written = partial(decode, model.tokenizer)
     return [
         encoding.text(written, encoding.own_positions.start, position + 1)
