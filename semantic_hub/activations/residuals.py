@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrites, capture_layers
+from semantic_hub.activations.recorded import States
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
@@ -32,7 +34,8 @@ def residual_stream(
     last requested layer, and only the read positions are ever kept. Padding changes no number.
 
     Args:
-        model: A ``HookedTransformer`` or ``TransformerBridge``, encoders (BERT family) included.
+        model: A ``HookedTransformer`` or ``TransformerBridge``, encoders (BERT family) included, or
+            `States` that were read elsewhere.
         prompts: Text, :class:`~semantic_hub.prompts.prompt.Prompt` objects, or token ids.
         positions: ``"last"`` (a prompt's own ``position`` goes before it), ``"content"`` (the last
             token with a letter or digit), ``"mean"`` (all but special tokens), a span ``(start,
@@ -61,6 +64,15 @@ def residual_stream(
     """
     check_model(model)
     requested = check_layers(model, layers)
+    if isinstance(model, States):
+        if positions != "last":
+            raise SemanticHubError(
+                "residual_stream",
+                got=f"positions={positions!r} of recorded states",
+                expected='"last", for the position that was read elsewhere',
+                fix="Leave positions out; a Prompt that was read elsewhere has its own position.",
+            )
+        return model.read(prompts, requested)
     read_layers = sorted(set(requested))
     encodings = encode(model, prompts)
     indices = read_positions([as_prompt(prompt) for prompt in prompts], encodings, positions, model)
