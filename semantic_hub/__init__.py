@@ -10,6 +10,7 @@ module that defines them (``tests/test_rooms.py`` holds both).
 """
 
 from semantic_hub import spokes, zoo
+from semantic_hub.activations.recorded import States
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.cosine import paired_similarity
 from semantic_hub.alignment.measures import register_measure
@@ -74,6 +75,7 @@ __all__ = [
     "SoftPositions",
     "SoftTokens",
     "Spoke",
+    "States",
     "Steering",
     "TextSteering",
     "UnembeddingContrast",

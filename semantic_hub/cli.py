@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 _console = Console(stderr=True, emoji=False, soft_wrap=True)
-_MODELS = "hub-mini, a local Hugging Face folder, or a TransformerLens name"
+_MODELS = "hub-mini, a Hugging Face or adapter's folder, a .gguf file, or a TransformerLens name"
 
 
 class Dtype(str, Enum):
     """Precisions that weights can be loaded in."""
 
+    auto = "auto"
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
@@ -37,7 +38,7 @@ Spokes = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="the page to write")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, mps; by default the best")]
-Precision = Annotated[Dtype, typer.Option(help="precision of the weights")]
+Precision = Annotated[Dtype, typer.Option(help="of the weights; auto is bfloat16 on CUDA")]
 Resamples = Annotated[int, typer.Option(min=1, help="bootstrap resamples")]
 Permutations = Annotated[int, typer.Option(min=1, help="pairings of the test")]
 Seed = Annotated[int, typer.Option(min=0, help="seed of everything random")]
@@ -69,7 +70,7 @@ def report(
         Path | None, typer.Option(help="a folder for every number, for compare")
     ] = None,
     device: Device = None,
-    dtype: Precision = Dtype.float32,
+    dtype: Precision = Dtype.auto,
     resamples: Resamples = 1000,
     permutations: Permutations = 1000,
     seed: Seed = 0,
@@ -101,7 +102,7 @@ def compare(
     spokes: Spokes = None,
     out: Out = Path("compare.html"),
     device: Device = None,
-    dtype: Precision = Dtype.float32,
+    dtype: Precision = Dtype.auto,
     resamples: Resamples = 1000,
     permutations: Permutations = 1000,
     seed: Seed = 0,

@@ -27,6 +27,7 @@ NAMES = [
     "SoftPositions",
     "SoftTokens",
     "Spoke",
+    "States",
     "Steering",
     "TextSteering",
     "UnembeddingContrast",

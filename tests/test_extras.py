@@ -75,7 +75,7 @@ def test_extras_are_those_of_the_distribution() -> None:
         assert package in packages[extra]
         assert not any(package in line for line in project["dependencies"])
     assert set(EXTRAS.values()) == extras.keys() - {"all", "dev"}
-    assert extras["all"] == ["semantic-hub[languages,vision,audio,report]"]
+    assert extras["all"] == ["semantic-hub[languages,vision,audio,report,gguf,peft]"]
     assert "semantic-hub[all]" in extras["dev"]
 
 

@@ -18,9 +18,11 @@ HIDDEN = {
     "PIL",
     "babel",
     "circuitsvis",
+    "gguf",
     "jinja2",
     "kaleido",
     "num2words",
+    "peft",
     "platformdirs",
     "soundfile",
     "soxr",
@@ -120,6 +122,7 @@ def uses(folder: Path) -> Mapping[str, Callable[[], Any]]:
     sound = sh.spokes.audio.synthesize("owl")
     (folder / "owl.wav").touch()
     (folder / "red.png").touch()
+    (folder / "model.gguf").touch()
     (folder / "captions.tsv").write_text("file\tcaption\nred.png\tred.\n", encoding="utf-8")
     assert encode(sound.waveform, sound.rate).shape[1] == model.cfg.d_model
     return {
@@ -134,6 +137,8 @@ def uses(folder: Path) -> Mapping[str, Callable[[], Any]]:
         "vision: read": lambda: sh.spokes.vision.read_pictures(folder, folder / "captions.tsv"),
         "audio: resampled": lambda: sound.at_rate(8000),
         "audio: read": lambda: sh.spokes.audio.read_clip(folder / "owl.wav", "owl"),
+        "gguf: file": lambda: sh.load_model(folder / "model.gguf"),
+        "peft: adapter": lambda: sh.load_model(sh.zoo.hub_mini_path(), adapter="lora"),
         "images: figure": lambda: write_image(go.Figure(), folder / "figure.svg"),
         "report: page": lambda: render("report.html.jinja"),
         "report: place of a page": lambda: check_page_path(folder / "report.html"),

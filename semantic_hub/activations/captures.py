@@ -50,7 +50,8 @@ class Captured:
     Args:
         prompts: Indices of the batch's prompts, in the caller's list.
         rows: For each kept position, which of these prompts it belongs to.
-        values: Hook name to ``[position *features]``, float32 on the model's device.
+        values: Hook name to ``[position *features]``, float32 on the model's device; on the first
+            one of a model that spans several.
     """
 
     prompts: tuple[int, ...]
@@ -231,7 +232,8 @@ class _Keeper:
 
     def _keep(self, name: str, value: Float[Tensor, "batch pos ..."], hook: Any) -> None:
         device = value.device
-        self.kept[name] = value[self.rows.to(device), self.columns.to(device)].float()
+        kept = value[self.rows.to(device), self.columns.to(device)].float()
+        self.kept[name] = kept.to(self.model.cfg.device)  # one, where the model spans several
 
 
 class _Writer:

@@ -8,12 +8,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrites, capture_layers
-from semantic_hub.errors import check_kinds
+from semantic_hub.activations.recorded import States
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import Prompts, as_prompts, encode, special_token_ids
+from semantic_hub.prompts.prompt import Prompts, as_prompts, encode
 
 
 def residual_stream(
@@ -33,13 +34,15 @@ def residual_stream(
     last requested layer, and only the read positions are ever kept. Padding changes no number.
 
     Args:
-        model: A ``HookedTransformer`` or ``TransformerBridge``, encoders (BERT family) included.
+        model: A ``HookedTransformer`` or ``TransformerBridge``, encoders (BERT family) included, or
+            `States` that were read elsewhere.
         prompts: Text, :class:`~semantic_hub.prompts.prompt.Prompt` objects, or token ids; a single
             one is read as a list of one, as is a single layer.
-        positions: ``"last"`` (a prompt's own ``position`` goes before it), ``"mean"`` (all but
-            special tokens), a span ``(start, stop)`` of the prompt's own tokens as Python slices
-            it, or a function from the tokens that the model reads to one index or several. Several
-            positions are averaged. See :func:`~semantic_hub.prompts.positions.read_positions`.
+        positions: ``"last"`` (a prompt's own ``position`` goes before it), ``"content"`` (the last
+            token with a letter or digit), ``"mean"`` (all but special tokens), a span ``(start,
+            stop)`` of the prompt's own tokens as Python slices it, or a function from the tokens
+            that the model reads to one index or several. Several positions are averaged. See
+            :func:`~semantic_hub.prompts.positions.read_positions`.
         layers: Which layers, 0..n_layers; ``None`` for all.
         batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens, and halves
             batches that do not fit into the GPU's memory.
@@ -62,11 +65,20 @@ def residual_stream(
     """
     check_model(model)
     requested = check_layers(model, layers)
-    read_layers = sorted(set(requested))
     check_kinds("residual_stream", overwrites=(overwrites, (Mapping, None)))
     read = as_prompts("residual_stream", "prompts", prompts)
+    if isinstance(model, States):
+        if positions != "last":
+            raise SemanticHubError(
+                "residual_stream",
+                got=f"positions={positions!r} of recorded states",
+                expected='"last", for the position that was read elsewhere',
+                fix="Leave positions out; a Prompt that was read elsewhere has its own position.",
+            )
+        return model.read(read, requested)
+    read_layers = sorted(set(requested))
     encodings = encode(model, read)
-    indices = read_positions(read, encodings, positions, special_token_ids(model))
+    indices = read_positions(read, encodings, positions, model)
     states = torch.empty(len(encodings), len(read_layers), model.cfg.d_model, dtype=torch.float32)
 
     def on_batch(captured: Captured, means: Float[Tensor, "prompt layer d_model"]) -> None:

@@ -225,7 +225,7 @@ def _shuffled(prompt: Prompt, encoding: Encoding, rng: np.random.Generator) -> P
     own = tokens[words].copy()
     while len(set(own)) > 1 and (tokens[words] == own).all():
         tokens[words] = rng.permutation(own)
-    (read,) = read_positions([prompt], [encoding], "last", frozenset())[0]
+    (read,) = read_positions([prompt], [encoding])[0]
     soft = [replace(place, span=_shuffled_rows(place.span, rng)) for place in encoding.soft]
     new = replace(encoding, tokens=tuple(tokens.tolist()), soft=tuple(soft))
     return replace(new.first(len(new)), position=read)

@@ -174,7 +174,7 @@ def likeliest(
 def read_texts(model: HookedModel, prompts: Sequence[Prompt]) -> list[str]:
     """Text of each prompt up to the token that is read; `SOFT` stands for a span of features."""
     encodings = encode(model, prompts)
-    read = read_positions(prompts, encodings, "last", frozenset())
+    read = read_positions(prompts, encodings)
     written = partial(decode, model.tokenizer)
     return [
         encoding.text(written, encoding.own_positions.start, position + 1)

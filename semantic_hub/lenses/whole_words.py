@@ -152,7 +152,7 @@ def _texts(model: HookedModel, readouts: Sequence[Readout]) -> tuple[list[int], 
     """Number of tokens up to and including the one that is read, and the prompt of these."""
     prompts = [readout.prompt for readout in readouts]
     encodings = encode(model, prompts)
-    read = read_positions(prompts, encodings, "last", frozenset())
+    read = read_positions(prompts, encodings)
     lengths = [position + 1 for (position,) in read]
     texts = [e.first(length) for e, length in zip(encodings, lengths, strict=True)]
     return lengths, texts

@@ -3,8 +3,8 @@
 `loading` loads a model by name or from a folder; users add names through a `registry`. `protocol`
 lists the methods that this package needs of a model. `layers` maps layer numbers to hooks, `output`
 applies the final norm and the unembedding, `twins` makes a randomly initialized model of the same
-shape, `provenance` reports how the weights were processed. `checkpoints` and `conversion` read
-folders.
+shape, `provenance` reports where the weights come from. `checkpoints` and `conversion` read
+folders, `networks` what only transformers can read: GGUF files, adapters, quantized weights.
 """
 
 from semantic_hub.models.checkpoints import Backend

@@ -7,40 +7,49 @@ import difflib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
 
 from semantic_hub.errors import SemanticHubError, check_choice, check_kinds, is_file, reading
 from semantic_hub.models.conventions import follow_checkpoint
-from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.protocol import HookedModel, first_parameter
 from semantic_hub.models.registry import Registry
 
 Backend = Literal["auto", "hooked", "bridge"]
 """``HookedTransformer``, ``TransformerBridge``, or the first of them that supports the model."""
 
+DType = torch.dtype | Literal["auto", "float32", "bfloat16", "float16", "float64"]
+"""Dtype of weights; ``"auto"`` is bfloat16 on CUDA and float32 elsewhere."""
 
-DtypeName = Literal["float32", "bfloat16", "float16", "float64"]
-"""Precisions that weights can be loaded in, by name."""
+DeviceMap = str | Mapping[str, str | int]
+"""Where accelerate puts each module of a model: ``"auto"``, or its own choice for each."""
 
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """Keyword arguments of `semantic_hub.load_model`: device, dtype, backend, remote code.
+    """Keyword arguments of `semantic_hub.load_model`.
 
     Args:
         device: Device of the model; ``None`` leaves the choice to TransformerLens.
         dtype: Dtype of the weights.
         backend: Which of TransformerLens' classes it becomes.
         trust_remote_code: Whether code that comes with the model may run.
+        revision: Branch, tag or commit of a repository.
+        device_map: Devices of a model's modules, where it spans several.
+        quantization_config: How transformers quantizes the weights as it reads them.
+        adapter: Folder or repository of a PEFT adapter.
+        gguf_file: Name of a GGUF file in the folder or repository.
+        hf_model: A model of transformers that is loaded already.
 
     Raises:
-        SemanticHubError: An unknown backend, or ``"hooked"`` on TransformerLens 4.
+        SemanticHubError: An unknown backend, ``"hooked"`` on TransformerLens 4 or with what only a
+            bridge supports, or options that exclude each other.
 
     Example:
         >>> LoadOptions(device="cpu").backend
@@ -51,6 +60,12 @@ class LoadOptions:
     dtype: torch.dtype = torch.float32
     backend: Backend = "auto"
     trust_remote_code: bool = False
+    revision: str | None = None
+    device_map: DeviceMap | None = None
+    quantization_config: Any | None = None
+    adapter: str | None = None
+    gguf_file: str | None = None
+    hf_model: Any | None = None
 
     def __post_init__(self) -> None:
         if self.backend not in ("auto", "hooked", "bridge"):
@@ -67,6 +82,23 @@ class LoadOptions:
                 expected="TransformerLens 3.9, the last line with that class",
                 fix='Use backend="bridge", or install "transformer-lens>=3.9,<4".',
             )
+        for first, others in _EXCLUSIVE.items():
+            excluded = {name: getattr(self, name) for name in others}
+            both = [name for name, value in excluded.items() if value is not None]
+            if getattr(self, first) is not None and both:
+                raise SemanticHubError(
+                    "load_model",
+                    got=f"{first} with {both[0]}",
+                    expected="one of them",
+                    fix=_FIXES[first],
+                )
+        if self.backend == "hooked" and self._needs_bridge:
+            raise SemanticHubError(
+                "load_model",
+                got='backend="hooked" with device_map, quantization_config or hf_model',
+                expected="a TransformerBridge, which wraps such models as they are",
+                fix='Leave backend at "auto".',
+            )
 
     @property
     def compared_dtype(self) -> torch.dtype:
@@ -74,9 +106,75 @@ class LoadOptions:
         return torch.float64 if self.dtype == torch.float64 else torch.float32
 
     @property
+    def read_dtype(self) -> torch.dtype:
+        """The dtype that weights are read in: that of the comparison where one may be made."""
+        return self.compared_dtype if self.may_be_hooked else self.dtype
+
+    @property
     def may_be_hooked(self) -> bool:
         """Whether the model may be loaded as a ``HookedTransformer``: allowed, and installed."""
-        return self.backend != "bridge" and hooked_transformer_class() is not None
+        allowed = self.backend != "bridge" and not self._needs_bridge
+        return allowed and hooked_transformer_class() is not None
+
+    @property
+    def sources(self) -> dict[str, Any]:
+        """The options given that say which weights are read, and how; a name alone needs none."""
+        names = ("revision", *_PLACED, "adapter", "gguf_file", "hf_model")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    @property
+    def _needs_bridge(self) -> bool:
+        return any(getattr(self, name) is not None for name in (*_PLACED, "hf_model"))
+
+
+_PLACED = ("device_map", "quantization_config")
+"""Options of models whose weights a conversion would have to move or to restore."""
+
+_EXCLUSIVE = {
+    "hf_model": ("device", "revision", *_PLACED, "adapter", "gguf_file"),
+    "device_map": ("device",),
+    "quantization_config": ("adapter", "gguf_file"),
+}
+"""Option to those that cannot be given beside it."""
+
+_FIXES = {
+    "hf_model": "Load the model with transformers as you want it, and pass nothing but hf_model.",
+    "device_map": 'Leave device out; device_map="cuda:0" is one device.',
+    "quantization_config": "An adapter is merged into, and a GGUF file read as, weights of full "
+    "precision: save them with transformers, and quantize that folder.",
+}
+
+
+_DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+
+_CHOSEN_BY_ACCELERATE = ("auto", "balanced", "balanced_low_0", "sequential")
+"""Device maps that name no device."""
+
+
+def default_dtype(
+    dtype: DType, device: str | None, device_map: DeviceMap | None = None
+) -> torch.dtype:
+    """The dtype that weights are loaded in: for ``"auto"`` bfloat16 on CUDA and float32 elsewhere.
+
+    Args:
+        dtype: As for `semantic_hub.load_model`.
+        device: As for `semantic_hub.load_model`.
+        device_map: As for `semantic_hub.load_model`; a map with any GPU is on CUDA.
+
+    Example:
+        >>> default_dtype("auto", "cpu"), default_dtype("auto", "cuda:1")
+        (torch.float32, torch.bfloat16)
+    """
+    from transformer_lens.utilities.devices import get_device
+
+    if isinstance(dtype, torch.dtype):
+        return dtype
+    if isinstance(device_map, Mapping):
+        places = [place for place in device_map.values() if place not in ("cpu", "disk")]
+        device_map = str(places[0]) if places else "cpu"
+    place = device if device_map in (None, *_CHOSEN_BY_ACCELERATE) else device_map
+    place = place or str(get_device())
+    return torch.bfloat16 if place.isdigit() or place.startswith("cuda") else torch.float32
 
 
 MODELS: Registry[Callable[[LoadOptions], HookedModel]] = Registry("model")
@@ -87,11 +185,17 @@ def load_options(
     operation: str,
     name_or_path: str | os.PathLike[str],
     device: str | torch.device | None,
-    dtype: torch.dtype | DtypeName,
+    dtype: DType,
     backend: Backend,
     trust_remote_code: bool,
+    *,
+    device_map: DeviceMap | None = None,
+    adapter: str | os.PathLike[str] | None = None,
+    revision: str | None = None,
+    gguf_file: str | None = None,
+    **others: Any,
 ) -> LoadOptions:
-    """Check the arguments that `semantic_hub.load_model` and `load_multimodal` share.
+    """Check the arguments of `semantic_hub.load_model` and `load_multimodal`.
 
     Raises:
         SemanticHubError: One of a wrong kind, a dtype without gradients, a device that this
@@ -103,14 +207,34 @@ def load_options(
         device=(device, (str, torch.device, None)),
         dtype=(dtype, (torch.dtype, str)),
         trust_remote_code=(trust_remote_code, bool),
+        device_map=(device_map, (str, Mapping, None)),
+        adapter=(adapter, (str, os.PathLike, None)),
+        revision=(revision, (str, None)),
+        gguf_file=(gguf_file, (str, None)),
     )
-    name = str(dtype).removeprefix("torch.")
-    check_choice(operation, "dtype", name, get_args(DtypeName))
+    place = None if device is None else str(device)
+    asked = str(dtype).removeprefix("torch.")
+    check_choice(operation, "dtype", asked, _DTYPES)
     if device is not None:
         _check_device(operation, device)
     _check_files(operation, Path(name_or_path))
-    chosen = None if device is None else str(device)
-    return LoadOptions(chosen, getattr(torch, name), backend, trust_remote_code)
+    if asked != "auto":
+        chosen = getattr(torch, asked)
+    elif str(name_or_path) in MODELS:
+        chosen = torch.float32
+    else:
+        chosen = default_dtype("auto", place, device_map)
+    return LoadOptions(
+        place,
+        chosen,
+        backend,
+        trust_remote_code,
+        revision=revision,
+        device_map=device_map,
+        adapter=None if adapter is None else str(adapter),
+        gguf_file=gguf_file,
+        **others,
+    )
 
 
 def _check_device(operation: str, device: str | torch.device) -> None:
@@ -225,19 +349,27 @@ def load_bridge(name_or_folder: str, options: LoadOptions, **loaded: Any) -> Hoo
 
     Args:
         name_or_folder: Where the files are.
-        options: How it is loaded.
-        loaded: ``hf_model`` and ``tokenizer``, if they are read already.
+        options: How it is loaded; its `revision` and `device_map` go to TransformerLens.
+        loaded: ``hf_model`` and ``tokenizer``, if they are read already; the model stays in its
+            own dtype on its own devices.
 
     Raises:
         SemanticHubError: If the architecture is unsupported, or files cannot be fetched or read.
     """
+    place = {"device": options.device, "dtype": options.dtype}
+    if (network := loaded.get("hf_model")) is not None:
+        first = first_parameter(network)  # of its own: the bridge would name the best device
+        place = {"device": first.device, "dtype": first.dtype}
+    elif options.device_map is not None:
+        place = {"device_map": options.device_map, "dtype": options.dtype}
+    revision = {} if options.revision is None else {"revision": options.revision}
     with file_errors(name_or_folder):
         try:
             model = bridge_class().boot_transformers(
                 name_or_folder,
-                device=options.device,
-                dtype=options.dtype,
                 trust_remote_code=options.trust_remote_code,
+                **place,
+                **revision,
                 **loaded,
             )
         except ValueError as error:
@@ -248,7 +380,7 @@ def load_bridge(name_or_folder: str, options: LoadOptions, **loaded: Any) -> Hoo
                 fix="See transformer_lens.supported_models.",
             ) from error
         remote = {"trust_remote_code": True} if options.trust_remote_code else {}
-        own = loaded.get("tokenizer") or own_tokenizer(name_or_folder, **remote)
+        own = loaded.get("tokenizer") or own_tokenizer(name_or_folder, **remote, **revision)
     network = getattr(model, "original_model", None)
     follow_checkpoint(model, own, getattr(network, "generation_config", None))
     return model.eval()

@@ -12,6 +12,7 @@ import inspect
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from semantic_hub.models.checkpoints import (
     file_errors,
     folder_tokenizer,
     is_decoder,
+    load_bridge,
     read_config,
 )
 from semantic_hub.models.conventions import follow_checkpoint
@@ -51,14 +53,17 @@ def convert_folder(folder: Path, options: LoadOptions) -> HookedModel | None:
     Returns:
         A ``HookedTransformer``, or ``None`` where TransformerLens has no converter for the
         architecture, or one that does not reproduce the logits of this checkpoint (such as for an
-        unusual rope scaling).
+        unusual rope scaling), or where the weights are quantized.
 
     Raises:
         SemanticHubError: If ``config.json``, the weights or the tokenizer cannot be read.
     """
     from transformers import AutoModelForCausalLM
 
-    config = _converted_config(read_config(folder), options) if is_decoder(folder) else None
+    fields = read_config(folder)
+    if not is_decoder(folder) or fields.get("quantization_config"):
+        return None
+    config = _converted_config(fields, options)
     if config is None:
         return None
     trust = options.trust_remote_code
@@ -92,6 +97,35 @@ def convert_network(
     fields = json.loads(source.config.to_json_string(use_diff=False))
     config = _converted_config({**fields, "architectures": [type(source).__name__]}, options)
     return None if config is None else _converted(source, config, tokenizer, name, options.dtype)
+
+
+def host_network(
+    source: Any, tokenizer: Any | None, name: str, options: LoadOptions
+) -> HookedModel | None:
+    """Make a loaded decoder the first of TransformerLens' classes that the options allow.
+
+    Args:
+        source: The decoder, in `LoadOptions.read_dtype`; a bridge keeps and changes it.
+        tokenizer: Its tokenizer, if it has one.
+        name: Name of the model.
+        options: How the model is loaded.
+
+    Returns:
+        The model; ``None`` where ``backend="hooked"`` would change its logits.
+    """
+    from transformer_lens.utilities.devices import get_device
+
+    if options.may_be_hooked:
+        model = convert_network(source, tokenizer, name, options)
+        if model is not None:
+            return model
+    if options.backend == "hooked":
+        return None
+    if not options.sources.keys() & {"device_map", "quantization_config", "hf_model"}:
+        source.to(options.device or get_device())
+        convert_parameters(source, options.dtype)
+    untrusted = replace(options, trust_remote_code=False)  # the code has run already
+    return load_bridge(name, untrusted, hf_model=source, tokenizer=tokenizer)
 
 
 def same_logits(logits: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:

@@ -1,6 +1,8 @@
-"""Commit of a model's weights, and whether they were processed on loading."""
+"""Where a model's weights come from, and whether they were processed on loading."""
 
+import json
 import weakref
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from torch import Tensor
 
-from semantic_hub.models.checkpoints import hooked_transformer_class
+from semantic_hub.models.checkpoints import LoadOptions, hooked_transformer_class
 from semantic_hub.models.protocol import HookedModel
 
 FOLDED = "folded layer norms"
@@ -25,8 +27,24 @@ _EFFECTS = {
 _SAMPLE = 256
 """Number of vectors whose means are tested; random vectors never all have mean 0."""
 
-_commits: "weakref.WeakKeyDictionary[Any, str]" = weakref.WeakKeyDictionary()
-"""Model to the commit that it was loaded from."""
+
+@dataclass(frozen=True)
+class Source:
+    """Where the weights of a model were read from.
+
+    Args:
+        commit: Commit of files from the Hugging Face hub.
+        quantization: How a GGUF file's weights were quantized.
+        adapter: Name of the adapter that was merged into them.
+    """
+
+    commit: str | None = None
+    quantization: dict[str, Any] | None = None
+    adapter: str | None = None
+
+
+_sources: "weakref.WeakKeyDictionary[Any, Source]" = weakref.WeakKeyDictionary()
+"""Model to what it was loaded from."""
 
 
 def processed(model: HookedModel) -> list[str]:
@@ -51,16 +69,62 @@ def effects(changes: list[str]) -> str:
     return ", ".join(_EFFECTS[change] for change in changes)
 
 
-def remember_commit(model: HookedModel, repository: str) -> None:
-    """Store the commit of the cached Hugging Face files that a model was just loaded from."""
-    file = try_to_load_from_cache(repository, "config.json")
-    if isinstance(file, str):
-        _commits[model] = Path(file).parent.name
+def remember_source(
+    model: HookedModel,
+    name: str,
+    options: LoadOptions,
+    *,
+    quantization: dict[str, Any] | None = None,
+) -> None:
+    """Store what a model was just loaded from: for a repository, the commit of its cached files.
+
+    Args:
+        model: The model.
+        name: Its repository or folder.
+        options: How it was loaded.
+        quantization: That of a GGUF file.
+    """
+    adapter = None if options.adapter is None else Path(options.adapter)
+    _sources[model] = Source(
+        None if Path(name).is_dir() else _cached_commit(name, options),
+        quantization,
+        adapter and (adapter.resolve().name if adapter.is_dir() else options.adapter),
+    )
 
 
 def commit(model: HookedModel) -> str | None:
     """Commit of the Hugging Face files that a model was loaded from; ``None`` if unknown."""
-    return _commits.get(model)
+    return _sources.get(model, Source()).commit
+
+
+def merged_adapter(model: HookedModel) -> str | None:
+    """Name of the adapter that was merged into a model's weights; ``None`` if none was."""
+    return _sources.get(model, Source()).adapter
+
+
+def quantization(model: HookedModel) -> dict[str, Any] | None:
+    """How a model's weights are quantized, or were in the file that they were read from.
+
+    Returns:
+        ``quant_method`` and the settings of that method, ready for JSON; ``None`` for no
+        quantization.
+    """
+    config = getattr(getattr(model, "original_model", None), "config", None)
+    active = getattr(config, "quantization_config", None)
+    if active is None:
+        return _sources.get(model, Source()).quantization
+    settings = active if isinstance(active, dict) else active.to_dict()
+    public = {name: value for name, value in settings.items() if not name.startswith("_")}
+    return json.loads(json.dumps(public, default=str))
+
+
+def _cached_commit(repository: str, options: LoadOptions) -> str | None:
+    """Commit of the cached files of a repository; None if none is cached."""
+    for name in (options.gguf_file, "config.json"):
+        file = name and try_to_load_from_cache(repository, name, revision=options.revision)
+        if isinstance(file, str):
+            return Path(file).parent.name
+    return None
 
 
 def _is_centered(weight: Tensor) -> bool:

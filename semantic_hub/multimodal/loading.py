@@ -21,15 +21,14 @@ from semantic_hub.errors import SemanticHubError, check_kinds, require
 from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     Backend,
-    DtypeName,
+    DType,
     LoadOptions,
     file_errors,
-    load_bridge,
     load_options,
     unreadable,
 )
 from semantic_hub.models.conventions import set_conventions
-from semantic_hub.models.conversion import convert_network, same_logits, to_dtype
+from semantic_hub.models.conversion import host_network, same_logits, to_dtype
 from semantic_hub.models.loading import load_model
 from semantic_hub.models.protocol import HookedModel, LoadedModel
 from semantic_hub.models.registry import Registry
@@ -68,7 +67,7 @@ def load_multimodal(
     name_or_path: str | os.PathLike[str],
     *,
     device: str | torch.device | None = None,
-    dtype: torch.dtype | DtypeName = torch.float32,
+    dtype: DType = "auto",
     backend: Backend = "auto",
     trust_remote_code: bool = False,
     prepend_bos: bool | None = None,
@@ -85,7 +84,7 @@ def load_multimodal(
         name_or_path: ``"hub-mini"`` or another name with an encoder that `register_encoder` added,
             a local Hugging Face folder with the checkpoint's processor, or a name.
         device: Where both go; None leaves the choice to TransformerLens.
-        dtype: Of the weights, or its name.
+        dtype: As for `semantic_hub.load_model`.
         backend: As for `semantic_hub.load_model`. ``"auto"`` is a ``HookedTransformer`` where
             TransformerLens converts the language model, else a ``TransformerBridge`` around it.
         trust_remote_code: Whether code that comes with the model may run.
@@ -239,14 +238,11 @@ def _language_network(network: Any) -> Any:
 
 def _host(source: Any, tokenizer: Any, name: str, options: LoadOptions) -> HookedModel:
     """Make the language model a ``HookedTransformer`` or a ``TransformerBridge``."""
-    if options.may_be_hooked:
-        model = convert_network(source, tokenizer, Path(name).name, options)
-        if model is not None:
-            return model
-    if options.backend == "hooked":
+    called = Path(name).name if Path(name).is_dir() else name
+    model = host_network(source, tokenizer, called, options)
+    if model is None:
         raise _no_conversion(type(source).__name__)
-    untrusted = dataclasses.replace(options, trust_remote_code=False)  # the code has run already
-    return load_bridge(name, untrusted, hf_model=source, tokenizer=tokenizer)
+    return model
 
 
 def _noise(prepare: Preparation) -> tuple[Any, int | None]:

@@ -78,13 +78,13 @@ class Pairs(Displayable):
 
     def _lines(self) -> Iterator[str]:
         yield f"Pairs: {len(self)}, {self.x_name} – {self.y_name}"
-        yield f"first: {_shown(self.x[0])!r} – {_shown(self.y[0])!r}"
+        yield f"first: {self.x[0].shown()!r} – {self.y[0].shown()!r}"
         yield "pairs.x  pairs.y  pairs.labels  pairs[:5]  summary()"
 
     def _table(self) -> "pd.DataFrame":
         import pandas as pd
 
-        sides = [[*map(_shown, side)] for side in (self.x, self.y)]
+        sides = [[prompt.shown() for prompt in side] for side in (self.x, self.y)]
         labels = [self.labels] if self.labels else []
         names = [self.x_name, self.y_name, "label"][: 2 + len(labels)]
         return pd.DataFrame(list(zip(*sides, *labels, strict=True)), columns=names)
@@ -261,7 +261,7 @@ def _side(name: str, prompts: Iterable[PromptLike]) -> tuple[Prompt, ...]:
     if isinstance(prompts, str | Prompt):
         raise SemanticHubError(
             "Pairs.from_prompts",
-            got=f"{name}={_shown(as_prompt(prompts))!r}, one prompt",
+            got=f"{name}={as_prompt(prompts).shown()!r}, one prompt",
             expected="a list of prompts, one for each pair",
             fix="Put it in brackets, or split it into the prompts that are meant.",
         )
@@ -277,8 +277,3 @@ def _no_rows(operation: str, place: object) -> SemanticHubError:
     """The error for a source without rows."""
     fix = "Pass some pairs."
     return SemanticHubError(operation, got=f"{place}: no rows", expected="at least 1 pair", fix=fix)
-
-
-def _shown(prompt: Prompt) -> str:
-    """A prompt's text, or its token ids as text."""
-    return " ".join(map(str, prompt.tokens or ())) if prompt.text is None else prompt.text

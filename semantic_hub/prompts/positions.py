@@ -5,14 +5,18 @@ from typing import Literal
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import Encoding, Prompt, encode
+from semantic_hub.prompts.prompt import Encoding, Prompt, encode, special_token_ids
 from semantic_hub.prompts.soft_tokens import SoftPositions
 
 PositionRule = Callable[[list[int]], int | Sequence[int]]
 """A function from the tokens that the model reads, BOS included, to one index or several."""
 
 Positions = (
-    Literal["last", "mean"] | tuple[int | None, int | None] | slice | SoftPositions | PositionRule
+    Literal["last", "content", "mean"]
+    | tuple[int | None, int | None]
+    | slice
+    | SoftPositions
+    | PositionRule
 )
 """What ``positions=`` accepts; see :func:`read_positions`."""
 
@@ -23,12 +27,14 @@ Span = tuple[int | None, int | None] | SoftPositions
 def read_positions(
     prompts: Sequence[Prompt],
     encodings: Sequence[Encoding],
-    positions: Positions,
-    special_ids: frozenset[int],
+    positions: Positions = "last",
+    model: HookedModel | None = None,
 ) -> list[tuple[int, ...]]:
     """Convert a ``positions`` argument to indices into each prompt's tokens.
 
     - ``"last"``: the last own token, or the prompt's own ``position`` where it has one.
+    - ``"content"``: the last own token with a letter or digit in it, or the last feature; the
+      prompt's own ``position`` where it has one. A full stop is passed over.
     - ``"mean"``: every own token that is not a special one (BOS, padding, ``[SEP]``), features
       included.
     - ``(start, stop)`` or a slice: that span of the own tokens, as Python slices it.
@@ -40,7 +46,7 @@ def read_positions(
         prompts: The prompts.
         encodings: Their tokens.
         positions: The rule.
-        special_ids: Ids that ``"mean"`` leaves out.
+        model: Whose tokens they are; ``"mean"`` and ``"content"`` ask what each of them is.
 
     Returns:
         At least one index per prompt.
@@ -48,11 +54,19 @@ def read_positions(
     Raises:
         SemanticHubError: If a position is outside its prompt, a span is empty, or nothing is left.
     """
+    empty = _ids_without_content(encodings, positions, model) if model else frozenset()
     chosen = [
-        _read_one(prompt, encoding, positions, special_ids)
+        _read_one(prompt, encoding, positions, empty)
         for prompt, encoding in zip(prompts, encodings, strict=True)
     ]
     for index, (indices, encoding) in enumerate(zip(chosen, encodings, strict=True)):
+        if not indices and positions == "content":
+            raise SemanticHubError(
+                "positions",
+                got=f"positions 'content' for prompt {index}",
+                expected="a token with a letter or digit",
+                fix='Leave this prompt out, or read at "last".',
+            )
         if not indices or not all(0 <= i < len(encoding) for i in indices):
             raise SemanticHubError(
                 "positions",
@@ -105,15 +119,16 @@ def _last_token_span(whole: Encoding, beginning: Encoding, text: str) -> tuple[i
 
 
 def _read_one(
-    prompt: Prompt, encoding: Encoding, positions: Positions, special_ids: frozenset[int]
+    prompt: Prompt, encoding: Encoding, positions: Positions, empty: frozenset[int]
 ) -> tuple[int, ...]:
     """Indices into one prompt's tokens; empty where a position does not exist."""
     own = encoding.own_positions
-    if positions == "last":
+    if positions == "last" or (positions == "content" and prompt.position is not None):
         return _last(prompt, encoding)
-    if positions == "mean":
+    if positions in ("mean", "content"):
         soft = {i for span in encoding.spans for i in span}
-        return tuple(i for i in own if i in soft or encoding.tokens[i] not in special_ids)
+        full = tuple(i for i in own if i in soft or encoding.tokens[i] not in empty)
+        return full if positions == "mean" else full[-1:]
     if isinstance(positions, SoftPositions):
         return positions.among(encoding.spans)
     if isinstance(positions, tuple):
@@ -125,9 +140,25 @@ def _read_one(
     raise SemanticHubError(
         "positions",
         got=repr(positions),
-        expected='"last", "mean", (start, stop), SoftPositions or a function of the tokens',
+        expected='"last", "content", "mean", (start, stop), SoftPositions or a function',
         fix='Leave it at "last".',
     )
+
+
+def _ids_without_content(
+    encodings: Sequence[Encoding], positions: Positions, model: HookedModel
+) -> frozenset[int]:
+    """Special tokens; where the last content is asked for, also those without letter or digit."""
+    special = special_token_ids(model)
+    if positions != "content" or model.tokenizer is None:
+        return special
+    known = {token for encoding in encodings for token in encoding.tokens} - special
+    texts = {token: model.tokenizer.decode([token]) for token in known}
+    return special | {
+        token
+        for token, text in texts.items()
+        if not any(letter.isalnum() or letter == "\ufffd" for letter in text)
+    }
 
 
 def _last(prompt: Prompt, encoding: Encoding) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ token's string keeps that one. Tokens given as ids are used as they are.
 
 **Own tokens.** Positions are counted among the prompt's *own* tokens: those of the text, without
 the BOS, ``[CLS]`` or ``[SEP]`` that the tokenizer puts around it. All given ids are own tokens.
+A chat's own tokens are all that the template writes but a BOS in front.
 Where a text is split differently after a BOS, all but the special tokens at both ends are own.
 
 **Features.** A prompt may hold spans of soft tokens; their positions are own ones too, and the ids
@@ -13,9 +14,12 @@ there are placeholders (see `semantic_hub.prompts.soft_tokens` and
 `semantic_hub.activations.features`).
 """
 
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import index
+from pathlib import Path
+from typing import Any
 from unicodedata import normalize
 from warnings import warn
 
@@ -48,7 +52,7 @@ from semantic_hub.prompts.soft_tokens import (
 
 @dataclass(frozen=True)
 class Prompt:
-    """One model input: text or token ids, and the position to read.
+    """One model input: text, token ids or a chat, and the position to read.
 
     Args:
         text: Text for the model's own tokenizer, with a `SOFT` for each span of features.
@@ -58,11 +62,12 @@ class Prompt:
             or one of the positions of its features. ``None`` leaves it to the caller, which reads
             the last one.
         soft: Spans of features, one for each marker.
+        messages: Role and content of each message of a chat, instead of text; see `Prompt.chat`.
 
     Raises:
-        SemanticHubError: If not exactly one of ``text`` and ``tokens`` is given, it is empty,
-            tokens or position are no whole numbers, it has not one marker for each span, or the
-            text cannot be written as UTF-8.
+        SemanticHubError: If not exactly one of ``text``, ``tokens`` and ``messages`` is given, it
+            is empty, tokens or position are no whole numbers, it has not one marker for each span,
+            a message is no text, or the text cannot be written as UTF-8.
 
     Example:
         >>> Prompt("The dog barks.", position=-2).position
@@ -76,7 +81,45 @@ class Prompt:
     tokens: tuple[int, ...] | None = None
     position: int | SoftPositions | None = None
     soft: tuple[SoftTokens, ...] = ()
+    messages: tuple[tuple[str, str], ...] | None = None
     __repr__ = short_repr
+
+    @classmethod
+    def chat(
+        cls,
+        messages: str | Sequence[Mapping[str, str]],
+        *,
+        position: int | SoftPositions | None = None,
+        soft: Sequence[SoftTokens] = (),
+    ) -> "Prompt":
+        """Make a prompt of a chat, which each model's own chat template turns into tokens.
+
+        After a message of another role the template opens the assistant's answer, so that the next
+        token is its first; a last message of the assistant is left open, to be continued.
+
+        Args:
+            messages: ``{"role": ..., "content": ...}`` of each message, as transformers takes them;
+                a text is one message of the user.
+            position: As for a `Prompt`, counted among all tokens that the template writes.
+            soft: As for a `Prompt`.
+
+        Raises:
+            SemanticHubError: No messages, or one without a role or content of text.
+
+        Example:
+            >>> Prompt.chat("What is the capital of France?").messages
+            (('user', 'What is the capital of France?'),)
+        """
+        if isinstance(messages, str):
+            messages = [{"role": "user", "content": messages}]
+        told = tuple((message.get("role"), message.get("content")) for message in messages)
+        return cls(position=position, soft=tuple(soft), messages=told)  # type: ignore[arg-type]
+
+    def shown(self) -> str:
+        """The text, the messages with their roles, or the token ids as text."""
+        if self.messages is not None:
+            return " ".join(f"{role}: {content}" for role, content in self.messages)
+        return " ".join(map(str, self.tokens or ())) if self.text is None else self.text
 
     def __post_init__(self) -> None:
         check_kinds(
@@ -89,22 +132,33 @@ class Prompt:
             set_tuples(self, tokens=int)
         if not isinstance(self.position, SoftPositions | None):
             object.__setattr__(self, "position", index(self.position))
-        if (self.text is None) == (self.tokens is None):
+        contents = {"text": self.text, "tokens": self.tokens, "messages": self.messages}
+        given = [name for name, content in contents.items() if content is not None]
+        if len(given) != 1:
             raise SemanticHubError(
                 "Prompt",
-                got="both text and tokens" if self.text is not None else "neither text nor tokens",
+                got=f"both {' and '.join(given)}" if given else "neither text nor tokens",
                 expected="exactly one of them",
-                fix="Pass text, or token ids, not both.",
+                fix="Pass text, or token ids, or the messages of a chat.",
             )
-        if not (self.text or self.tokens):
+        parts = [part for message in self.messages or () for part in message]
+        if not all(isinstance(part, str) and part for part in parts):
+            raise SemanticHubError(
+                "Prompt",
+                got=f"the messages {self.messages}",
+                expected='a role and content of text in each: {"role": "user", "content": "Hello"}',
+                fix="Pass them as transformers' chat templates take them.",
+            )
+        if not (self.text or self.tokens or self.messages):
             raise SemanticHubError(
                 "Prompt",
                 got="an empty prompt",
                 expected="at least one token",
                 fix="Leave the prompt out, or give it content.",
             )
-        check_text("Prompt", "a text", self.text or "")
-        markers = (self.text or "").count(SOFT) + (self.tokens or ()).count(SOFT_TOKEN)
+        text = self.text or "\n".join(parts)
+        check_text("Prompt", "a text", text)
+        markers = text.count(SOFT) + (self.tokens or ()).count(SOFT_TOKEN)
         if markers != len(self.soft):
             raise SemanticHubError(
                 "Prompt",
@@ -177,7 +231,7 @@ class Readout:
         if self.following and (self.prompt.text is None or self.prompt.position not in (None, -1)):
             raise SemanticHubError(
                 "Readout",
-                got="a text that follows token ids, or a prompt with a position",
+                got="a text that follows token ids or a chat, or a prompt with a position",
                 expected="a prompt of text that is read at its end",
                 fix="Cut the text where it is read.",
             )
@@ -207,6 +261,9 @@ def check_word_groups(operation: str, name: str, groups: Mapping[str, tuple[str,
     for group, words in groups.items():
         check_text(operation, f"the group {group!r}", "".join(as_list(operation, name, words, str)))
 
+
+_warned: "weakref.WeakSet[Any]" = weakref.WeakSet()
+"""Tokenizers with a chat template that was not used, once that was warned of."""
 
 PromptLike = str | Prompt | Sequence[int]
 """Text, a :class:`Prompt`, or token ids."""
@@ -364,7 +421,7 @@ def encode(model: HookedModel, prompts: Prompts) -> list[Encoding]:
             expected="at least one prompt",
             fix="Pass a list of prompts, such as ['The dog barks.'].",
         )
-    if model.tokenizer is None and any(prompt.text is not None for prompt in converted):
+    if model.tokenizer is None and any(prompt.tokens is None for prompt in converted):
         raise SemanticHubError(
             "tokenize",
             got="text, and a model without a tokenizer",
@@ -372,6 +429,8 @@ def encode(model: HookedModel, prompts: Prompts) -> list[Encoding]:
             fix="Pass token ids, or set model.tokenizer.",
         )
     _warn_of_decomposed(converted)
+    if any(prompt.text is not None for prompt in converted):
+        _warn_of_template(model)
     known = {prompt: _encode_one(model, prompt) for prompt in dict.fromkeys(converted)}
     encodings = [known[prompt] for prompt in converted]
     for number, encoding in enumerate(encodings):
@@ -430,16 +489,55 @@ def _warn_of_decomposed(prompts: Sequence[Prompt]) -> None:
         )
 
 
+def _warn_of_template(model: HookedModel) -> None:
+    """Warn, once for a model and its twins, of text that an instruct model reads as it stands."""
+    tokenizer = model.tokenizer
+    if getattr(tokenizer, "chat_template", None) and tokenizer not in _warned:
+        _warned.add(tokenizer)
+        warn(
+            f"{Path(model.cfg.model_name).name} has a chat template, and reads text without it; "
+            "Prompt.chat(messages) reads as in a chat.",
+            SemanticHubWarning,
+            stacklevel=4,
+        )
+
+
 def _encode_one(model: HookedModel, prompt: Prompt) -> Encoding:
     """Tokens of one prompt, features included."""
-    tokens, own = (
-        (list(prompt.tokens), slice(0, len(prompt.tokens)))
-        if prompt.tokens is not None
-        else _encode_text(model, prompt.text or "")
-    )
+    if prompt.tokens is not None:
+        tokens, own = list(prompt.tokens), slice(0, len(prompt.tokens))
+    elif prompt.messages is not None:
+        tokens, own = _encode_chat(model, prompt.messages)
+    else:
+        tokens, own = _encode_text(model, prompt.text or "")
     if not prompt.soft:
         return Encoding(tuple(tokens), own)
     return Encoding(*with_placeholders(tokens, own, prompt.soft, placeholder_id(model)))
+
+
+def _encode_chat(
+    model: HookedModel, messages: Sequence[tuple[str, str]]
+) -> tuple[list[int], slice]:
+    """Tokens of a chat as the tokenizer's template writes it, and which are its own."""
+    told = [{"role": role, "content": content} for role, content in messages]
+    answered = messages[-1][0] == "assistant"
+    try:
+        text = model.tokenizer.apply_chat_template(
+            told,
+            tokenize=False,
+            add_generation_prompt=not answered,
+            continue_final_message=answered,
+        )
+    except Exception as error:  # of Jinja, or ValueError without a template
+        raise SemanticHubError(
+            "Prompt.chat",
+            got=f"a chat that {Path(model.cfg.model_name).name} has no template for ({error})",
+            expected="a model with a chat template, and roles and an order that it knows",
+            fix="Pass text, or messages that this model's template accepts.",
+        ) from error
+    tokens = marked_tokens(model.tokenizer, text)
+    n_bos = sum(token in _bos_ids(model) for token in tokens[:1])
+    return tokens, slice(n_bos, len(tokens))
 
 
 def _encode_text(model: HookedModel, text: str) -> tuple[list[int], slice]:

@@ -360,7 +360,7 @@ def places(model: HookedModel, prompts: Sequence[PromptLike]) -> list[Tokens]:
         ' the dog'
     """
     encodings = encode(model, prompts)
-    read = read_positions([as_prompt(p) for p in prompts], encodings, "last", frozenset())
+    read = read_positions([as_prompt(p) for p in prompts], encodings)
     tail = cache(lambda tokens: _tail(model.tokenizer, tokens))
     return [
         tail(_own_text(encoding, position)[-_LONGEST_TAIL:])

@@ -5,13 +5,25 @@ from typing import Any
 
 import pytest
 import torch
+from elsewhere import layer_elsewhere
 from every_state import every_state
 from tiny import SENTENCES
 
 from semantic_hub.activations.captures import Captured, Overwrite, capture, capture_layers
+from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.alignment.pairwise import similarity
+from semantic_hub.errors import SemanticHubWarning
 from semantic_hub.interventions.patching.components import component_hook
+from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.patching.sweep import patching_sweep
+from semantic_hub.interventions.steering.contrasts import activation_difference
+from semantic_hub.lenses.logit import logit_lens
+from semantic_hub.lenses.mass.measure import language_mass
 from semantic_hub.models.layers import layer_hook
-from semantic_hub.prompts.prompt import encode
+from semantic_hub.models.twins import random_twin
+from semantic_hub.prompts.pairs import Pairs
+from semantic_hub.prompts.prompt import Prompt, Readout, encode
+from semantic_hub.statistics.resampling import Resampling
 
 
 def kept(rows: list[int], n_prompts: int) -> Captured:
@@ -99,3 +111,32 @@ def test_what_is_captured_is_what_was_written(model: Any) -> None:
     capture_layers(model, encodings, [[0], [0]], [1], on_batch, overwrites=overwrites)
     assert torch.equal(states[1], new)
     assert not torch.equal(states[0], new)
+
+
+def test_the_states_of_a_model_on_several_devices_land_on_one(model: Any) -> None:
+    texts = ["The dog barks.", "El perro"]
+    readout = Readout(Prompt("The dog"), {"hub": ("cat",), "surface": ("dog",)})
+    moved = PatchPair((Prompt("The dog"),), Prompt("The cat"), {"source": ("a",), "own": ("b",)})
+
+    def everything() -> dict[str, torch.Tensor]:
+        few = Resampling(resamples=10)
+        twin = {"twin": random_twin(model)}
+        pairs = Pairs.from_prompts(SENTENCES[:3], SENTENCES[2:5])
+        similar = similarity(model, pairs, controls=twin, permutations=10, resampling=few)
+        return {
+            "states": residual_stream(model, texts),
+            "mean": residual_stream(model, texts, positions="mean"),
+            "similarity": similar.similarity,
+            "lens": logit_lens(model, [readout], resampling=few).log_prob,
+            "mass": language_mass(model, texts, ["en", "es"]).mass,
+            "patched": patching_sweep(model, [moved], resampling=few).log_prob,
+            "direction": activation_difference(model, "dog", "cat", layer=2).vector,
+        }
+
+    here = everything()
+    with layer_elsewhere(model, 2), pytest.warns(SemanticHubWarning, match="Hooks that are not"):
+        there = everything()
+    for name, value in here.items():
+        assert type(there[name]) is torch.Tensor, name
+        assert torch.equal(value.isfinite(), there[name].isfinite()), name
+        assert torch.equal(value.nan_to_num(), there[name].nan_to_num()), name

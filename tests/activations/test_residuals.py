@@ -85,6 +85,17 @@ def test_layers_come_in_the_order_asked(model: Any) -> None:
     torch.testing.assert_close(residual_stream(model, SENTENCES, layers=[0]), every[:, :1])
 
 
+def test_the_last_content_is_before_the_full_stop(model):
+    with_stop, without = ["the dog barks.", "five."], ["the dog barks", "five"]
+    read = residual_stream(model, with_stop, positions="content")
+    torch.testing.assert_close(read, residual_stream(model, without), atol=1e-5, rtol=1e-5)
+    own = [Prompt("the dog barks.", position=0)]
+    first = residual_stream(model, own)
+    assert torch.equal(residual_stream(model, own, positions="content"), first)
+    with pytest.raises(SemanticHubError, match="'content' for prompt 0; expected a token with a"):
+        residual_stream(model, ["..."], positions="content")
+
+
 @pytest.mark.parametrize("positions", ["last", "mean"])
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_batch_of_1_is_batch_of_64(model: Any, positions: Any, side: Any) -> None:

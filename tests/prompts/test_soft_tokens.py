@@ -381,10 +381,14 @@ def test_positions_of_features(model) -> None:
         residual_stream(model, [replace(prompt, position=SoftPositions(1))])
 
 
-def test_the_mean_counts_features(model) -> None:
+def test_the_mean_and_the_last_content_count_features(model) -> None:
     [encoding] = encode(model, [MIXED[0]])
-    found = read_positions([MIXED[0]], [encoding], "mean", frozenset(encoding.tokens))
-    assert found == [tuple(encoding.spans[0])]
+    placeholder = frozenset({placeholder_id(model)})
+    assert placeholder <= set(encoding.tokens)
+    [mean] = read_positions([MIXED[0]], [encoding], "mean", model)
+    assert set(encoding.spans[0]) <= set(mean)
+    alone = replace(encoding, own=slice(encoding.spans[0][0], encoding.spans[0][-1] + 1))
+    assert read_positions([MIXED[0]], [alone], "content", model) == [(encoding.spans[0][-1],)]
 
 
 def test_text_around_markers_is_read_as_text(model) -> None:

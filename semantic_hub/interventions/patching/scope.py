@@ -112,5 +112,5 @@ def patchscope(
 def _last_position(model: HookedModel, prompt: PromptLike) -> int:
     """Index into the prompt's tokens where its next word is read."""
     encodings = encode(model, [prompt])
-    ((position,),) = read_positions([as_prompt(prompt)], encodings, "last", frozenset())
+    ((position,),) = read_positions([as_prompt(prompt)], encodings)
     return position

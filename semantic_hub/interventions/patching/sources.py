@@ -92,7 +92,7 @@ def collect_source_activations(
 
 def _cut_at_position(prompts: Sequence[Prompt], encodings: Sequence[Encoding]) -> list[Encoding]:
     """The same tokens, of which those up to the prompt's ``position`` count as its own."""
-    positions = read_positions(prompts, encodings, "last", frozenset())
+    positions = read_positions(prompts, encodings)
     return [
         replace(encoding, own=slice(encoding.own_positions.start, position + 1))
         for encoding, (position,) in zip(encodings, positions, strict=True)

@@ -304,13 +304,13 @@ def _check_read_after(
             expected="one for each prompt, or one for all",
             fix="Give a span for each prompt, in their order.",
         )
-    reads = read_positions(prompts, encodings, "last", frozenset())
+    reads = read_positions(prompts, encodings)
     for number, (prompt, encoding, span, (read,)) in enumerate(
         zip(prompts, encodings, spans, reads, strict=True)
     ):
         first = len(encoding) - 1 if span == "last" else 0
         if not isinstance(span, str):
-            first = min(read_positions([prompt], [encoding], span, frozenset())[0])
+            first = min(read_positions([prompt], [encoding], span)[0])
         if read < first:
             raise SemanticHubError(
                 "answer_probability",

@@ -227,7 +227,7 @@ def _at_position(prompt: Prompt, position: int) -> Prompt:
 
 def _describe(prompt: Prompt) -> str:
     """Text or tokens of a prompt, and its features."""
-    content = repr(prompt.text if prompt.text is not None else prompt.tokens)
+    content = repr(prompt.tokens if prompt.tokens is not None else prompt.shown())
     features = ", ".join(map(repr, prompt.soft))
     return f"{content} with {features}" if features else content
 

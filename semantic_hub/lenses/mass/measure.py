@@ -25,14 +25,7 @@ from semantic_hub.lenses.projection import lens_logits
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import (
-    Encoding,
-    Prompt,
-    Prompts,
-    as_prompts,
-    encode,
-    special_token_ids,
-)
+from semantic_hub.prompts.prompt import Encoding, Prompt, Prompts, as_prompts, encode
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
@@ -125,7 +118,7 @@ def language_mass(
     _check_threshold(threshold)
     layers = sorted(set(covered_layers(model, lens, layers, "language_mass")))
     encodings = encode(model, texts)
-    positions_read = read_positions(texts, encodings, positions, special_token_ids(model))
+    positions_read = read_positions(texts, encodings, positions, model)
     table = language_table(model.tokenizer, languages, model.cfg.d_vocab, cache_dir=cache_dir)
     posterior = table.posterior(weights, threshold)
     mass = _read_mass(model, encodings, positions_read, layers, posterior, lens, batch_size)

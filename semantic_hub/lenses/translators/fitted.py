@@ -28,13 +28,7 @@ from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import (
-    Prompt,
-    Prompts,
-    as_prompts,
-    encode,
-    special_token_ids,
-)
+from semantic_hub.prompts.prompt import Prompt, Prompts, as_prompts, encode
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.least_squares import Moments
 
@@ -178,7 +172,7 @@ def _stream(
 ) -> None:
     """Pass the streams at all read positions to `keep`, batch by batch."""
     encodings = encode(model, prompts)
-    places = read_positions(prompts, encodings, positions, special_token_ids(model))
+    places = read_positions(prompts, encodings, positions, model)
     last = model.cfg.n_layers
 
     def split(captured: Captured, states: Float[Tensor, "place layer d_model"]) -> None:

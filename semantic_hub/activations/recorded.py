@@ -1,0 +1,208 @@
+"""States that were read elsewhere (nnsight, NDIF, vLLM, a file), in place of a model.
+
+`States` has what a measurement asks of a model: its layers, its tokenizer and its unembedding. It
+runs no forward pass, so interventions and models made from it are refused.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import Module, Parameter
+
+from semantic_hub.errors import SemanticHubError, reading
+from semantic_hub.prompts.prompt import PromptLike, as_prompt
+
+Unembedding = Float[Tensor, "d_model d_vocab"] | Float[np.ndarray, "d_model d_vocab"]
+"""The matrix from normed states to logits."""
+
+_LONGEST = 2**31
+"""Tokens of the longest prompt: whoever ran the model has checked that."""
+
+
+class States(Module):
+    """States of prompts at every layer, to be measured in place of the model they come from.
+
+    Takes a model's place in `semantic_hub.similarity`, `semantic_hub.residual_stream` and, with a
+    tokenizer and an unembedding, `semantic_hub.logit_lens`. Prompts are looked up by what they are:
+    text, tokens and position.
+
+    Args:
+        prompts: What was read, each once.
+        states: One for each prompt, ``[item, layer, d_model]``: layer 0 is the embedding, the last
+            one the stream *before* the final norm (``hidden_states`` of transformers has it after).
+        name: Name of the model, for manifests.
+        tokenizer: The model's, as transformers loads it; for the lens.
+        unembedding: ``[d_model, d_vocab]``, for the lens.
+        final_norm: Function of states ``[..., d_model]``, such as the model's own module; None
+            where `unembedding` takes states as they are.
+
+    Raises:
+        SemanticHubError: States of another shape or number than the prompts, with NaN or infinity,
+            a prompt given twice, or an unembedding of another width.
+
+    Example:
+        >>> import semantic_hub as sh
+        >>> recorded = sh.States(["dog", "cat", "perro", "gato"], torch.randn(4, 13, 64))
+        >>> pairs = sh.Pairs.from_prompts(["dog", "cat"], ["perro", "gato"])
+        >>> sh.similarity(recorded, pairs, permutations=10).layers[-1]
+        12
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[PromptLike],
+        states: Float[Tensor, "item layer d_model"] | Float[np.ndarray, "item layer d_model"],
+        *,
+        name: str = "recorded states",
+        tokenizer: Any | None = None,
+        unembedding: Unembedding | None = None,
+        final_norm: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        super().__init__()
+        values = torch.as_tensor(states).detach().float().cpu()
+        if values.ndim != 3 or len(values) != len(prompts) or not all(values.shape):
+            raise SemanticHubError(
+                "States",
+                got=f"states of shape {tuple(values.shape)} for {len(prompts)} prompts",
+                expected="[item, layer, d_model], an item for each prompt",
+                fix="Stack the layers of each prompt, and pass the prompts in the same order.",
+            )
+        if not values.isfinite().all():
+            item, layer, _ = (~values.isfinite()).nonzero()[0].tolist()
+            raise SemanticHubError(
+                "States",
+                got=f"NaN or infinity at layer {layer} of prompt {item}",
+                expected="finite states",
+                fix="Read them in float32 or bfloat16.",
+            )
+        self._rows = {as_prompt(prompt): row for row, prompt in enumerate(prompts)}
+        if len(self._rows) < len(prompts):
+            raise SemanticHubError(
+                "States",
+                got=f"{len(prompts)} prompts, {len(self._rows)} of them different",
+                expected="each prompt once",
+                fix="Leave out repeated ones; for another position give the Prompt its position.",
+            )
+        self._states, self.tokenizer, self.blocks = values, tokenizer, ()
+        d_model = values.shape[2]
+        self.cfg = SimpleNamespace(
+            model_name=name,
+            n_layers=values.shape[1] - 1,
+            d_model=d_model,
+            d_vocab=0 if tokenizer is None else len(tokenizer),
+            n_heads=0,
+            n_ctx=_LONGEST,
+            device="cpu",
+            default_prepend_bos=False,
+            output_logits_soft_cap=None,
+        )
+        self.placeholder = Parameter(torch.empty(0), requires_grad=False)
+        if final_norm is not None:
+            self.ln_final = final_norm
+        if unembedding is not None:
+            weight = torch.as_tensor(unembedding).detach().float().cpu()
+            if weight.ndim != 2 or len(weight) != d_model:
+                raise SemanticHubError(
+                    "States",
+                    got=f"an unembedding of shape {tuple(weight.shape)}",
+                    expected=f"[d_model, d_vocab] with d_model = {d_model}",
+                    fix="Transpose it: lm_head.weight is [d_vocab, d_model].",
+                )
+            self.W_U, self.b_U = weight, torch.zeros(weight.shape[1])
+            self.cfg.d_vocab = weight.shape[1]
+            self.unembed = _Unembed(weight)
+
+    @classmethod
+    def from_file(cls, path: str | Path, prompts: Sequence[PromptLike], **options: Any) -> "States":
+        """Read states from a safetensors file.
+
+        Args:
+            path: The file, with a tensor ``states`` and, for the lens, ``unembedding``.
+            prompts: What was read, in the order of the items.
+            options: As for `States`.
+
+        Raises:
+            SemanticHubError: No such file or tensor, or one that `States` refuses.
+
+        Example:
+            >>> from safetensors.torch import save_file
+            >>> save_file({"states": torch.randn(2, 5, 8)}, "states.safetensors")
+            >>> States.from_file("states.safetensors", ["dog", "perro"]).cfg.n_layers
+            4
+        """
+        from safetensors.torch import load_file
+
+        with reading(
+            "States.from_file",
+            path,
+            expected="a safetensors file with a tensor 'states'",
+            fix="Write it with safetensors.torch.save_file({'states': ...}, path).",
+        ) as file:
+            tensors = load_file(file)
+            states = tensors["states"]
+        return cls(prompts, states, **{"unembedding": tensors.get("unembedding"), **options})
+
+    def read(
+        self, prompts: Sequence[PromptLike], layers: Sequence[int]
+    ) -> Float[Tensor, "prompt layer d_model"]:
+        """The states of prompts that were recorded.
+
+        Args:
+            prompts: Among those that these states are of.
+            layers: Which layers.
+
+        Raises:
+            SemanticHubError: A prompt that was not recorded.
+        """
+        wanted = [as_prompt(prompt) for prompt in prompts]
+        missing = [prompt for prompt in wanted if prompt not in self._rows]
+        if missing:
+            raise SemanticHubError(
+                "States",
+                got=f"{missing[0]!r}, with {len(missing)} of {len(wanted)} prompts not recorded",
+                expected=f"prompts among the {len(self._rows)} that the states are of",
+                fix="Record the states of these too; text, tokens and position must be the same.",
+            )
+        return self._states[[self._rows[prompt] for prompt in wanted]][:, list(layers)]
+
+    def to_tokens(self, text: str, **_options: Any) -> Tensor:
+        """Tokens of a text as the tokenizer writes it by itself."""
+        assert self.tokenizer is not None  # `encode` has checked it
+        return torch.tensor([self.tokenizer(text)["input_ids"]])
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Refuse: there is no model to run.
+
+        Raises:
+            SemanticHubError: Always.
+        """
+        raise SemanticHubError(
+            "States",
+            got="a forward pass of recorded states",
+            expected="a measure of states that are there: similarity, logit_lens",
+            fix="Load the model itself for interventions, generation and language mass.",
+        )
+
+    hooks = run_with_hooks = run_with_cache = generate = forward
+
+
+class _Unembed(Module):
+    """Logits of normed states.
+
+    Args:
+        weight: The unembedding.
+    """
+
+    def __init__(self, weight: Float[Tensor, "d_model d_vocab"]) -> None:
+        super().__init__()
+        self.weight = Parameter(weight, requires_grad=False)
+
+    def forward(self, states: Float[Tensor, "*axes d_model"]) -> Float[Tensor, "*axes d_vocab"]:
+        """Logits."""
+        return states @ self.weight
