@@ -66,7 +66,7 @@ def test_a_text_is_one_message_of_the_user(instruct: Any) -> None:
     [encoding] = encode(instruct, [prompt])
     text = instruct.tokenizer.decode(encoding.tokens)
     assert text == "<s>[user] The dog</s>[assistant] "
-    [[position]] = read_positions([as_prompt(prompt)], [encoding], "last", frozenset())
+    [[position]] = read_positions([as_prompt(prompt)], [encoding], "last")
     assert position == len(encoding) - 2
 
 
