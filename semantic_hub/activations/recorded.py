@@ -15,8 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import Module, Parameter
 
-from semantic_hub.errors import SemanticHubError, reading
-from semantic_hub.prompts.prompt import PromptLike, as_prompt
+from semantic_hub.errors import SemanticHubError, check_kinds, reading
+from semantic_hub.prompts.prompt import PromptLike, Prompts, as_prompt, as_prompts
 
 Unembedding = Float[Tensor, "d_model d_vocab"] | Float[np.ndarray, "d_model d_vocab"]
 """The matrix from normed states to logits."""
@@ -56,7 +56,7 @@ class States(Module):
 
     def __init__(
         self,
-        prompts: Sequence[PromptLike],
+        prompts: Prompts,
         states: Float[Tensor, "item layer d_model"] | Float[np.ndarray, "item layer d_model"],
         *,
         name: str = "recorded states",
@@ -64,7 +64,18 @@ class States(Module):
         unembedding: Unembedding | None = None,
         final_norm: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
+        from transformers import PreTrainedTokenizerBase
+
         super().__init__()
+        prompts = as_prompts("States", "prompts", prompts)
+        check_kinds(
+            "States",
+            states=(states, (Tensor, np.ndarray)),
+            name=(name, str),
+            tokenizer=(tokenizer, (PreTrainedTokenizerBase, None)),
+            unembedding=(unembedding, (Tensor, np.ndarray, None)),
+            final_norm=(final_norm, (Callable, None)),
+        )
         values = torch.as_tensor(states).detach().float().cpu()
         if values.ndim != 3 or len(values) != len(prompts) or not all(values.shape):
             raise SemanticHubError(
@@ -81,7 +92,7 @@ class States(Module):
                 expected="finite states",
                 fix="Read them in float32 or bfloat16.",
             )
-        self._rows = {as_prompt(prompt): row for row, prompt in enumerate(prompts)}
+        self._rows = {prompt: row for row, prompt in enumerate(prompts)}
         if len(self._rows) < len(prompts):
             raise SemanticHubError(
                 "States",

@@ -235,7 +235,7 @@ def run_measures() -> tuple[str, ...]:
 
     Example:
         >>> run_measures()[:2]
-        ('centered cosine', 'standardized cosine')
+        ('AUC', 'centered cosine')
     """
     return tuple(name for name, measure in MEASURES.items() if measure.in_run)
 
