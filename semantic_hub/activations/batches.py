@@ -1,10 +1,10 @@
 """Padded batches of prompts of similar length."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Int
@@ -14,6 +14,8 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Encoding
+
+Result = TypeVar("Result")
 
 AUTO_BATCH_TOKENS = 4096
 """Tokens, padding included, in one batch of ``batch_size="auto"``."""
@@ -129,6 +131,39 @@ def equal_length_batches(
         limit = fitting if batch_size == "auto" else batch_size
         for rows in batch_indices([length] * len(members), limit):
             yield [members[row] for row in rows], limit
+
+
+def halved_to_fit(
+    run: Callable[[Sequence[int]], Result],
+    indices: Sequence[int],
+    batch_size: int | Literal["auto"] = "auto",
+) -> Iterator[Result]:
+    """Run a batch; if it does not fit into the GPU's memory, each half of it, and so on.
+
+    Args:
+        run: From the members of a batch to what comes of it.
+        indices: The members.
+        batch_size: A number that was asked for is not halved.
+
+    Yields:
+        What came of each batch that fitted.
+
+    Example:
+        >>> list(halved_to_fit(sum, [1, 2, 3]))
+        [6]
+    """
+    result: list[Result] = []
+    try:
+        result.append(run(indices))
+    except torch.cuda.OutOfMemoryError:
+        if batch_size != "auto" or len(indices) == 1:
+            raise
+    if result:
+        yield result[0]
+        return
+    half = len(indices) // 2  # after the except block, so that the failed pass's memory is free
+    yield from halved_to_fit(run, indices[:half])
+    yield from halved_to_fit(run, indices[half:])
 
 
 def pad(

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.activations.batches import Batch, batch_indices, pad
+from semantic_hub.activations.batches import Batch, batch_indices, halved_to_fit, pad
 from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_hook, running_to_layer
@@ -100,26 +100,14 @@ def capture(
         SemanticHubError: NaN or infinity in a value that is kept.
     """
     injector = FeatureInjector(model, encodings)
-    writer, keeper = _Writer(overwrites or {}), _Keeper(model, hooks, positions)
+    writer, keeper = Writer(overwrites or {}), Keeper(model, hooks, positions)
 
-    def run_batch(indices: list[int]) -> None:
+    def run_batch(indices: Sequence[int]) -> Captured:
         batch = pad(model, encodings, indices, padding_side)
         for part in (injector, writer, keeper):
             part.start(batch)
-        fits = True
-        try:
-            run(batch.tokens, batch.attention_mask)
-        except torch.cuda.OutOfMemoryError:
-            if batch_size != "auto" or len(indices) == 1:
-                raise
-            fits = False
-        if fits:
-            on_batch(keeper.captured())
-            return
-        keeper.kept.clear()  # after the except block, so that the failed pass's memory is free
-        half = len(indices) // 2
-        run_batch(indices[:half])
-        run_batch(indices[half:])
+        run(batch.tokens, batch.attention_mask)
+        return keeper.captured()
 
     with (
         torch.inference_mode(),
@@ -127,7 +115,8 @@ def capture(
         running_to_layer(model, last_layer, [*writer.hooks(), *keeper.hooks()]) as run,
     ):
         for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
-            run_batch(indices)
+            for captured in halved_to_fit(run_batch, indices, batch_size):
+                on_batch(captured)
 
 
 def capture_layers(
@@ -180,7 +169,7 @@ def capture_layers(
     )
 
 
-class _Keeper:
+class Keeper:
     """Hooks that keep activations at chosen positions of the current batch.
 
     Args:
@@ -236,7 +225,7 @@ class _Keeper:
         self.kept[name] = kept.to(self.model.cfg.device)  # one, where the model spans several
 
 
-class _Writer:
+class Writer:
     """Hooks that overwrite activations of the current batch.
 
     Args:

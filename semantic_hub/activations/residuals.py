@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrites, capture_layers
+from semantic_hub.activations.growing import capture_changed, starts_where_it_acts
 from semantic_hub.activations.recorded import States
 from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.models.layers import check_layers
@@ -84,6 +85,22 @@ def residual_stream(
     def on_batch(captured: Captured, means: Float[Tensor, "prompt layer d_model"]) -> None:
         states[list(captured.prompts)] = means
 
+    is_one_layer = len(read_layers) == 1 and padding_side == "right"
+    if overwrites and is_one_layer and starts_where_it_acts(model, list(overwrites)):
+
+        def on_changed(captured: Captured, values: Float[Tensor, "position d_model"]) -> None:
+            states[list(captured.prompts), 0] = captured.prompt_means(values).cpu()
+
+        capture_changed(
+            model,
+            encodings,
+            indices,
+            read_layers[0],
+            on_changed,
+            overwrites=overwrites,
+            batch_size=batch_size,
+        )
+        return states[:, [0] * len(requested)]
     capture_layers(
         model,
         encodings,

@@ -94,7 +94,7 @@ def running_to_layer(
     model: HookedModel,
     last_layer: int,
     hooks: Sequence[tuple[str, Callable[..., Any]]],
-) -> Iterator[Callable[[Int[Tensor, "batch pos"], Int[Tensor, "batch pos"]], None]]:
+) -> Iterator[Callable[..., None]]:
     """Context with a function that runs a batch, with hooks, through the model to ``last_layer``.
 
     Args:
@@ -103,24 +103,41 @@ def running_to_layer(
         hooks: ``(hook name, function)``.
 
     Yields:
-        ``run(tokens, attention_mask)``, a forward pass that returns nothing.
+        ``run(tokens, attention_mask)``, a forward pass that returns nothing; further arguments are
+        given to the model.
     """
     check_single_stack(model)
-    is_bridge = isinstance(model, bridge_class())
-    stop = [(layer_hook(last_layer), _stop_bridge)] if is_bridge else []
-    options = {} if is_bridge else {"stop_at_layer": max(last_layer, 1)}
+    stop = {} if isinstance(model, bridge_class()) else {"stop_at_layer": max(last_layer, 1)}
 
-    def run(tokens: Int[Tensor, "batch pos"], attention_mask: Int[Tensor, "batch pos"]) -> None:
+    def run(
+        tokens: Int[Tensor, "batch pos"], attention_mask: Int[Tensor, "batch pos"], **options: Any
+    ) -> None:
         device = model.cfg.device
         model(
             tokens.to(device),
             attention_mask=attention_mask.to(device),
             return_type=None,
+            **stop,
             **options,
         )
 
-    with model.hooks(fwd_hooks=[*hooks, *stop]):
+    with model.hooks(fwd_hooks=[*hooks, *stopping_after(model, last_layer)]):
         yield run
+
+
+def stopping_after(
+    model: HookedModel, last_layer: int
+) -> list[tuple[str, Callable[[Tensor, Any], None]]]:
+    """The hook that ends a bridge's forward pass after a layer; it goes last of all hooks there.
+
+    A ``HookedTransformer`` needs none: it takes the layer as an argument.
+
+    Args:
+        model: The model.
+        last_layer: The last layer that is computed.
+    """
+    is_bridge = isinstance(model, bridge_class())
+    return [(layer_hook(last_layer), _stop_bridge)] if is_bridge else []
 
 
 @contextmanager

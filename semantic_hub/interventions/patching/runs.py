@@ -1,13 +1,14 @@
 """Forward passes of a patching sweep: each row of a batch is one base prompt with one patch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from semantic_hub.activations.captures import Overwrite, Overwrites
+from semantic_hub.activations.captures import Overwrite
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.pairs import PatchPair
@@ -16,14 +17,30 @@ from semantic_hub.lenses.projection import Words, score_words
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt
 
-Scores = tuple[
-    Float[Tensor, "item cell answer"],
-    Int[Tensor, "item cell answer"],
-]
-"""Log-probability of each answer, and its rank, 0 unless asked for."""
+_BLOCK = 2**26
+"""Numbers in the final states that are held at a time: 256 MiB in float32."""
+
+
+class PatchedScores(NamedTuple):
+    """Log-probability and rank of each answer in the patched runs of one grid.
+
+    ``place`` runs over position maps, and over heads within each.
+    """
+
+    log_prob: Float[Tensor, "item layer place answer"]
+    rank: Int[Tensor, "item layer place answer"]
+
+
+class Scores(NamedTuple):
+    """Log-probabilities of the answers in the bases, the references, and under each grid."""
+
+    base: Float[Tensor, "item answer"]
+    reference: Float[Tensor, "item answer"]
+    patched: Mapping[str, PatchedScores]
 
 
 class _Row(NamedTuple):
+    grid: str
     item: int
     layer: int
     place: int
@@ -56,70 +73,70 @@ class PatchRuns:
     all_later_layers: bool
     batch_size: int | Literal["auto"]
 
-    def unpatched(self) -> tuple[Float[Tensor, "item answer"], Float[Tensor, "item answer"]]:
-        """Log-probabilities of the answers in the unpatched bases, and in the references."""
-        prompts = [[pair.base, pair.reference or pair.sources[0]] for pair in self.pairs]
-        states = self._final_states([prompt for both in prompts for prompt in both])
-        log_prob, _ = self._scores(states, ranks=False)
-        return log_prob[:, 0], log_prob[:, 1]
+    def scores(self, grids: Mapping[str, PatchGrid]) -> Scores:
+        """Run bases and references, and each base with each of its patches.
 
-    def patched(
-        self, patches: PatchGrid
-    ) -> tuple[Float[Tensor, "item layer place answer"], Int[Tensor, "item layer place answer"]]:
-        """Run each base prompt with each of its patches, once for every layer (and head).
+        They are all rows of one call, so that what the patches of a base leave as it was is
+        computed once.
 
         Args:
-            patches: What goes into it, ``[pair][position map]``.
-
-        Returns:
-            Log-probability and rank of each answer; ``place`` runs over position maps, and over
-            heads within each.
+            grids: What goes into the bases, ``[pair][position map]``, by name; grids of one shape.
         """
-        rows = [
-            _Row(item, layer, place, head)
-            for item, of_item in enumerate(patches)
-            for layer in self.layers
-            for place in range(len(of_item))
-            for head in self.heads
-        ]
+        n_places = len(next(iter(grids.values()))[0]) * len(self.heads)
+        per_item = 2 + len(grids) * len(self.layers) * n_places
+        at_once = max(1, _BLOCK // (per_item * self.model.cfg.d_model))
+        starts = range(0, len(self.pairs), at_once)
+        parts = [self._scores(grids, range(i, i + at_once)[: len(self.pairs) - i]) for i in starts]
+        log_prob, rank = (torch.cat(part) for part in zip(*parts, strict=True))
+        shape = (len(self.pairs), len(grids), len(self.layers), n_places, log_prob.shape[-1])
+        by_grid = [found[:, 2:].reshape(shape).unbind(dim=1) for found in (log_prob, rank)]
+        patched = {name: PatchedScores(*both) for name, *both in zip(grids, *by_grid, strict=True)}
+        return Scores(log_prob[:, 0], log_prob[:, 1], patched)
+
+    def _scores(
+        self, grids: Mapping[str, PatchGrid], items: Sequence[int]
+    ) -> tuple[Float[Tensor, "item cell answer"], Int[Tensor, "item cell answer"]]:
+        """Log-probabilities and ranks for some pairs: base, reference, and every patched run."""
+        rows: list[_Row | None] = []
+        prompts: list[Prompt] = []
+        for item in items:
+            pair = self.pairs[item]
+            cells = [
+                _Row(name, item, layer, place, head)
+                for name, grid in grids.items()
+                for layer in self.layers
+                for place in range(len(grid[item]))
+                for head in self.heads
+            ]
+            rows += [None, None, *cells]
+            prompts += [pair.base, pair.reference or pair.sources[0], *[pair.base] * len(cells)]
+        last = [self.model.cfg.n_layers]
         overwrites = {
-            component_hook(self.component, layer): self._overwrite(patches, rows, layer)
+            component_hook(self.component, layer): self._overwrite(grids, rows, layer)
             for layer in self.patched_layers
         }
-        bases = [self.pairs[row.item].base for row in rows]
-        log_prob, rank = self._scores(self._final_states(bases, overwrites), ranks=True)
-        shape = (len(patches), len(self.layers), -1, log_prob.shape[-1])
-        return log_prob.reshape(shape), rank.reshape(shape)
+        states = residual_stream(
+            self.model, prompts, layers=last, batch_size=self.batch_size, overwrites=overwrites
+        )
+        by_item = states[:, 0].reshape(len(items), len(rows) // len(items), -1)
+        words = [self.words[item] for item in items]
+        return score_words(self.model, by_item, last * by_item.shape[1], words)
 
     def _overwrite(
-        self, patches: PatchGrid, rows: Sequence[_Row], layer: int
+        self, grids: Mapping[str, PatchGrid], rows: Sequence[_Row | None], layer: int
     ) -> Callable[[int], Overwrite | None]:
         """Function from a row's index to what is overwritten in it at a layer."""
         index = list(self.patched_layers).index(layer)
 
         def overwrite_of(row_index: int) -> Overwrite | None:
             row = rows[row_index]
+            if row is None:
+                return None
             if row.layer != layer and not (self.all_later_layers and row.layer < layer):
                 return None
-            patch = patches[row.item][row.place]
+            patch = grids[row.grid][row.item][row.place]
             values = patch.values[:, index]
             chosen = values if row.head is None else values[:, row.head]
             return Overwrite(patch.positions, chosen, row.head)
 
         return overwrite_of
-
-    def _final_states(
-        self, prompts: Sequence[Prompt], overwrites: Overwrites | None = None
-    ) -> Float[Tensor, "row d_model"]:
-        """States of the last layer at the position where the next word is read."""
-        last = [self.model.cfg.n_layers]
-        return residual_stream(
-            self.model, prompts, layers=last, batch_size=self.batch_size, overwrites=overwrites
-        )[:, 0]
-
-    def _scores(self, states: Float[Tensor, "row d_model"], *, ranks: bool) -> Scores:
-        """Log-probabilities and ranks of the answers, item by item."""
-        cells = len(states) // len(self.pairs)
-        layers = [self.model.cfg.n_layers] * cells
-        by_item = states.reshape(len(self.pairs), cells, -1)
-        return score_words(self.model, by_item, layers, self.words, ranks=ranks)

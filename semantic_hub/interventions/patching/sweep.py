@@ -15,7 +15,7 @@ from semantic_hub.errors import SemanticHubError, as_list, as_seed, check_kinds
 from semantic_hub.interventions.controls import ANOTHER_SOURCE, PLACEBO
 from semantic_hub.interventions.patching.components import Component, check_component
 from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
-from semantic_hub.interventions.patching.result import PatchResult
+from semantic_hub.interventions.patching.result import PATCHED, PatchResult
 from semantic_hub.interventions.patching.runs import PatchRuns
 from semantic_hub.interventions.patching.sources import PatchGrid, collect_source_activations
 from semantic_hub.models.layers import check_layers
@@ -103,9 +103,11 @@ def patching_sweep(
 ) -> PatchResult:
     """Patch every pair at every layer and place, many of them in each forward pass.
 
-    Sources run once. Then each row of a batch is a base with one patch of its own, so that layers,
-    places and pairs share forward passes; only the logits of the position where the next word is
-    read are computed.
+    Sources run once, and so do bases. Then each row of a batch is a base with one patch of its own,
+    so that layers, places, pairs and controls share forward passes. A row joins its batch at the
+    patched layer, and goes on from the base's keys and values before the patched position (see
+    `semantic_hub.activations.growing`); only the logits of the position where the next word is read
+    are computed.
 
     Args:
         model: A decoder.
@@ -179,10 +181,12 @@ def patching_sweep(
         dropped=dict(tokens.dropped),
         resampling=resampling,
     )
-    base_log_prob, reference_log_prob = runs.unpatched()
+    grids = {PATCHED: patches}
+    if controls:
+        grids |= _control_grids(patches, tokens.tokens, resampling.seed)
+    scores = runs.scores(grids)
 
-    def result_of(grid: PatchGrid) -> PatchResult:
-        log_prob, rank = runs.patched(grid)
+    def result_of(grid: str) -> PatchResult:
         return PatchResult(
             component=part,
             all_later_layers=all_later_layers,
@@ -193,17 +197,16 @@ def patching_sweep(
             effect_answer=tokens.groups[0],
             kept=tokens.kept,
             dropped=dict(tokens.dropped),
-            log_prob=log_prob,
-            rank=rank,
-            base_log_prob=base_log_prob,
-            reference_log_prob=reference_log_prob,
+            log_prob=scores.patched[grid].log_prob,
+            rank=scores.patched[grid].rank,
+            base_log_prob=scores.base,
+            reference_log_prob=scores.reference,
             manifest=provenance,
             resampling=resampling,
         )
 
-    grids = _control_grids(patches, tokens.tokens, resampling.seed) if controls else {}
     return replace(
-        result_of(patches), controls={name: result_of(grid) for name, grid in grids.items()}
+        result_of(PATCHED), controls={name: result_of(name) for name in grids if name != PATCHED}
     )
 
 

@@ -1,0 +1,156 @@
+"""Keys and values of what a model has read, and forward passes that go on from there.
+
+The classes keep them in different objects: a ``HookedTransformer`` in a cache of TransformerLens, a
+bridge in the one of transformers. Here they are, for both, one pair of tensors for each block.
+
+A pass that goes on may *grow*: it enters with one row, and hooks on the residual stream add rows on
+the way up. So a block finds keys and values for the rows that have come so far, the first ones of
+those that will come.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from semantic_hub.models.checkpoints import bridge_class
+from semantic_hub.models.layers import stopping_after
+from semantic_hub.models.protocol import HookedModel, first_parameter
+
+KeyValues = Sequence[tuple[Float[Tensor, "row pos head d_head"], Float[Tensor, "row pos head d_v"]]]
+"""Keys and values at each block."""
+
+
+class Recorder:
+    """Options for a forward pass over prompts, and the keys and values that it made.
+
+    Args:
+        model: A decoder.
+        n_rows: Number of prompts in the batch.
+
+    Example:
+        >>> recorder = Recorder(model, n_rows=1)
+        >>> logits = model(torch.tensor([[3, 4, 5]]), **recorder.options)
+        >>> keys, values = recorder.key_values()[0]
+        >>> keys.shape[:2]
+        torch.Size([1, 3])
+    """
+
+    def __init__(self, model: HookedModel, n_rows: int) -> None:
+        self.is_bridge = isinstance(model, bridge_class())
+        if self.is_bridge:
+            from transformers import DynamicCache
+
+            self._cache: Any = DynamicCache()  # without a config it drops nothing beyond a window
+            self.options: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True}
+        else:
+            from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
+
+            device = model.cfg.device
+            self._cache = TransformerLensKeyValueCache.init_cache(model.cfg, device, n_rows)
+            self.options = {"past_kv_cache": self._cache}
+
+    def key_values(self) -> KeyValues:
+        """Keys and values of every position, padding included."""
+        if self.is_bridge:
+            return [
+                (at.keys.transpose(1, 2), at.values.transpose(1, 2)) for at in self._cache.layers
+            ]
+        return [(entry.past_keys, entry.past_values) for entry in self._cache.entries]
+
+
+@contextmanager
+def growing_pass(
+    model: HookedModel,
+    key_values: KeyValues,
+    sources: Int[Tensor, " row"],
+    n_columns: int,
+    *,
+    first_layer: int,
+    last_layer: int,
+    hooks: Sequence[tuple[str, Callable[..., Any]]],
+) -> Iterator[Callable[[], None]]:
+    """Context with a function that runs a growing pass over what follows the positions kept.
+
+    Args:
+        model: A decoder.
+        key_values: Of the positions before.
+        sources: For each row that comes, in the order in which they do, the row of `key_values`
+            that it goes on from.
+        n_columns: Positions that the pass reads; what they hold below the layer at which a row
+            comes does not matter.
+        first_layer: The first rows come at this layer.
+        last_layer: The pass stops after this layer.
+        hooks: ``(hook name, function)``; those that add rows put the first ones in the place of the
+            single row with which the pass enters.
+    """
+    is_bridge = isinstance(model, bridge_class())
+    parameter = first_parameter(model)
+    append = partial(_appended, sources=sources, axis=2 if is_bridge else 1)
+
+    def run() -> None:
+        if is_bridge:
+            tokens = torch.zeros(1, n_columns, dtype=torch.long, device=model.cfg.device)
+            cache = _growing_cache(key_values, append)
+            model(tokens, return_type=None, past_key_values=cache, use_cache=True)
+            return
+        model(
+            parameter.new_zeros(1, n_columns, model.cfg.d_model),
+            return_type=None,
+            start_at_layer=max(first_layer - 1, 0),
+            stop_at_layer=max(last_layer, 1),
+            past_kv_cache=_growing_entries(key_values, append),
+        )
+
+    with model.hooks(fwd_hooks=[*hooks, *stopping_after(model, last_layer)]):
+        yield run
+
+
+def _growing_cache(key_values: KeyValues, append: Callable[..., Any]) -> Any:
+    """A cache of transformers whose layers hand out keys and values for the rows that ask."""
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    cache = DynamicCache()
+    for both in key_values:
+        keys, values = (tensor.transpose(1, 2) for tensor in both)
+        layer: Any = DynamicLayer()
+        layer.lazy_initialization(keys, values)
+        layer.keys, layer.values = keys, values
+        layer.update = partial(append, keys, values)
+        cache.layers.append(layer)
+    return cache
+
+
+def _growing_entries(key_values: KeyValues, append: Callable[..., Any]) -> list[Any]:
+    """Entries of TransformerLens' cache that hand out keys and values for the rows that ask."""
+    from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
+
+    entries = []
+    for keys, values in key_values:
+        entry: Any = TransformerLensKeyValueCacheEntry(keys, values)
+        entry.append = partial(append, keys, values)
+        entries.append(entry)
+    return entries
+
+
+def _appended(
+    keys: Tensor,
+    values: Tensor,
+    new_keys: Tensor,
+    new_values: Tensor,
+    *_: Any,
+    sources: Int[Tensor, " row"],
+    axis: int,
+    **__: Any,
+) -> tuple[Tensor, Tensor]:
+    """Keys and values of the positions before, and the new ones, for the rows that have come."""
+    rows = sources[: len(new_keys)].to(keys.device)
+    return (
+        torch.cat([keys[rows], new_keys], dim=axis),
+        torch.cat([values[rows], new_values], dim=axis),
+    )
