@@ -185,7 +185,7 @@ class _ChangedRuns:
         ):
             injector.start(batch)
             run(batch.tokens, batch.attention_mask, **recorder.options)
-        return _Read(bases, recorder.key_values(), streams)
+        return _Read(bases, recorder.key_values(max(self.last_layer, 1)), streams)
 
     def changed(self, read: _Read, changes: Sequence[tuple[int, _Change]]) -> Iterator[Captured]:
         """Run what changes in the prompts that were read; a change comes with its prompt's row."""
@@ -296,15 +296,17 @@ def _gap(model: HookedModel) -> float:
     n_tokens = min(_N_CHECKED, model.cfg.n_ctx)
     tokens = tuple(i * vocabulary // max(1, n_tokens - 1) for i in range(n_tokens))
     prompts = [Encoding(t, slice(0, n_tokens)) for t in (tokens, tokens[::-1])]
-    given = torch.empty(2, n_tokens, last + 1, model.cfg.d_model)
+    given = torch.empty(2, n_tokens, last + 1, model.cfg.d_model, dtype=torch.float32)
+
+    def keep_all(captured: Captured, values: Float[Tensor, "position layer d_model"]) -> None:
+        given[list(captured.prompts)] = values.reshape(-1, n_tokens, *values.shape[1:]).cpu()
+
     capture_layers(
         model,
         prompts,
         [range(n_tokens)] * 2,
         range(last + 1),
-        lambda captured, values: given[list(captured.prompts)].copy_(
-            values.reshape(-1, n_tokens, *values.shape[1:])
-        ),
+        keep_all,
     )
     cells = [
         (prompt, layer, position)
@@ -322,7 +324,7 @@ def _gap(model: HookedModel) -> float:
         return overwrite_of
 
     def states(run: Callable[..., None]) -> Float[Tensor, "cell d_model"]:
-        found = torch.empty(len(cells), model.cfg.d_model)
+        found = torch.empty(len(cells), model.cfg.d_model, dtype=torch.float32)
 
         def keep(captured: Captured, values: Tensor) -> None:
             found[list(captured.prompts)] = values.reshape(len(values), -1).cpu()

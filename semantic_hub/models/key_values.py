@@ -17,8 +17,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import bridge_class
-from semantic_hub.models.layers import stopping_after
+from semantic_hub.models.layers import hooked, stopping_after
 from semantic_hub.models.protocol import HookedModel, first_parameter
 
 KeyValues = Sequence[tuple[Float[Tensor, "row pos head d_head"], Float[Tensor, "row pos head d_v"]]]
@@ -35,7 +36,7 @@ class Recorder:
     Example:
         >>> recorder = Recorder(model, n_rows=1)
         >>> logits = model(torch.tensor([[3, 4, 5]]), **recorder.options)
-        >>> keys, values = recorder.key_values()[0]
+        >>> keys, values = recorder.key_values(n_blocks=1)[0]
         >>> keys.shape[:2]
         torch.Size([1, 3])
     """
@@ -67,7 +68,7 @@ class Recorder:
 def growing_pass(
     model: HookedModel,
     key_values: KeyValues,
-    sources: Int[Tensor, " row"],
+    sources: Int[Tensor, " run"],
     n_columns: int,
     *,
     first_layer: int,
@@ -87,12 +88,26 @@ def growing_pass(
         last_layer: The pass stops after this layer.
         hooks: ``(hook name, function)``; those that add rows put the first ones in the place of the
             single row with which the pass enters.
+
+    Raises:
+        SemanticHubError: When it is run, a block that did not ask for the keys and values kept.
     """
     is_bridge = isinstance(model, bridge_class())
     parameter = first_parameter(model)
-    append = partial(_appended, sources=sources, axis=2 if is_bridge else 1)
+    asked: list[int] = []
+
+    def append(block: int, *tensors: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
+        asked.append(block)
+        return _appended(*tensors[:4], sources=sources, axis=2 if is_bridge else 1)
 
     def run() -> None:
+        asked.clear()
+        run_once()
+        missing = set(range(first_layer, last_layer)) - set(asked)
+        if missing:
+            raise _unkept(f"block {min(missing)}, which did not ask for keys and values")
+
+    def run_once() -> None:
         if is_bridge:
             tokens = torch.zeros(1, n_columns, dtype=torch.long, device=model.cfg.device)
             cache = _growing_cache(key_values, append)
@@ -106,7 +121,7 @@ def growing_pass(
             past_kv_cache=_growing_entries(key_values, append),
         )
 
-    with model.hooks(fwd_hooks=[*hooks, *stopping_after(model, last_layer)]):
+    with hooked(model, [*hooks, *stopping_after(model, last_layer)]):
         yield run
 
 
@@ -116,12 +131,12 @@ def _growing_cache(key_values: KeyValues, append: Callable[..., Any]) -> Any:
     from transformers.cache_utils import DynamicLayer
 
     cache = DynamicCache()
-    for both in key_values:
+    for block, both in enumerate(key_values):
         keys, values = (tensor.transpose(1, 2) for tensor in both)
         layer: Any = DynamicLayer()
         layer.lazy_initialization(keys, values)
         layer.keys, layer.values = keys, values
-        layer.update = partial(append, keys, values)
+        layer.update = partial(append, block, keys, values)
         cache.layers.append(layer)
     return cache
 
@@ -131,9 +146,9 @@ def _growing_entries(key_values: KeyValues, append: Callable[..., Any]) -> list[
     from transformer_lens.cache.key_value_cache_entry import TransformerLensKeyValueCacheEntry
 
     entries = []
-    for keys, values in key_values:
+    for block, (keys, values) in enumerate(key_values):
         entry: Any = TransformerLensKeyValueCacheEntry(keys, values)
-        entry.append = partial(append, keys, values)
+        entry.append = partial(append, block, keys, values)
         entries.append(entry)
     return entries
 
@@ -143,14 +158,23 @@ def _appended(
     values: Tensor,
     new_keys: Tensor,
     new_values: Tensor,
-    *_: Any,
-    sources: Int[Tensor, " row"],
+    *,
+    sources: Int[Tensor, " run"],
     axis: int,
-    **__: Any,
 ) -> tuple[Tensor, Tensor]:
     """Keys and values of the positions before, and the new ones, for the rows that have come."""
     rows = sources[: len(new_keys)].to(keys.device)
     return (
         torch.cat([keys[rows], new_keys], dim=axis),
         torch.cat([values[rows], new_values], dim=axis),
+    )
+
+
+def _unkept(got: str) -> SemanticHubError:
+    """Error for a model that does not keep the keys and values of what it reads."""
+    return SemanticHubError(
+        "growing_pass",
+        got=got,
+        expected="a model that keeps them for every block",
+        fix="Run its prompts from the start.",
     )

@@ -121,7 +121,7 @@ def running_to_layer(
             **options,
         )
 
-    with model.hooks(fwd_hooks=[*hooks, *stopping_after(model, last_layer)]):
+    with hooked(model, [*hooks, *stopping_after(model, last_layer)]):
         yield run
 
 
@@ -141,23 +141,28 @@ def stopping_after(
 
 
 @contextmanager
-def hook_at(model: HookedModel, layer: int, hook: Callable[..., Any]) -> Iterator[None]:
-    """Context with a hook on the residual stream at a layer.
+def hooked(model: HookedModel, hooks: Sequence[tuple[str, Callable[..., Any]]]) -> Iterator[None]:
+    """Context with hooks on a model's activations, which run in their order.
 
-    Leaving it removes this very hook, in whatever order several such contexts are left.
-    TransformerLens' own context removes the hooks of the one that was entered last.
+    Leaving it removes these very hooks, in whatever order several such contexts are left.
+    TransformerLens' own context removes the hooks of the one that was entered last, and a bridge's
+    looks up the names of all activations again for each hook.
 
     Args:
         model: The model.
-        layer: 0..n_layers.
-        hook: A function ``(value, hook)`` that returns a new value, or None.
+        hooks: Names of activations, each with a function ``(value, hook)`` that returns a new
+            value, or None. A name that the model lacks is passed over.
     """
-    point = model.hook_dict[layer_hook(layer)]  # type: ignore[attr-defined]
+    points = model.hook_dict  # type: ignore[attr-defined]
+    level = id(hooks)
     try:
-        point.add_hook(hook, level=id(hook))
+        for name, hook in hooks:
+            if name in points:
+                points[name].add_hook(hook, level=level)
         yield
     finally:
-        point.remove_hooks("fwd", level=id(hook))
+        for name in dict.fromkeys(name for name, _ in hooks if name in points):
+            points[name].remove_hooks("fwd", level=level)
 
 
 def _stop_bridge(value: Tensor, hook: Any) -> None:

@@ -23,7 +23,7 @@ from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.loading import check_model, describe, load_model
 from semantic_hub.models.shared_state import exclusive, hooks_on
 
-ENTERING = {"steer", "exclusive", "following", "_wrap_methods", "_recording", "_wrapped", "hook_at"}
+ENTERING = {"steer", "exclusive", "following", "_wrap_methods", "_recording", "_wrapped", "hooked"}
 """Functions that put a steer in place."""
 
 PROMPTS = ["The dog barks.", "cat", "2+3="]

@@ -73,7 +73,9 @@ class PatchRuns:
     all_later_layers: bool
     batch_size: int | Literal["auto"]
 
-    def scores(self, grids: Mapping[str, PatchGrid]) -> Scores:
+    def scores(
+        self, grids: Mapping[str, PatchGrid], sources: Float[Tensor, "item d_model"]
+    ) -> Scores:
         """Run bases and references, and each base with each of its patches.
 
         They are all rows of one call, so that what the patches of a base leave as it was is
@@ -81,26 +83,32 @@ class PatchRuns:
 
         Args:
             grids: What goes into the bases, ``[pair][position map]``, by name; grids of one shape.
+            sources: Final states of the pairs' first sources, which are the references of those
+                that name none.
         """
         n_places = len(next(iter(grids.values()))[0]) * len(self.heads)
         per_item = 2 + len(grids) * len(self.layers) * n_places
         at_once = max(1, _BLOCK // (per_item * self.model.cfg.d_model))
         starts = range(0, len(self.pairs), at_once)
-        parts = [self._scores(grids, range(i, i + at_once)[: len(self.pairs) - i]) for i in starts]
+        parts = [
+            self._scores(grids, sources, range(len(self.pairs))[i : i + at_once]) for i in starts
+        ]
         log_prob, rank = (torch.cat(part) for part in zip(*parts, strict=True))
         shape = (len(self.pairs), len(grids), len(self.layers), n_places, log_prob.shape[-1])
         by_grid = [found[:, 2:].reshape(shape).unbind(dim=1) for found in (log_prob, rank)]
         patched = {name: PatchedScores(*both) for name, *both in zip(grids, *by_grid, strict=True)}
-        return Scores(log_prob[:, 0], log_prob[:, 1], patched)
+        return Scores(log_prob[:, 1], log_prob[:, 0], patched)
 
     def _scores(
-        self, grids: Mapping[str, PatchGrid], items: Sequence[int]
+        self,
+        grids: Mapping[str, PatchGrid],
+        sources: Float[Tensor, "item d_model"],
+        items: Sequence[int],
     ) -> tuple[Float[Tensor, "item cell answer"], Int[Tensor, "item cell answer"]]:
-        """Log-probabilities and ranks for some pairs: base, reference, and every patched run."""
+        """Log-probabilities and ranks for some pairs: reference, base, and every patched run."""
         rows: list[_Row | None] = []
         prompts: list[Prompt] = []
         for item in items:
-            pair = self.pairs[item]
             cells = [
                 _Row(name, item, layer, place, head)
                 for name, grid in grids.items()
@@ -108,17 +116,25 @@ class PatchRuns:
                 for place in range(len(grid[item]))
                 for head in self.heads
             ]
-            rows += [None, None, *cells]
-            prompts += [pair.base, pair.reference or pair.sources[0], *[pair.base] * len(cells)]
+            rows += [None, *cells]
+            prompts += [self.pairs[item].base] * (1 + len(cells))
+        references = {item: given for item in items if (given := self.pairs[item].reference)}
         last = [self.model.cfg.n_layers]
         overwrites = {
             component_hook(self.component, layer): self._overwrite(grids, rows, layer)
             for layer in self.patched_layers
         }
-        states = residual_stream(
-            self.model, prompts, layers=last, batch_size=self.batch_size, overwrites=overwrites
-        )
-        by_item = states[:, 0].reshape(len(items), len(rows) // len(items), -1)
+        states, of_references = residual_stream(
+            self.model,
+            [*prompts, *references.values()],
+            layers=last,
+            batch_size=self.batch_size,
+            overwrites=overwrites,
+        )[:, 0].split([len(prompts), len(references)])
+        reference = sources.clone()
+        reference[list(references)] = of_references
+        by_item = states.reshape(len(items), len(rows) // len(items), -1)
+        by_item = torch.cat([reference[list(items), None], by_item], dim=1)
         words = [self.words[item] for item in items]
         return score_words(self.model, by_item, last * by_item.shape[1], words)
 
@@ -129,7 +145,7 @@ class PatchRuns:
         index = list(self.patched_layers).index(layer)
 
         def overwrite_of(row_index: int) -> Overwrite | None:
-            row = rows[row_index]
+            row = rows[row_index] if row_index < len(rows) else None
             if row is None:
                 return None
             if row.layer != layer and not (self.all_later_layers and row.layer < layer):

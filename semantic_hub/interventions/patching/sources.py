@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.captures import Captured, capture_layers
+from semantic_hub.activations.captures import Captured, capture
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.pairs import (
     LAST_TO_LAST,
@@ -17,6 +17,7 @@ from semantic_hub.interventions.patching.pairs import (
     PositionPairs,
     position_pairs,
 )
+from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Encoding, Prompt, encode
@@ -46,13 +47,26 @@ PatchGrid = Sequence[Sequence[PatchValues]]
 """``[pair][position map]``."""
 
 
+class SourceActivations(NamedTuple):
+    """What one run of the source prompts gives.
+
+    Args:
+        patches: What goes into each base, ``[pair][position map]``, averaged over the pair's
+            sources.
+        final: State of the last layer of each pair's first source, where its next word is read.
+    """
+
+    patches: PatchGrid
+    final: Float[Tensor, "pair d_model"]
+
+
 def collect_source_activations(
     model: HookedModel,
     pairs: Sequence[PatchPair],
     position_maps: Sequence[PositionMap],
     component: Component,
     layers: Sequence[int],
-) -> list[list[PatchValues]]:
+) -> SourceActivations:
     """Run the source prompts once, and collect the activations to patch into each base.
 
     Args:
@@ -61,9 +75,6 @@ def collect_source_activations(
         position_maps: Which of the sources' positions go where.
         component: What is captured.
         layers: At which layers.
-
-    Returns:
-        ``[pair][position map]``, averaged over the sources of each pair.
 
     Raises:
         SemanticHubError: A position map that does not fit its prompts.
@@ -83,11 +94,15 @@ def collect_source_activations(
         ]
         for source, pair in enumerate(pair_of_source)
     ]
-    activations = _capture(model, sources, joined, component, layers)
+    read = [position for (position,) in read_positions(prompts, sources, "last", frozenset())]
+    activations, final = _capture(model, sources, joined, read, component, layers)
     by_pair: list[list[list[PatchValues]]] = [[] for _ in pairs]
     for source, pair in enumerate(pair_of_source):
         by_pair[pair].append([_patch_values(m, activations[source]) for m in joined[source]])
-    return [[_mean(values) for values in zip(*rows, strict=True)] for rows in by_pair]
+    first = [pair_of_source.index(pair) for pair in range(len(pairs))]
+    return SourceActivations(
+        [[_mean(values) for values in zip(*rows, strict=True)] for rows in by_pair], final[first]
+    )
 
 
 def _cut_at_position(prompts: Sequence[Prompt], encodings: Sequence[Encoding]) -> list[Encoding]:
@@ -103,26 +118,34 @@ def _capture(
     model: HookedModel,
     sources: Sequence[Encoding],
     joined: Sequence[Sequence[PositionPairs]],
+    read: Sequence[int],
     component: Component,
     layers: Sequence[int],
-) -> list[dict[int, Float[Tensor, "layer ..."]]]:
-    """For each source a mapping from position to its activations."""
+) -> tuple[list[dict[int, Float[Tensor, "layer ..."]]], Float[Tensor, "source d_model"]]:
+    """For each source its activations by position, and its final state where it is read."""
     positions = [
-        sorted({position for pairs in of_source for used, _ in pairs for position in used})
-        for of_source in joined
+        sorted({last, *(position for pairs in of_source for used, _ in pairs for position in used)})
+        for of_source, last in zip(joined, read, strict=True)
     ]
     activations: list[dict[int, Tensor]] = [{} for _ in sources]
+    final = torch.empty(len(sources), model.cfg.d_model, dtype=torch.float32)
+    last_layer = model.cfg.n_layers
+    hooks = [component_hook(component, layer) for layer in layers]
 
-    def keep(captured: Captured, values: Float[Tensor, "place layer ..."]) -> None:
+    def keep(captured: Captured) -> None:
         order = [
             (source, position) for source in captured.prompts for position in positions[source]
         ]
-        for (source, position), value in zip(order, values.cpu(), strict=True):
+        values = torch.stack([captured.values[name] for name in hooks], dim=1).cpu()
+        states = captured.values[layer_hook(last_layer)].cpu()
+        for (source, position), value, state in zip(order, values, states, strict=True):
             activations[source][position] = value
+            if position == read[source]:
+                final[source] = state
 
-    hook = partial(component_hook, component)
-    capture_layers(model, sources, positions, layers, keep, hook=hook)
-    return activations
+    kept = list(dict.fromkeys([*hooks, layer_hook(last_layer)]))
+    capture(model, sources, positions, kept, keep, last_layer=last_layer)
+    return activations, final
 
 
 def _patch_values(

@@ -160,7 +160,8 @@ def patching_sweep(
     kept = [patch_pairs[index] for index in tokens.kept]
     n_layers = model.cfg.n_layers
     patched_layers = range(min(chosen_layers), n_layers + 1) if all_later_layers else chosen_layers
-    patches = collect_source_activations(model, kept, list(maps.values()), part, patched_layers)
+    sources = collect_source_activations(model, kept, list(maps.values()), part, patched_layers)
+    patches = sources.patches
     runs = PatchRuns(
         model=model,
         pairs=kept,
@@ -184,7 +185,7 @@ def patching_sweep(
     grids = {PATCHED: patches}
     if controls:
         grids |= _control_grids(patches, tokens.tokens, resampling.seed)
-    scores = runs.scores(grids)
+    scores = runs.scores(grids, sources.final)
 
     def result_of(grid: str) -> PatchResult:
         return PatchResult(

@@ -14,7 +14,7 @@ from semantic_hub.activations.columns import PromptColumns
 from semantic_hub.activations.forward_passes import PassFollower
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_choice, check_kinds
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.models.layers import check_layers, check_single_stack, hook_at
+from semantic_hub.models.layers import check_layers, check_single_stack, hooked, layer_hook
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.shared_state import exclusive
@@ -110,7 +110,7 @@ def steer(
         return
     follower = PassFollower(model)
     edit = _SteeringHook(follower, direction, strength, positions, mode)
-    with exclusive(model), follower.following(), hook_at(model, layer, edit):
+    with exclusive(model), follower.following(), hooked(model, [(layer_hook(layer), edit)]):
         yield
     if edit.reached is False:
         warnings.warn(
