@@ -55,13 +55,24 @@ class Recorder:
             self._cache = TransformerLensKeyValueCache.init_cache(model.cfg, device, n_rows)
             self.options = {"past_kv_cache": self._cache}
 
-    def key_values(self) -> KeyValues:
-        """Keys and values of every position, padding included."""
+    def key_values(self, n_blocks: int) -> KeyValues:
+        """Keys and values of every position, padding included, at the blocks that were run.
+
+        Args:
+            n_blocks: How many were.
+
+        Raises:
+            SemanticHubError: A block that gave none.
+        """
         if self.is_bridge:
-            return [
-                (at.keys.transpose(1, 2), at.values.transpose(1, 2)) for at in self._cache.layers
-            ]
-        return [(entry.past_keys, entry.past_values) for entry in self._cache.entries]
+            layers = [at for at in self._cache.layers[:n_blocks] if at.is_initialized]
+            kept = [(at.keys.transpose(1, 2), at.values.transpose(1, 2)) for at in layers]
+        else:
+            entries = self._cache.entries[:n_blocks]
+            kept = [(entry.past_keys, entry.past_values) for entry in entries]
+        if len(kept) != n_blocks:
+            raise _unkept(f"keys and values of {len(kept)} blocks")
+        return kept
 
 
 @contextmanager
