@@ -94,7 +94,7 @@ def collect_source_activations(
         ]
         for source, pair in enumerate(pair_of_source)
     ]
-    read = [position for (position,) in read_positions(prompts, sources, "last", frozenset())]
+    read = [position for (position,) in read_positions(prompts, sources)]
     activations, final = _capture(model, sources, joined, read, component, layers)
     by_pair: list[list[list[PatchValues]]] = [[] for _ in pairs]
     for source, pair in enumerate(pair_of_source):
