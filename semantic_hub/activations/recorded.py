@@ -201,6 +201,7 @@ class States(Module):
         )
 
     hooks = run_with_hooks = run_with_cache = generate = forward
+    hook_dict = property(forward)
 
 
 class _Unembed(Module):

@@ -139,4 +139,5 @@ def test_the_states_of_a_model_on_several_devices_land_on_one(model: Any) -> Non
     for name, value in here.items():
         assert type(there[name]) is torch.Tensor, name
         assert torch.equal(value.isfinite(), there[name].isfinite()), name
-        assert torch.equal(value.nan_to_num(), there[name].nan_to_num()), name
+        error = 1e-5 if name == "patched" else 0  # elsewhere each run starts at its first token
+        assert (value.nan_to_num() - there[name].nan_to_num()).abs().max() <= error, name
