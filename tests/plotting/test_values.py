@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import types
 import typing
 from collections.abc import Iterator
 
@@ -58,6 +59,8 @@ def content(kind: object) -> object:
     if kind in (int, float, bool):
         return 10**5000 if kind is int else kind(2)
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is types.UnionType:
+        return content(inner[0])
     if origin is tuple:
         return (content(inner[0]),) * 1000
     if isinstance(origin, type) and issubclass(origin, typing.Mapping):
