@@ -26,7 +26,7 @@ VERDICT_WORLDS: Sequence[tuple[str, float]] = (
 )
 """Worlds, and the length of the noise over that of the stream."""
 
-VERDICT_PAIRS = (8, 48, 160)
+VERDICT_PAIRS = (8, 48)
 """Numbers of pairs."""
 
 VerdictWorld = tuple[str, float, int]
