@@ -117,21 +117,11 @@ def auc_under_pairings(
     return values / (2 * n) - CHANCE
 
 
-def auc_interval(states: PairedStates, resampling: Resampling) -> Interval:
-    """Percentile bootstrap interval of the AUC over pairs, from `match_wins`.
-
-    A bootstrap of pairs that all win has no width. With u the `unseen_share`, the interval of A
-    reaches at least from ``A − u A`` to ``A + u (1 − A)``.
-
-    Args:
-        states: Both sides, checked and scaled.
-        resampling: Resamples, coverage and seed.
-    """
-    return share_interval(match_wins(states), resampling)
-
-
 def share_interval(wins: Float[Tensor, "pair layer"], resampling: Resampling) -> Interval:
     """Percentile bootstrap interval of a mean of shares, which keeps a width where all agree.
+
+    A bootstrap of pairs that all win has no width. With u the `unseen_share`, the interval of a
+    mean A reaches at least from ``A − u A`` to ``A + u (1 − A)``.
 
     Args:
         wins: A share for each pair.

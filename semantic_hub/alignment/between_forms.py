@@ -161,11 +161,11 @@ def compare_forms(
     for (i, j), labels in common.items():
         x, y = (torch.stack([states[names[k]][label] for label in labels]) for k in (i, j))
         pair = measure.states(x, y)
-        interval = measure.state_interval(pair, resampling)
+        value, interval = measure.estimate(pair, resampling)
+        eq_1 = paired_similarity(x, y)
         for row, column in ((i, j), (j, i)):
-            area[row, column] = measure.value(pair)
+            area[row, column], similarity[row, column] = value, eq_1
             low[row, column], high[row, column] = interval.low, interval.high
-            similarity[row, column] = paired_similarity(x, y)
     return FormSimilarity(
         layers=checked,
         forms=names,

@@ -5,6 +5,7 @@ All read the same states, so one forward pass serves every measure.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,9 +14,9 @@ from torch import Tensor
 from semantic_hub.alignment.auc import (
     AUC,
     CHANCE,
-    auc_interval,
     auc_under_pairings,
     match_wins,
+    share_interval,
 )
 from semantic_hub.alignment.cka import cka_influence, cka_under_pairings, cka_value
 from semantic_hub.alignment.cosine import (
@@ -58,11 +59,22 @@ Value = Callable[[PairedStates], Float[Tensor, " layer"]]
 Influence = Callable[[PairedStates], Float[Tensor, "pair layer"]]
 """From both sides of states to what each pair adds to the value; see `influence_values`."""
 
-Hits = Callable[[PairedStates], Bool[Tensor, "pair layer"]]
-"""From both sides of states to which pairs are found."""
+PerPair = Callable[[PairedStates], Float[Tensor, "pair layer"] | Bool[Tensor, "pair layer"]]
+"""From both sides of states to what each pair adds to a measure that is a mean over pairs."""
+
+IntervalOfMean = Callable[[Float[Tensor, "pair layer"], Resampling], Interval]
+"""From what each pair adds to an interval of its mean at each layer."""
 
 IntervalOf = Callable[[PairedStates, Resampling], Interval]
 """From both sides of states to an interval over pairs at each layer."""
+
+
+class Estimate(NamedTuple):
+    """A measure at each layer, with its interval over pairs."""
+
+    value: Float[Tensor, " layer"]
+    interval: Interval
+    __repr__ = short_repr
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,7 +84,7 @@ class Measure:
     Name, value and unit are enough for a measure of your own: `register_measure` makes it known.
     The interval is then a bootstrap over `influence_values`, which takes the value once without
     each pair; the p-values take it once under each pairing. Faster ways to the same are
-    ``interval_of`` and ``under_pairings``.
+    ``interval_of``, ``estimate_of`` and ``under_pairings``.
 
     Args:
         name: What it is called in ``similarity(..., measures=[name])`` and in frames.
@@ -80,6 +92,8 @@ class Measure:
         unit: What the value counts.
         chance: From the number of pairs to the mean value over all pairings of x with y.
         interval_of: ``(states, resampling)`` to an interval over pairs.
+        estimate_of: ``(states, resampling)`` to value and interval, where both come from the same
+            computation.
         under_pairings: ``(states, pairings)`` to the value under each pairing, less ``chance``.
         change: Applied to the states before they are checked and scaled, such as `centered`.
         least_pairs: Fewer pairs raise an error in the value or in the interval.
@@ -103,6 +117,7 @@ class Measure:
     unit: str
     chance: Callable[[int], float] = lambda n_pairs: 0.0
     interval_of: IntervalOf | None = None
+    estimate_of: Callable[[PairedStates, Resampling], Estimate] | None = None
     under_pairings: UnderPairings | None = None
     change: Change | None = None
     least_pairs: int = 3
@@ -158,7 +173,20 @@ class Measure:
         """
         if self.interval_of:
             return self.interval_of(states, resampling)
+        if self.estimate_of:
+            return self.estimate_of(states, resampling).interval
         return bootstrap_interval(self._jackknife(states), resampling=resampling)
+
+    def estimate(self, states: PairedStates, resampling: Resampling) -> Estimate:
+        """Value and interval of states that are already changed, checked and scaled.
+
+        Args:
+            states: Both sides.
+            resampling: Resamples, coverage and seed.
+        """
+        if self.estimate_of:
+            return self.estimate_of(states, resampling)
+        return Estimate(self.value(states), self.state_interval(states, resampling))
 
     def state_p_values(self, states: PairedStates, permutations: int, seed: int) -> PValues:
         """`p_values` of states that are already changed, checked and scaled.
@@ -283,38 +311,50 @@ def influence_interval(influence: Influence, lowest: float) -> IntervalOf:
     return interval
 
 
-def _retrieval_measure(
-    name: str, hits: Hits, under_pairings: UnderPairings, chance: Callable[[int], float]
+def _mean_measure(
+    name: str, per_pair: PerPair, interval_of_mean: IntervalOfMean, **others: Any
 ) -> Measure:
-    """Make a measure of retrieval from which pairs are found."""
+    """Make a measure that is a mean over pairs, from what each of them adds."""
 
-    def interval(states: PairedStates, resampling: Resampling) -> Interval:
-        found = hits(states).double()
-        return proportion_interval(found.sum(dim=0), len(found), resampling.confidence)
+    def estimate(states: PairedStates, resampling: Resampling) -> Estimate:
+        each = per_pair(states).double()
+        return Estimate(each.mean(dim=0), interval_of_mean(each, resampling))
 
     return Measure(
         name=name,
-        value=lambda states: hits(states).double().mean(dim=0),
-        interval_of=interval,
+        value=lambda states: per_pair(states).double().mean(dim=0),
+        estimate_of=estimate,
+        least_pairs=2,
+        in_run=True,
+        **others,
+    )
+
+
+def _retrieval_measure(
+    name: str, hits: PerPair, under_pairings: UnderPairings, chance: Callable[[int], float]
+) -> Measure:
+    """Make a measure of retrieval from which pairs are found."""
+    return _mean_measure(
+        name,
+        hits,
+        lambda found, resampling: proportion_interval(
+            found.sum(dim=0), len(found), resampling.confidence
+        ),
         under_pairings=under_pairings,
         chance=chance,
         unit="share of pairs",
-        least_pairs=2,
-        in_run=True,
     )
 
 
 register_measure(
-    Measure(
-        name=AUC,
-        value=lambda states: match_wins(states).mean(dim=0),
-        interval_of=auc_interval,
+    _mean_measure(
+        AUC,
+        match_wins,
+        share_interval,
         under_pairings=auc_under_pairings,
         change=standardized,
         chance=lambda n_pairs: CHANCE,
         unit="share of mismatches beaten",
-        least_pairs=2,
-        in_run=True,
     )
 )
 register_measure(cosine_measure("cosine"))

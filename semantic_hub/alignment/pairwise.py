@@ -259,11 +259,11 @@ def _take_measures(
 def _take_measure(
     measure: Measure, states: PairedStates, layers: tuple[int, ...], settings: _Settings
 ) -> MeasureResult:
-    interval = measure.state_interval(states, settings.resampling)
+    value, interval = measure.estimate(states, settings.resampling)
     p_values = measure.state_p_values(states, settings.permutations, settings.resampling.seed)
     return MeasureResult(
         layers=layers,
-        value=measure.value(states).double(),
+        value=value.double(),
         low=interval.low,
         high=interval.high,
         p=p_values.p,

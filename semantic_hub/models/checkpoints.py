@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -24,7 +24,8 @@ from semantic_hub.models.registry import Registry
 Backend = Literal["auto", "hooked", "bridge"]
 """``HookedTransformer``, ``TransformerBridge``, or the first of them that supports the model."""
 
-DType = torch.dtype | Literal["auto", "float32", "bfloat16", "float16", "float64"]
+DtypeName = Literal["auto", "float32", "bfloat16", "float16", "float64"]
+DType = torch.dtype | DtypeName
 """Dtype of weights; ``"auto"`` is bfloat16 on CUDA and float32 elsewhere."""
 
 DeviceMap = str | Mapping[str, str | int]
@@ -117,6 +118,12 @@ class LoadOptions:
         return allowed and hooked_transformer_class() is not None
 
     @property
+    def fetching(self) -> dict[str, Any]:
+        """The options that say which files are fetched, and whether their code may run."""
+        trust = {"trust_remote_code": True} if self.trust_remote_code else {}
+        return trust if self.revision is None else {**trust, "revision": self.revision}
+
+    @property
     def sources(self) -> dict[str, Any]:
         """The options given that say which weights are read, and how; a name alone needs none."""
         names = ("revision", *_PLACED, "adapter", "gguf_file", "hf_model")
@@ -144,8 +151,6 @@ _FIXES = {
     "precision: save them with transformers, and quantize that folder.",
 }
 
-
-_DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 
 _CHOSEN_BY_ACCELERATE = ("auto", "balanced", "balanced_low_0", "sequential")
 """Device maps that name no device."""
@@ -214,19 +219,15 @@ def load_options(
     )
     place = None if device is None else str(device)
     asked = str(dtype).removeprefix("torch.")
-    check_choice(operation, "dtype", asked, _DTYPES)
+    check_choice(operation, "dtype", asked, get_args(DtypeName))
     if device is not None:
         _check_device(operation, device)
     _check_files(operation, Path(name_or_path))
-    if asked != "auto":
-        chosen = getattr(torch, asked)
-    elif str(name_or_path) in MODELS:
-        chosen = torch.float32
-    else:
-        chosen = default_dtype("auto", place, device_map)
+    if asked == "auto" and str(name_or_path) in MODELS:
+        asked = "float32"
     return LoadOptions(
         place,
-        chosen,
+        default_dtype("auto" if asked == "auto" else getattr(torch, asked), place, device_map),
         backend,
         trust_remote_code,
         revision=revision,
@@ -330,16 +331,15 @@ def load_hooked_name(name: str, options: LoadOptions) -> HookedModel:
             expected="trust_remote_code=True for such a model",
             fix='Pass trust_remote_code=True if you trust that code, or use backend="bridge".',
         )
-    remote = {"trust_remote_code": True} if options.trust_remote_code else {}
     build = hooked_transformer_class()
     assert build is not None
     with file_errors(name), _without_notice():
         model = build.from_pretrained_no_processing(
-            name, device=options.device, dtype=options.dtype, **remote
+            name, device=options.device, dtype=options.dtype, **options.fetching
         )
         repository = model.cfg.tokenizer_name
         follow_checkpoint(
-            model, own_tokenizer(repository, **remote), _generation_config(repository)
+            model, own_tokenizer(repository, **options.fetching), _generation_config(repository)
         )
     return model
 
@@ -362,16 +362,10 @@ def load_bridge(name_or_folder: str, options: LoadOptions, **loaded: Any) -> Hoo
         place = {"device": first.device, "dtype": first.dtype}
     elif options.device_map is not None:
         place = {"device_map": options.device_map, "dtype": options.dtype}
-    revision = {} if options.revision is None else {"revision": options.revision}
+    place |= {"trust_remote_code": options.trust_remote_code, **options.fetching}
     with file_errors(name_or_folder):
         try:
-            model = bridge_class().boot_transformers(
-                name_or_folder,
-                trust_remote_code=options.trust_remote_code,
-                **place,
-                **revision,
-                **loaded,
-            )
+            model = bridge_class().boot_transformers(name_or_folder, **place, **loaded)
         except ValueError as error:
             raise SemanticHubError(
                 "load_model",
@@ -379,8 +373,7 @@ def load_bridge(name_or_folder: str, options: LoadOptions, **loaded: Any) -> Hoo
                 expected="a model that TransformerBridge supports",
                 fix="See transformer_lens.supported_models.",
             ) from error
-        remote = {"trust_remote_code": True} if options.trust_remote_code else {}
-        own = loaded.get("tokenizer") or own_tokenizer(name_or_folder, **remote, **revision)
+        own = loaded.get("tokenizer") or own_tokenizer(name_or_folder, **options.fetching)
     network = getattr(model, "original_model", None)
     follow_checkpoint(model, own, getattr(network, "generation_config", None))
     return model.eval()

@@ -104,7 +104,7 @@ def read_network(name: str, options: LoadOptions) -> Iterator[Network]:
         return
     folder = Path(name).expanduser()
     with file_errors(name):
-        tokenizer = own_tokenizer(name, **_remote(options))
+        tokenizer = own_tokenizer(name, **options.fetching)
         if options.quantization_config is None:
             decoder = _read_decoder(name, options)
         else:
@@ -127,7 +127,7 @@ def _read_gguf(name: str, options: LoadOptions, file: str) -> Iterator[Network]:
             fix="See transformers' list of architectures with GGUF, or pass a Hugging Face folder.",
         ):
             # TransformerLens reads tokenizers again, from where they came, and knows no GGUF files
-            place = {"gguf_file": file, **_remote(options)}
+            place = {"gguf_file": file, **options.fetching}
             AutoTokenizer.from_pretrained(name, **place).save_pretrained(saved)
             decoder = _read_decoder(name, options, gguf_file=file)
             decoder.hf_quantizer = None
@@ -149,7 +149,7 @@ def _read_decoder(name: str, options: LoadOptions, **how: Any) -> Any:
         attn_implementation="eager",
         **place,
         **how,
-        **_remote(options),
+        **options.fetching,
     )
     decoder.config.architectures = [type(decoder).__name__]  # a GGUF file names none
     return decoder.eval()
@@ -206,12 +206,6 @@ def _local_file(name: str, options: LoadOptions, file: str) -> Path:
     if folder.is_dir():
         return folder / file
     return Path(str(try_to_load_from_cache(name, file, revision=options.revision)))
-
-
-def _remote(options: LoadOptions) -> dict[str, Any]:
-    """The options that say which files are fetched, and whether their code may run."""
-    trust = {"trust_remote_code": True} if options.trust_remote_code else {}
-    return trust if options.revision is None else {**trust, "revision": options.revision}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ dimensions and a common direction as without them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from semantic_hub.alignment.auc import AUC
-from semantic_hub.alignment.measures import MEASURES, Change, Measure
+from semantic_hub.alignment.measures import MEASURES, Measure
 from semantic_hub.alignment.normalized import centered
 from semantic_hub.experiment.verdict.rule import SUPPORTED
 from semantic_hub.zoo.calibration.nulls import ALPHA, PERMUTATIONS
@@ -29,24 +30,14 @@ HUGE = (0, 1, 4)
 HUB_NOISE = 2.0
 """Length of the noise over that of the stream in the worlds with a hub."""
 
-N_PAIRS = 48
-
-
-def _auc_of(name: str, change: Change | None) -> Measure:
-    auc = MEASURES[AUC]
-    return Measure(
-        name=name, value=auc.value, unit=auc.unit, under_pairings=auc.under_pairings, change=change
-    )
-
-
 CANDIDATES: Mapping[str, Measure] = {
     "Eq. 1": MEASURES["cosine"],
     "Eq. 1, centered": MEASURES["centered cosine"],
     "Eq. 1, standardized": MEASURES["standardized cosine"],
     "Eq. 1, without top components": MEASURES["cosine without top components"],
     "mutual retrieval": MEASURES["mutual retrieval"],
-    "AUC of raw states": _auc_of("AUC of raw states", None),
-    "AUC of centered states": _auc_of("AUC of centered states", centered),
+    "AUC of raw states": replace(MEASURES[AUC], change=None),
+    "AUC of centered states": replace(MEASURES[AUC], change=centered),
     "AUC of standardized states": MEASURES[AUC],
 }
 """What could be the effect; the last one is."""
@@ -101,6 +92,6 @@ def _worlds(
     name: str, noise: float, seeds: Sequence[int]
 ) -> Iterator[tuple[int, int, np.ndarray, np.ndarray, int]]:
     for seed in seeds:
-        x, y = planted_states(name, seed, noise=noise, n_concepts=N_PAIRS)
+        x, y = planted_states(name, seed, noise=noise)
         for (i, common), (j, huge) in product(enumerate(COMMON), enumerate(HUGE)):
             yield (i, j, *anisotropic(x, y, common=common, huge=huge, seed=seed), seed)
