@@ -50,7 +50,7 @@ PatchGrid = Sequence[Sequence[PatchValues]]
 class SourceActivations(NamedTuple):
     """What one run of the source prompts gives.
 
-    Args:
+    Attributes:
         patches: What goes into each base, ``[pair][position map]``, averaged over the pair's
             sources.
         final: State of the last layer of each pair's first source, where its next word is read.
