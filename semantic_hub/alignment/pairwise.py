@@ -12,6 +12,7 @@ from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.alignment.auc import (
     AUC,
     CHANCE,
+    Comparison,
     control_wins,
     lead_margins,
     match_wins,
@@ -298,10 +299,12 @@ def _margins(
     """The margin of the AUC at each layer, as fields of the result; none without controls."""
     if not controls:
         return {}
-    leads = {MISMATCHED: effect.auc - CHANCE}
-    for name, row in controls.items():
-        leads[name] = wins[name] - CHANCE if name in wins else effect.auc - row.auc
-    found = lead_margins(leads, effect.result.layers, effect.result.resampling)
+    comparisons = {MISMATCHED: Comparison(effect.auc, CHANCE)}
+    comparisons |= {
+        name: Comparison(wins[name], CHANCE) if name in wins else Comparison(effect.auc, row.auc)
+        for name, row in controls.items()
+    }
+    found = lead_margins(comparisons, effect.result.layers, effect.result.resampling)
     return {
         "margin": found.value,
         "margin_low": found.low,

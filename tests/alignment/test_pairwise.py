@@ -206,9 +206,11 @@ def test_margin_is_that_of_explicit_resamples(model):
     np.testing.assert_allclose(result.margin_p_corrected, p.clamp(min=least), atol=1e-9)
     low, high = np.quantile(np.array(above), [0.025, 0.975], axis=0)
     unseen = 1 - 0.025 ** (1 / len(ENGLISH))
-    value = result.margin.numpy()
-    np.testing.assert_allclose(result.margin_low, np.minimum(low, value - unseen * (value + 1)))
-    np.testing.assert_allclose(result.margin_high, np.maximum(high, value + unseen * (1 - value)))
+    shares = [auc.mean(axis=0), auc.mean(axis=0), wins.mean(axis=0)]
+    lost = np.min([m - unseen * share for m, share in zip(means, shares, strict=True)], axis=0)
+    won = np.min([m + unseen * (1 - share) for m, share in zip(means, shares, strict=True)], axis=0)
+    np.testing.assert_allclose(result.margin_low, np.minimum(low, lost), atol=1e-9)
+    np.testing.assert_allclose(result.margin_high, np.maximum(high, won), atol=1e-9)
     np.testing.assert_allclose(result.wins["shifted"].value, wins.mean(axis=0))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from semantic_hub.alignment.auc import AUC, CHANCE, lead_margins, match_wins
+from semantic_hub.alignment.auc import AUC, CHANCE, Comparison, lead_margins, match_wins
 from semantic_hub.alignment.measures import MEASURES
 from semantic_hub.alignment.states import States
 from semantic_hub.experiment.verdict.rule import adjusted_p_values, decide
@@ -93,12 +93,12 @@ def _cell_margins(x: States, y: States, seed: int) -> CellMargins:
     drawn = np.random.default_rng((seed, 3)).standard_normal((2, *x.shape), dtype=np.float32)
     states = measure.states(x, y)
     wins = match_wins(states)
-    leads = {
-        "mismatched pairs": wins - CHANCE,
-        "random states": wins - match_wins(measure.states(drawn[0], drawn[1])),
-    }
+    random = match_wins(measure.states(drawn[0], drawn[1]))
     above = lead_margins(
-        {name: lead[:, middle] for name, lead in leads.items()},
+        {
+            "mismatched pairs": Comparison(wins[:, middle], CHANCE),
+            "random states": Comparison(wins[:, middle], random[:, middle]),
+        },
         range(1, x.shape[1] - 1),
         Resampling(RESAMPLES, seed=seed),
     )
