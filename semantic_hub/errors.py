@@ -131,6 +131,33 @@ def reading(
         raise failed(_reason(error)) from error
 
 
+@contextmanager
+def told_as(operation: str, instead_of: str) -> Iterator[None]:
+    """Context of a call that goes through another public one, whose errors name the user's call.
+
+    Args:
+        operation: The user's call.
+        instead_of: The call that errors inside would name.
+
+    Raises:
+        SemanticHubError: What was raised inside, of the user's call.
+
+    Example:
+        >>> with told_as("report", instead_of="run"):
+        ...     raise SemanticHubError("run", got="none", expected="one", fix="Pass it.")
+        Traceback (most recent call last):
+        ...
+        semantic_hub.errors.SemanticHubError: report: got none; expected one. Pass it.
+    """
+    try:
+        yield
+    except SemanticHubError as error:
+        if error.operation != instead_of:
+            raise
+        told = type(error)(operation, got=error.got, expected=error.expected, fix=error.fix)
+        raise told from error
+
+
 def is_file(path: str | Path) -> bool:
     """Whether a regular file is there; False too where no file can have such a name.
 

@@ -141,11 +141,49 @@ def test_a_wrong_kind_is_named(name: str, parameter: str, model: Any) -> None:
         ("steer", {"direction": torch.ones(32)}, "a direction without a layer"),
         ("ActivationContrast", {"plus": "good"}, "plus='good'; expected a Prompt, or a list"),
         ("verdicts", {"findings": "words"}, "findings='words'; expected a Findings, or a list"),
+        ("load_multimodal", {"backend": "other"}, "load_multimodal: got backend='other'"),
+        ("load_multimodal", {"end_tokens": "a"}, "load_multimodal: got end_tokens='a'"),
+        ("load_multimodal", {"end_tokens": 10**6}, "load_multimodal: got end_tokens with 1000000"),
+        (
+            "load_model",
+            {"end_tokens": [-1]},
+            "load_model: got end_tokens with -1; expected ids from",
+        ),
+        (
+            "load_multimodal",
+            {"name_or_path": "/nowhere"},
+            "load_multimodal: got '/nowhere', .*; expected a local Hugging Face folder with a multimodal",
+        ),
     ],
 )
 def test_what_is_said_of_it(name: str, wrong: dict[str, Any], message: str, model: Any) -> None:
     with pytest.raises(sh.SemanticHubError, match=message):
         call(name, {**GOOD[name], **wrong}, model)
+
+
+@pytest.mark.parametrize(
+    ("name", "none"),
+    [
+        ("report", {"spokes": []}),
+        ("verdicts", {"findings": []}),
+        ("logit_lens", {"readouts": []}),
+        ("logit_lens", {"layers": []}),
+        ("language_mass", {"texts": []}),
+        ("residual_stream", {"prompts": []}),
+        ("top_tokens", {"prompts": []}),
+        ("patch", {"source": []}),
+        ("patching_sweep", {"patch_pairs": []}),
+        ("patching_sweep", {"position_maps": {}}),
+        ("steering_sweep", {"prompts": []}),
+        ("steering_sweep", {"directions": {}}),
+        ("steering_sweep", {"strengths": []}),
+        ("compare", {"reports": {}}),
+        ("States", {"prompts": []}),
+    ],
+)  # fmt: skip
+def test_nothing_to_measure_is_an_error(name: str, none: dict[str, Any], model: Any) -> None:
+    with pytest.raises(sh.SemanticHubError, match=r"got (no|0|\w+ \[\])"):
+        call(name, {**GOOD[name], **none}, model)
 
 
 def test_a_text_is_no_list_of_prompts() -> None:

@@ -70,7 +70,8 @@ def run(
             left; a function is called with each line.
 
     Raises:
-        SemanticHubError: Something that is no spoke, or bad input to the measures.
+        SemanticHubError: Something that is no spoke, one without a set to measure, or bad input
+            to the measures.
 
     Example:
         >>> import semantic_hub as sh
@@ -85,6 +86,7 @@ def run(
     check_run("run", resampling, permutations)
     resolved = resolve_lenses(model, lenses or {})
     sets = sets_of("run", model, spoke)
+    check_any_sets("run", sets)
     with showing_progress(progress, len(sets)) as step:
         return measure_sets(
             model,
@@ -143,6 +145,25 @@ def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
         spelled_out=_lists_of(operation, spoke, "spelled_out", Prompt),
         texts=_each_of(operation, spoke, "texts", LanguageTexts),
     )
+
+
+def check_any_sets(operation: str, sets: SpokeSets) -> None:
+    """Raise where a spoke has not one set that the model can be measured on.
+
+    Args:
+        operation: The user's call, for the error.
+        sets: What `sets_of` gave.
+
+    Raises:
+        SemanticHubError: There is none.
+    """
+    if not len(sets):
+        raise SemanticHubError(
+            operation,
+            got=f"the spoke {sets.spoke.name!r}, without a set that can be measured on this model",
+            expected="at least one, such as pairs()",
+            fix="Let it return a set; a model that predicts no next token reads pairs alone.",
+        )
 
 
 def _sets_of(operation: str, spoke: Spoke, method: str) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from semantic_hub.errors import as_list, check_kinds
+from semantic_hub.errors import SemanticHubError, as_list, check_kinds
 from semantic_hub.models.protocol import HookedModel
 
 _end_tokens: "weakref.WeakKeyDictionary[Any, tuple[int, ...]]" = weakref.WeakKeyDictionary()
@@ -45,12 +45,25 @@ def follow_checkpoint(model: HookedModel, tokenizer: Any, generation_config: Any
 def set_conventions(
     model: HookedModel, prepend_bos: bool | None, end_tokens: int | Sequence[int] | None
 ) -> None:
-    """Set a model's conventions to others than its checkpoint's, where they are not None."""
+    """Set a model's conventions to others than its checkpoint's, where they are not None.
+
+    Raises:
+        SemanticHubError: One of a wrong kind, or an end token that is not in the vocabulary.
+    """
     check_kinds("load_model", prepend_bos=(prepend_bos, (bool, None)))
     if prepend_bos is not None:
         model.cfg.default_prepend_bos = prepend_bos
     if end_tokens is not None:
-        _end_tokens[model] = tuple(as_list("load_model", "end_tokens", end_tokens, int))
+        chosen = tuple(as_list("load_model", "end_tokens", end_tokens, int))
+        outside = [token for token in chosen if not 0 <= token < model.cfg.d_vocab]
+        if outside:
+            raise SemanticHubError(
+                "load_model",
+                got=f"end_tokens with {outside[0]}",
+                expected=f"ids from 0 to {model.cfg.d_vocab - 1}",
+                fix="Look them up with model.tokenizer.convert_tokens_to_ids.",
+            )
+        _end_tokens[model] = chosen
 
 
 def copy_conventions(model: HookedModel, twin: HookedModel) -> None:

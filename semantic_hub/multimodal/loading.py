@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.features import injecting_features
-from semantic_hub.errors import SemanticHubError, check_kinds, require
+from semantic_hub.errors import SemanticHubError, check_kinds, require, told_as
 from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     Backend,
@@ -63,6 +63,7 @@ ENCODERS: Registry[EncoderSource] = Registry("encoder")
 
 
 @without_bars_in_logs()
+@told_as("load_multimodal", instead_of="load_model")
 def load_multimodal(
     name_or_path: str | os.PathLike[str],
     *,
@@ -203,6 +204,10 @@ def _read(name: str, options: LoadOptions) -> _Parts:
             config = transformers.AutoConfig.from_pretrained(name, **trust)
         except ValueError:  # a configuration of no architecture that transformers knows
             raise _not_multimodal(name) from None
+        except OSError as error:
+            if Path(name).is_dir():
+                raise
+            raise _not_found(name) from error
         architecture = getattr(transformers, (config.architectures or ["none"])[0], None)
         if architecture is None or not hasattr(config, "text_config"):
             raise _not_multimodal(name)
@@ -264,6 +269,17 @@ def _logits(model: HookedModel, encode: Encoder, probe: Any) -> Float[Tensor, "p
     marked = (*tokens[: span.start], SOFT_TOKEN, *tokens[span.stop :])
     with injecting_features(model, [Prompt(tokens=marked, soft=(soft,))]) as batch:
         return model(batch.tokens.to(model.cfg.device))[0]
+
+
+def _not_found(name: str) -> SemanticHubError:
+    """The error for a name or path without files."""
+    return SemanticHubError(
+        "load_multimodal",
+        got=f"{name!r}, whose files are neither on disk nor reachable",
+        expected="a local Hugging Face folder with a multimodal checkpoint and its processor, the "
+        "name of one, or of a registered encoder",
+        fix=f"Check the name and the network. Registered: {', '.join(ENCODERS) or 'none'}.",
+    )
 
 
 def _not_multimodal(name: str) -> SemanticHubError:

@@ -360,7 +360,7 @@ def as_prompts(
         prompts: One prompt, or several in order.
 
     Raises:
-        SemanticHubError: Something that is no prompt, or an empty one.
+        SemanticHubError: No prompts, something that is no prompt, or an empty one.
 
     Example:
         >>> as_prompts("top_tokens", "prompts", "The dog barks.")
@@ -370,6 +370,13 @@ def as_prompts(
     """
     one = isinstance(prompts, str | Prompt) or _ids(prompts)
     items: list[PromptLike] = [prompts] if one else items_of(prompts)  # type: ignore[list-item]
+    if not items:
+        raise SemanticHubError(
+            operation,
+            got=f"no {name}",
+            expected="at least one prompt",
+            fix="Pass a list of prompts, such as ['The dog barks.'].",
+        )
     return [as_prompt(item, operation, name) for item in items]
 
 
@@ -414,13 +421,6 @@ def encode(model: HookedModel, prompts: Prompts) -> list[Encoding]:
             width than the model's stream.
     """
     converted = as_prompts("tokenize", "prompts", prompts)
-    if not converted:
-        raise SemanticHubError(
-            "tokenize",
-            got="no prompts",
-            expected="at least one prompt",
-            fix="Pass a list of prompts, such as ['The dog barks.'].",
-        )
     if model.tokenizer is None and any(prompt.tokens is None for prompt in converted):
         raise SemanticHubError(
             "tokenize",

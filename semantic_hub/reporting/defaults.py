@@ -46,7 +46,8 @@ def chosen_spokes(
         spokes: One or several spokes or their names (`known_spokes`); None for `default_spokes`.
 
     Raises:
-        SemanticHubError: An unknown name, a spoke that the model cannot have, or what is neither.
+        SemanticHubError: No spokes, an unknown name, a spoke that the model cannot have, or what is
+            neither.
 
     Example:
         >>> [spoke.name for spoke in chosen_spokes(model, ["arithmetic"])]
@@ -55,6 +56,13 @@ def chosen_spokes(
     if spokes is None:
         return default_spokes(model)
     spokes = as_list("report", "spokes", spokes, (Spoke, str))
+    if not spokes:
+        raise SemanticHubError(
+            "report",
+            got="no spokes",
+            expected="at least one",
+            fix="Leave spokes out for the model's own.",
+        )
     names = [spoke for spoke in spokes if isinstance(spoke, str)]
     known = known_spokes(model) if names else {}
     for name in names:

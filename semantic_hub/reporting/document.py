@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from semantic_hub.errors import check_names
 from semantic_hub.experiment.across import compare_concepts, concept_items
-from semantic_hub.experiment.runner import check_run, measure_sets, sets_of
+from semantic_hub.experiment.runner import check_any_sets, check_run, measure_sets, sets_of
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
@@ -138,7 +138,7 @@ def report(
             with the time left; a function is called with each line.
 
     Raises:
-        SemanticHubError: A name that is no spoke's, two spokes of one name, or as `run`.
+        SemanticHubError: No spokes, a name that is no spoke's, two spokes of one name, or as `run`.
 
     Example:
         >>> import semantic_hub as sh
@@ -153,6 +153,9 @@ def report(
     resolved = resolve_lenses(model, lenses or {})
     sets = [sets_of("report", model, spoke) for spoke in chosen]
     check_names("report", "spoke", [spoke.name for spoke in chosen])
+    for of_spoke in sets:
+        if not of_spoke.spoke.concepts():
+            check_any_sets("report", of_spoke)
     concept_items(chosen)  # their names are checked before anything is measured
     with showing_progress(progress, sum(map(len, sets)) + 1) as step:
         measured = [

@@ -329,6 +329,28 @@ def test_something_else_is_no_spoke(model, without_shape_checks) -> None:
         run(model, {})
 
 
+class Bare(Spoke):
+    name = "bare"
+
+
+class Concepts(Bare):
+    def concepts(self):
+        forms = {"en": ("dog", "cat"), "es": ("perro", "gato")}
+        return {
+            form: {"dog": sh.Prompt(dog), "cat": sh.Prompt(cat)}
+            for form, (dog, cat) in forms.items()
+        }
+
+
+def test_a_spoke_without_a_set_to_measure_is_refused(model, bert_folder) -> None:
+    for call in (run, sh.report):
+        with pytest.raises(SemanticHubError, match="the spoke 'bare', without a set"):
+            call(model, Bare(), **SETTINGS)
+    with pytest.raises(SemanticHubError, match="the spoke 'bare', without a set"):
+        run(model, Concepts(), **SETTINGS)
+    assert sh.report(model, Concepts(), **SETTINGS).forms is not None
+
+
 def test_progress_names_each_set(model) -> None:
     lines: list[str] = []
     run(model, Words(), progress=lines.append, **SETTINGS)

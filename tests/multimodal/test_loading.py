@@ -280,7 +280,7 @@ def test_a_language_model_without_a_conversion(tmp_path) -> None:
 def test_other_checkpoints(llama_folder, tmp_path, without_shape_checks) -> None:
     with pytest.raises(SemanticHubError, match="which is no multimodal checkpoint"):
         load_multimodal(llama_folder)
-    with pytest.raises(SemanticHubError, match=r"are missing|neither on disk"):
+    with pytest.raises(SemanticHubError, match=r"^load_multimodal: .* neither on disk"):
         load_multimodal(tmp_path / "nothing")
     with pytest.raises(SemanticHubError, match="got backend='other'"):
         load_multimodal(tmp_path, backend="other")  # type: ignore[arg-type]
@@ -309,7 +309,7 @@ def test_a_registered_encoder_comes_with_its_model() -> None:
 def test_a_checkpoint_whose_files_are_missing(folders, tmp_path) -> None:
     config = transformers.AutoConfig.from_pretrained(folders("image"))
     config.save_pretrained(tmp_path)
-    with pytest.raises(SemanticHubError, match="whose weights or other files are missing"):
+    with pytest.raises(SemanticHubError, match=r"load_multimodal: .* or other files are missing"):
         load_multimodal(tmp_path)
 
 
@@ -317,7 +317,7 @@ def test_a_checkpoint_without_a_processor(folders, tmp_path) -> None:
     for file in folders("image").iterdir():
         if "processor" not in file.name:
             shutil.copy(file, tmp_path)
-    with pytest.raises(SemanticHubError, match="whose weights or other files are missing"):
+    with pytest.raises(SemanticHubError, match=r"load_multimodal: .* or other files are missing"):
         load_multimodal(tmp_path)
 
 

@@ -57,7 +57,8 @@ def verdicts(
             are drawn where many sets need finer p-values. A similarity has its own.
 
     Raises:
-        SemanticHubError: An alpha that is not between 0 and 1, or a smallest effect of 0 or less.
+        SemanticHubError: No findings, an alpha that is not between 0 and 1, or a smallest effect of
+            0 or less.
 
     Example:
         >>> from semantic_hub.zoo.planted.models import planted_hub, planted_world
@@ -74,6 +75,13 @@ def verdicts(
         smallest=(smallest, float),
         resampling=(resampling, Resampling),
     )
+    if not findings:
+        raise SemanticHubError(
+            "verdicts",
+            got="no findings",
+            expected="those of at least one spoke",
+            fix="Pass what run returned, or the findings of a report.",
+        )
     if not 0 < alpha < 1 or not smallest > 0:
         raise SemanticHubError(
             "verdicts",

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture
+from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.pairs import (
     LAST_TO_LAST,
@@ -77,7 +78,8 @@ def collect_source_activations(
         layers: At which layers.
 
     Raises:
-        SemanticHubError: A position map that does not fit its prompts.
+        SemanticHubError: A position map that does not fit its prompts, or whose positions of a base
+            all stand behind the one where its answer is read.
     """
     bases = encode(model, [pair.base for pair in pairs])
     prompts = [source for pair in pairs for source in pair.sources]
@@ -94,6 +96,9 @@ def collect_source_activations(
         ]
         for source, pair in enumerate(pair_of_source)
     ]
+    for source, pair in enumerate(pair_of_source):
+        for position_map, of_map in zip(position_maps, joined[source], strict=True):
+            _check_reaches(position_map, of_map, pair, cut_bases[pair])
     read = [position for (position,) in read_positions(prompts, sources)]
     activations, final = _capture(model, sources, joined, read, component, layers)
     by_pair: list[list[list[PatchValues]]] = [[] for _ in pairs]
@@ -103,6 +108,21 @@ def collect_source_activations(
     return SourceActivations(
         [[_mean(values) for values in zip(*rows, strict=True)] for rows in by_pair], final[first]
     )
+
+
+def _check_reaches(
+    position_map: PositionMap, joined: PositionPairs, pair: int, base: Encoding
+) -> None:
+    """Raise where a map patches nothing up to where the base's answer is read, its last token."""
+    first, read = min(position for _, goes_to in joined for position in goes_to), base.own.stop - 1
+    if first > read:
+        raise SemanticHubError(
+            "patch",
+            got=f"{position_map}, which patches base {pair} from token {first} on, and an answer"
+            f" that is read at token {read}",
+            expected="a position that is patched where the answer is read, or before it",
+            fix="Leave the base's position out, or patch earlier.",
+        )
 
 
 def _cut_at_position(prompts: Sequence[Prompt], encodings: Sequence[Encoding]) -> list[Encoding]:

@@ -132,8 +132,9 @@ def patching_sweep(
     Raises:
         SemanticHubError: No pair with usable answers (two that share a token, unknown words), an
             unknown component, or one whose hook is not what the block adds to the stream on this
-            architecture, a position map that does not fit, a layer, head or position out of range,
-            an encoder.
+            architecture, no position map, one that does not fit, or one that patches only what
+            stands behind the position where the next word is read, a layer, head or position out of
+            range, an encoder.
 
     Example:
         >>> import semantic_hub as sh
@@ -155,6 +156,13 @@ def patching_sweep(
     part = check_component(model, component)
     chosen_layers = _check_layers(model, part, layers)
     maps = {"last": LAST_TO_LAST} if position_maps is None else dict(position_maps)
+    if not maps:
+        raise SemanticHubError(
+            "patching_sweep",
+            got="no position maps",
+            expected="at least one",
+            fix="Leave position_maps out for the last position.",
+        )
     chosen_heads = _check_heads(model, part, heads)
     tokens = candidate_tokens(model, [Readout(pair.base, pair.answers) for pair in patch_pairs])
     kept = [patch_pairs[index] for index in tokens.kept]

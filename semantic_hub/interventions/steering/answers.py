@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semantic_hub.activations.batches import equal_length_batches
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError, as_list, check_choice
+from semantic_hub.errors import SemanticHubError, check_choice
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
@@ -21,7 +21,7 @@ from semantic_hub.interventions.steering.hook import (
     is_span_per_prompt,
     steer,
 )
-from semantic_hub.interventions.steering.per_layer import Directions, with_placebo
+from semantic_hub.interventions.steering.per_layer import Directions, with_placebo, with_unsteered
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.lenses.projection import score_words
 from semantic_hub.models.layers import check_layers
@@ -196,8 +196,8 @@ def answer_probability(
         `semantic_hub.prompts.words.candidate_tokens`).
 
     Raises:
-        SemanticHubError: No prompts or directions, answers that no prompt can be followed by or
-            whose tokens do not differ, or a prompt that is read before it is steered.
+        SemanticHubError: No prompts, directions or strengths, answers that no prompt can be
+            followed by or whose tokens do not differ, or a prompt read before it is steered.
 
     Example:
         >>> from semantic_hub.interventions.steering.contrasts import unembedding_difference
@@ -215,8 +215,7 @@ def answer_probability(
     check_reached("answer_probability", positions, max_new_tokens=0)
     chosen_layers = check_layers(model, layers)
     prompts = as_prompts("answer_probability", "prompts", prompts)
-    given = as_list("answer_probability", "strengths", strengths, float)
-    factors = tuple(sorted({0.0, *map(float, given)}))
+    factors = with_unsteered("answer_probability", strengths)
     expanded = with_placebo(
         "answer_probability", directions, chosen_layers, n_prompts=len(prompts),
         seed=resampling.seed,

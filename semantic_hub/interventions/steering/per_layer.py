@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import isfinite
 from numbers import Integral
 from typing import Literal, TypeGuard, cast
 
@@ -10,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError, check_kinds
+from semantic_hub.errors import SemanticHubError, as_list, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction, random_direction
 from semantic_hub.models.layers import check_layers
@@ -86,6 +87,33 @@ def with_placebo(
         for layer, direction in first.items()
     }
     return {**expanded, PLACEBO: placebo}
+
+
+def with_unsteered(
+    operation: str, strengths: float | int | Sequence[float | int]
+) -> tuple[float, ...]:
+    """Strengths in order, with 0 (no steering) among them.
+
+    Args:
+        operation: The user's call, for the error.
+        strengths: Factors of a direction, or a single one.
+
+    Raises:
+        SemanticHubError: No strengths, or one that is not finite.
+
+    Example:
+        >>> with_unsteered("steering_sweep", [2, -1])
+        (-1.0, 0.0, 2.0)
+    """
+    given = as_list(operation, "strengths", strengths, float)
+    if not given or not all(map(isfinite, given)):
+        raise SemanticHubError(
+            operation,
+            got=f"strengths {given}",
+            expected="at least one, all finite",
+            fix="Pass factors, such as [0.5, 1, 2].",
+        )
+    return tuple(sorted({0.0, *map(float, given)}))
 
 
 def relative_norms(

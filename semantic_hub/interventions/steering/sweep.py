@@ -4,7 +4,6 @@ Always with two controls: strength 0, and a placebo, a random direction of equal
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
 from typing import Literal
 
 import torch
@@ -12,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from semantic_hub.activations.batches import check_batch_size
-from semantic_hub.errors import SemanticHubError, as_list, check_kinds
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import Continuations, SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
@@ -24,7 +23,12 @@ from semantic_hub.interventions.steering.hook import (
     is_span_per_prompt,
 )
 from semantic_hub.interventions.steering.outcomes import OUTCOMES, OutcomeRule
-from semantic_hub.interventions.steering.per_layer import Directions, relative_norms, with_placebo
+from semantic_hub.interventions.steering.per_layer import (
+    Directions,
+    relative_norms,
+    with_placebo,
+    with_unsteered,
+)
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
@@ -124,7 +128,7 @@ def steering_sweep(
         n_prompts=len(encodings),
         seed=resampling.seed,
     )
-    factors = _check_strengths(as_list("steering_sweep", "strengths", strengths, float))
+    factors = with_unsteered("steering_sweep", strengths)
     _check_spans(positions, len(encodings))
     for by_layer in expanded.values():
         for direction in by_layer.values():
@@ -204,17 +208,6 @@ def _outcomes(outcome: OutcomeRule, texts: Sequence[str]) -> Int[Tensor, " promp
                 "Let the outcome return one of these.",
             )
     return torch.tensor([OUTCOMES.index(got) for got in outcomes])
-
-
-def _check_strengths(strengths: Sequence[float | int]) -> tuple[float, ...]:
-    """Strengths in order, with 0 among them."""
-    if not len(strengths) or not all(isfinite(strength) for strength in strengths):
-        raise _error(
-            f"strengths {list(strengths)}",
-            "at least one, all finite",
-            "Pass factors, such as [0.5, 1, 2].",
-        )
-    return tuple(sorted({0.0, *map(float, strengths)}))
 
 
 def _check_spans(positions: SteeredPositions, n_prompts: int) -> None:

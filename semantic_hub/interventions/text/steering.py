@@ -11,11 +11,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError, as_list, check_kinds
+from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import Mode, SteeredPositions, check_reached, steer
-from semantic_hub.interventions.steering.per_layer import Directions, relative_norms, with_placebo
+from semantic_hub.interventions.steering.per_layer import (
+    Directions,
+    relative_norms,
+    with_placebo,
+    with_unsteered,
+)
 from semantic_hub.interventions.text.generation import Generation, Sampling, generate_texts
 from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.interventions.text.scorers import Scorer
@@ -70,9 +75,9 @@ def text_steering_sweep(
         the first at each layer.
 
     Raises:
-        SemanticHubError: No directions or scorers, a direction without one of the layers or with a
-            row for each prompt, a scorer that does not give one number for each text, or as
-            `generate_texts` and `steer`.
+        SemanticHubError: No directions, strengths or scorers, a direction without one of the layers
+            or with a row for each prompt, a scorer that does not give one number for each text, or
+            as `generate_texts` and `steer`.
 
     Example:
         >>> from semantic_hub.interventions.steering.contrasts import mean_differences
@@ -91,7 +96,7 @@ def text_steering_sweep(
     check_model(model)
     layers = check_layers(model, layers)
     prompts = as_prompts("text_steering_sweep", "prompts", prompts)
-    strengths = as_list("text_steering_sweep", "strengths", strengths, float)
+    strengths = with_unsteered("text_steering_sweep", strengths)
     check_kinds(
         "text_steering_sweep",
         scorers=(scorers, Mapping),
@@ -106,7 +111,7 @@ def text_steering_sweep(
             fix='Name them, as {"sentiment": scorer}.',
         )
     expanded = with_placebo("text_steering_sweep", directions, layers, seed=resampling.seed)
-    strengths, sampling = sorted({0.0, *map(float, strengths)}), sampling or Sampling()
+    sampling = sampling or Sampling()
     check_reached("text_steering_sweep", positions, sampling.max_new_tokens)
     provenance = manifest(
         model,
@@ -141,7 +146,7 @@ def text_steering_sweep(
         effect_direction=next(iter(expanded)),
         control_direction=PLACEBO,
         layers=tuple(layers),
-        strengths=tuple(strengths),
+        strengths=strengths,
         scorers=tuple(scorers),
         primary_scorer=next(iter(scorers)),
         seeds=sampling.seeds,

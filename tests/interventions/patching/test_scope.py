@@ -80,5 +80,5 @@ def test_bad_input(model: Any, without_shape_checks: None) -> None:
     ]:
         with pytest.raises(sh.SemanticHubError, match=message):
             patchscope(model, ["cat"], identity_prompt=IDENTITY, **options)
-    with pytest.raises(sh.SemanticHubError, match="no prompts"):
+    with pytest.raises(sh.SemanticHubError, match="no sources"):
         patchscope(model, [])

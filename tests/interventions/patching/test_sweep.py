@@ -347,6 +347,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"position_maps": {"all": ONE_TO_ONE}}, "match them one to one"),
     ({"position_maps": {"far": PositionMap((50, 60), (0, 1))}}, "span \\(50, 60\\) of the source"),
     ({"position_maps": {"far": PositionMap((0, 1), (50, 60))}}, "of the base"),
+    ({"position_maps": {}}, "no position maps"),
     ({"heads": [0]}, "heads=\\[0\\] with component 'resid'"),
     ({"heads": [4], "component": "head"}, "heads 0 to 3"),
 ]
@@ -359,6 +360,27 @@ def test_bad_input(
     pair = PatchPair((Prompt("9=6"),), question("five", "one"), PATCH_PAIRS[0].answers)
     with pytest.raises(sh.SemanticHubError, match=message):
         patching_sweep(mini, [pair], **options)
+
+
+def test_a_patch_behind_the_answer_is_refused_and_one_that_reaches_it_is_not(mini: Any) -> None:
+    """The answer is read at "equals"; the map's mean goes to every token of a span."""
+    base = Prompt("five equals one plus", position=1)
+
+    def patched(span: Any, mode: Any = "mean-to-each") -> torch.Tensor:
+        to = PositionMap((1, 2), span, mode)
+        found = patch(mini, question("nine", "six"), base, answers=("three", "four"),
+                      layers=[4], position_map=to)  # fmt: skip
+        return found.log_prob[0, 0, 0]
+
+    for span, mode in (
+        ((2, 3), "mean-to-each"),
+        ((2, 4), "mean-to-each"),
+        ((0, 3), "last-to-last"),
+    ):
+        with pytest.raises(sh.SemanticHubError, match=r"base 0 from token 3 on, .* at token 2"):
+            patched(span, mode)
+    assert torch.equal(patched((1, 4)), patched((1, 2)))
+    assert not torch.equal(patched((0, 2)), patched((1, 2)))
 
 
 def test_bad_patch_pairs(mini: Any, without_shape_checks: None) -> None:

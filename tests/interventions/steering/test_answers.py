@@ -112,6 +112,9 @@ def test_refused(model: Any) -> None:
         answer_probability(model, [Prompt("The dog")], {"random": rows(model, 2)}, answers=ANSWERS)
     with pytest.raises(sh.SemanticHubError, match="shared token"):
         answer_probability(model, [Prompt("cat")], {"r": rows(model, 1)}, answers=("dog", " dog"))
+    for strengths in ([], [float("inf")]):
+        with pytest.raises(SemanticHubError, match=r"answer_probability: got strengths \["):
+            answer_probability(model, ["cat"], rows(model, 1), **HOW | {"strengths": strengths})
 
 
 def test_the_specification_of_a_spoke_gives_the_same(model: Any) -> None:

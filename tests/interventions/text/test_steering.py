@@ -208,6 +208,8 @@ def test_steering_by_a_spokes_experiment(model):
             r"\(1,\) numbers from the scorer 'bad'; expected 6",
         ),
         ({"layers": [4]}, "layer 4"),
+        ({"strengths": []}, r"text_steering_sweep: got strengths \[\]"),
+        ({"strengths": [float("nan")]}, "at least one, all finite"),
     ],
 )
 def test_bad_input(model, change, message):
