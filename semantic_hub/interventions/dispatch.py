@@ -190,6 +190,7 @@ def run_answer_steering(
         strengths=usable.strengths,
         positions=usable.positions,
         mode=usable.mode,
+        right=usable.right,
         resampling=resampling,
     )
     return dataclasses.replace(result, dropped=dict(Counter(dropped) + Counter(result.dropped)))

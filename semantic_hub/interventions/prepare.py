@@ -160,11 +160,14 @@ def select_prompts(spec: SteeringSpec, kept: Sequence[int]) -> SteeringSpec:
         positions = tuple(positions[index] for index in kept)
     contrasts = {name: _select_rows(one, kept) for name, one in spec.contrasts.items()}
     prompts = tuple(spec.prompts[index] for index in kept)
-    selected = replace(spec, prompts=prompts, contrasts=contrasts, positions=positions)
+    selected = {"prompts": prompts, "contrasts": contrasts, "positions": positions}
+    if isinstance(spec, AnswerSteering):
+        right = tuple(spec.right[index] for index in kept if spec.right)
+        return replace(spec, **selected, right=right)
     if isinstance(spec, Steering) and not isinstance(spec.outcome, RelativeOutcome):
         outcome = spec.outcome
-        return replace(selected, outcome=lambda index, text: outcome(kept[index], text))
-    return selected
+        selected["outcome"] = lambda index, text: outcome(kept[index], text)
+    return replace(spec, **selected)
 
 
 def directions_of(

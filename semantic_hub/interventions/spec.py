@@ -16,6 +16,7 @@ from semantic_hub.errors import (
     set_tuples,
 )
 from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
+from semantic_hub.interventions.steering.answers import check_right
 from semantic_hub.interventions.steering.hook import (
     Mode,
     SteeredPositions,
@@ -231,10 +232,12 @@ class AnswerSteering:
         strengths: Factors of the direction; 0 is always run as well.
         positions: Where; see `semantic_hub.interventions.steering.hook.steer`.
         mode: How; see `semantic_hub.interventions.steering.hook.steer`.
+        right: Which of the two answers is right, for each prompt, if that is known.
 
     Raises:
-        SemanticHubError: No prompts or no contrasts, a paired contrast of another length, or
-            generated positions, where nothing is generated.
+        SemanticHubError: No prompts or no contrasts, a paired contrast of another length,
+            generated positions, where nothing is generated, or right answers that are not one of
+            the two for each prompt.
 
     Example:
         >>> contrast = ActivationContrast((sh.Prompt("dog"),), (sh.Prompt("cat"),))
@@ -248,11 +251,12 @@ class AnswerSteering:
     strengths: tuple[float, ...] = STRENGTHS
     positions: SteeredPositions = "last"
     mode: Mode = "add"
+    right: tuple[str, ...] = ()
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
         _check_steered(self, (ActivationContrast, UnembeddingContrast))
-        set_tuples(self, answers=str)
+        set_tuples(self, answers=str, right=str)
         if len(self.answers) != 2:
             raise SemanticHubError(
                 "AnswerSteering",
@@ -260,6 +264,7 @@ class AnswerSteering:
                 expected="two words",
                 fix="Give the answer to steer towards, and the one that it is compared with.",
             )
+        check_right("AnswerSteering", self.right, self.answers, len(self.prompts))
         _check_contrasts("AnswerSteering", self.prompts, self.contrasts)
         check_reached("AnswerSteering", self.positions, max_new_tokens=0)
 

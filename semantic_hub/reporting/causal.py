@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from math import nan
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from semantic_hub.experiment.findings import Findings
+from semantic_hub.interventions.doable import MIN_DOABLE
 from semantic_hub.interventions.patching.result import LOGIT_DIFF, TOP1, PatchResult
 from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult
@@ -12,7 +14,7 @@ from semantic_hub.interventions.text.result import TextSteeringResult
 from semantic_hub.lenses.token_scores import TokenScores
 from semantic_hub.models.layers import layer_name
 from semantic_hub.models.registry import Registry
-from semantic_hub.reporting.figures import cell, page_figures, titled
+from semantic_hub.reporting.figures import Cell, cell, page_figures, titled
 from semantic_hub.results.result import Result
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ NOT_CAUSAL = (
     "similarity", "lens", "top_tokens", "spelled_out", "language_mass", "lens_comparison",
 )  # fmt: skip
 """Groups of findings that other parts of a section show."""
+
+
+_ENDS = ("value", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ def causal_parts(findings: Findings, scores: Mapping[str, TokenScores]) -> list[
         scores: Set of steered texts to one of them, with what steering did to each token.
 
     Returns:
-        For each kind ``kind template sets``; for each set its name, its numbers and its figures.
+        For each kind ``kind template sets min_doable``; for each set its name, its numbers and its
+        figures.
     """
     parts = []
     for kind, results in findings.results.items():
@@ -67,7 +73,8 @@ def causal_parts(findings: Findings, scores: Mapping[str, TokenScores]) -> list[
             }
             for name, result in results.items()
         ]
-        parts.append({"kind": kind, "template": f"causal/{part.template}", "sets": sets})
+        template = f"causal/{part.template}"
+        parts.append({"kind": kind, "template": template, "sets": sets, "min_doable": MIN_DOABLE})
     return parts
 
 
@@ -82,6 +89,7 @@ def _patching_row(result: PatchResult) -> dict[str, Any]:
         "answer": answer,
         "layer": layer_name(result.layers[best[0]]),
         **cell(top1, best),
+        **_own(result, lambda doable: cell(doable.top1_share(answer), best)),
         "controls": {
             name: cell(control.top1_share(answer), best)
             for name, control in result.controls.items()
@@ -96,8 +104,9 @@ def _patching_row(result: PatchResult) -> dict[str, Any]:
 
 
 def _patching_figures(name: str, result: PatchResult) -> "Iterator[go.Figure]":
-    yield titled(result.figure(TOP1), f"{name}: {result.effect_answer} on top")
-    yield titled(result.figure(LOGIT_DIFF), f"{name}: normalized logit difference")
+    own = _told(result)
+    yield titled(result.figure(TOP1), f"{name}: {result.effect_answer} on top{own}")
+    yield titled(result.figure(LOGIT_DIFF), f"{name}: normalized logit difference{own}")
 
 
 def _steering_rows(result: SteeringResult) -> dict[str, Any]:
@@ -113,6 +122,7 @@ def _steering_rows(result: SteeringResult) -> dict[str, Any]:
                 "layer": layer_name(result.layers[best[0]]),
                 "strength": result.strengths[best[1]],
                 **cell(success, best),
+                **_own(result, lambda d, to=direction, at=best: cell(d.share("success", to), at)),
                 "unchanged": float(result.share("unchanged", direction).value[best]),
                 "other": float(result.share("other", direction).value[best]),
                 "placebo": cell(control, best),
@@ -124,7 +134,7 @@ def _steering_rows(result: SteeringResult) -> dict[str, Any]:
 
 def _steering_figures(name: str, result: SteeringResult) -> "Iterator[go.Figure]":
     layer = result.layers[result.best_cell()[0]]
-    yield titled(result.figure(layer), f"{name}: success, layer {layer_name(layer)}")
+    yield titled(result.figure(layer), f"{name}: success, layer {layer_name(layer)}{_told(result)}")
 
 
 def _text_rows(result: TextSteeringResult) -> dict[str, Any]:
@@ -171,6 +181,7 @@ def _answer_rows(result: AnswerProbability) -> dict[str, Any]:
                 "strength": result.strengths[best[1]],
                 "unsteered": float(mean.value[0, result.strengths.index(0.0)]),
                 **cell(mean, best),
+                **_own(result, lambda doable, to=direction, at=best: cell(doable.mean(to), at)),
                 "placebo": cell(control, best),
             }
         )
@@ -179,7 +190,30 @@ def _answer_rows(result: AnswerProbability) -> dict[str, Any]:
 
 def _answer_figures(name: str, result: AnswerProbability) -> "Iterator[go.Figure]":
     layer = result.layers[result.best_cell()[0]]
-    yield titled(result.figure(layer), f"{name}: answers, layer {layer_name(layer)}")
+    yield titled(result.figure(layer), f"{name}: answers, layer {layer_name(layer)}{_told(result)}")
+
+
+_Answered = TypeVar("_Answered", PatchResult, SteeringResult, AnswerProbability)
+
+
+def _own(result: _Answered, effect: Callable[[_Answered], Cell]) -> dict[str, Any]:
+    """The model's own accuracy, and the number of doable items and the effect on these."""
+    n = int(result.doable().sum())
+    return {
+        "accuracy": {run: float(share.value) for run, share in result.own_accuracy().items()},
+        "n_doable": n if result.own_accuracy() else None,
+        "doable": effect(result.of_doable()) if n else dict.fromkeys(_ENDS, nan),
+    }
+
+
+def _told(result: PatchResult | SteeringResult | AnswerProbability) -> str:
+    """The model's own accuracy in words, for a caption; empty where there is none."""
+    shares = result.own_accuracy().items()
+    if not shares:
+        return ""
+    runs = ", ".join(f"{run} {float(share.value):.2f}" for run, share in shares)
+    doable = result.doable()
+    return f" (own accuracy: {runs}; {int(doable.sum())} of {len(doable)} doable)"
 
 
 def _without_control(
@@ -213,7 +247,7 @@ def _other_figures(name: str, result: Result) -> "Iterator[go.Figure]":
     curve = result.effect_curve()
     if curve is None:
         return
-    columns = {end: getattr(curve.summary, end).tolist() for end in ("value", "low", "high")}
+    columns = {end: getattr(curve.summary, end).tolist() for end in _ENDS}
     frame = pd.DataFrame({"layer": curve.layers, **columns, "row": name, "n": curve.n})
     yield titled(layer_curve(frame, y_title=curve.unit), name)
 

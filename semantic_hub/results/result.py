@@ -64,7 +64,9 @@ class EffectCurve(NamedTuple):
     """Effect at each layer of a result, with its interval; controls are not subtracted.
 
     ``summary`` has ``[layer]`` arrays, ``n`` counts the items, ``unit`` says what the height is,
-    and ``note`` what was chosen by looking, such as a strength.
+    and ``note`` what was chosen by looking, such as a strength. ``doable`` is the same curve of the
+    items that the model gets right without an intervention; None where there are none, or no right
+    answers.
     """
 
     layers: tuple[int, ...]
@@ -72,6 +74,7 @@ class EffectCurve(NamedTuple):
     n: int
     unit: str
     note: str = ""
+    doable: "EffectCurve | None" = None
     __repr__ = short_repr
 
 
@@ -166,6 +169,13 @@ class Result(Displayable):
         """Number of items measured, and dropped for each reason; None if they are not counted."""
         return None
 
+    def own_accuracy(self) -> Mapping[str, Summary]:
+        """Share of items that the model gets right by itself, without an intervention, by run.
+
+        Empty, the default, where nothing intervenes or no answer is right.
+        """
+        return {}
+
     def highest(self) -> Highest | None:
         """The effect at `best_cell`, else at the layer where it is highest; None without a curve.
 
@@ -183,16 +193,18 @@ class Result(Displayable):
         """The effect alone (`effect_curve`) as a frame, one row for each layer; None without one.
 
         Returns:
-            Columns ``layer value low high n``.
+            Columns ``layer value low high n``; the last four of the doable items too where the
+            curve has them, as ``value_doable`` ….
         """
         import pandas as pd
 
         curve = self.effect_curve()
         if curve is None:
             return None
-        value, low, high = _ends(curve.summary)
-        ends = {"value": value, "low": low, "high": high}
-        return pd.DataFrame({"layer": curve.layers, **ends, "n": curve.n})
+        columns = {"layer": curve.layers, **_columns(curve)}
+        if curve.doable:
+            columns |= {f"{name}_doable": of for name, of in _columns(curve.doable).items()}
+        return pd.DataFrame(columns)
 
     def to_frame(self) -> "pd.DataFrame":
         """Convert all arrays to a tidy frame, one row per number; subclasses may give summaries.
@@ -236,6 +248,10 @@ class Result(Displayable):
             layer, value, low, high, unit = highest
             at = f"{value:.3g} [{low:.3g}, {high:.3g}] at layer {layer_name(layer)}"
             yield f"highest {at}: {unit}"
+        curve = self.effect_curve()
+        if curve and highest and (own := self.own_accuracy()):
+            runs = ", ".join(f"{run} {share.value:.2f}" for run, share in own.items())
+            yield f"own accuracy: {runs}; {_told_of_doable(curve, highest.layer)}"
         yield "to_frame()  figure()  summary()"
 
     def _table(self) -> "pd.DataFrame":
@@ -334,6 +350,20 @@ def _version(library: str) -> str | None:
 
 def _ends(summary: Summary) -> tuple[list[float], list[float], list[float]]:
     return summary.value.tolist(), summary.low.tolist(), summary.high.tolist()
+
+
+def _told_of_doable(curve: EffectCurve, layer: int) -> str:
+    """How many items the model gets right by itself, and the effect on these at a layer."""
+    if curve.doable is None:
+        return f"0 of {curve.n} items doable"
+    (value, low, high), at = _ends(curve.doable.summary), curve.layers.index(layer)
+    told = f"{value[at]:.3g} [{low[at]:.3g}, {high[at]:.3g}] there"
+    return f"{curve.doable.n} of {curve.n} items doable: {told}"
+
+
+def _columns(curve: EffectCurve) -> dict[str, Any]:
+    value, low, high = _ends(curve.summary)
+    return {"value": value, "low": low, "high": high, "n": curve.n}
 
 
 def _lengths(result: Result) -> dict[str, int]:

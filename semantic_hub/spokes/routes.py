@@ -11,16 +11,13 @@ from typing import TypeVar
 import numpy as np
 
 from semantic_hub.errors import SemanticHubError, as_seed
-from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.patching.pairs import BASE_ANSWER, PatchPair
 from semantic_hub.interventions.spec import Patching
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.sampling import evenly_spaced
 
 SOURCE_ANSWER = "source"
 """Name of the source's answer, in the base's notation."""
-
-BASE_ANSWER = "base"
-"""Name of the base's own answer, in the base's notation."""
 
 SOURCE_NOTATION_ANSWER = "source's notation"
 """Name of the source's answer, in the sources' own notations."""

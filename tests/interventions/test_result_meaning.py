@@ -31,8 +31,11 @@ def patched(seed: int, places=("last",), **changes) -> PatchResult:
         "dropped": {},
         "log_prob": torch.zeros(shape),
         "rank": torch.randint(1, 4, shape, generator=generator),
+        "base_answer": "other",
         "base_log_prob": torch.zeros(N, 2),
+        "base_rank": torch.tensor([2, 1]).repeat(N, 1),
         "reference_log_prob": torch.zeros(N, 2),
+        "reference_rank": torch.tensor([1, 2]).repeat(N, 1),
         "manifest": {},
     }
     return PatchResult(**{**values, **changes})
@@ -40,6 +43,8 @@ def patched(seed: int, places=("last",), **changes) -> PatchResult:
 
 def steered() -> SteeringResult:
     generator = torch.Generator().manual_seed(0)
+    outcome = torch.randint(0, 3, (3, 3, 3, N), generator=generator)
+    outcome[:, :, 1] = 1  # unsteered, every prompt has its own answer
     return SteeringResult(
         n_layers=3,
         layers=(1, 2, 3),
@@ -47,7 +52,7 @@ def steered() -> SteeringResult:
         directions=("words", "digits", "placebo"),
         effect_direction="words",
         control_direction="placebo",
-        outcome=torch.randint(0, 3, (3, 3, 3, N), generator=generator),
+        outcome=outcome,
         relative_norm=torch.ones(3, 3),
         manifest={},
     )

@@ -26,8 +26,13 @@ def patch_curves(frame: pd.DataFrame, *, title: str = "") -> go.Figure:
         title: Title of the figure.
 
     Returns:
-        One curve with its band for each row.
+        One curve with its band for each row, and one of the patched doable pairs if some pairs are
+        not doable.
     """
+    apart = (frame["row"] == PATCHED) & (frame["n_doable"] > 0) & (frame["n_doable"] < frame["n"])
+    doable = {end: frame[f"{end}_doable"] for end in ("value", "low", "high", "n")}
+    doable_rows = frame.assign(row=f"{PATCHED}, doable", **doable).loc[apart]
+    frame = pd.concat([frame, doable_rows], ignore_index=True)
     is_difference = frame["measure"].iloc[0] == LOGIT_DIFF
     references = {"base": 0.0, "reference": 1.0} if is_difference else {}
     figure = layer_curve(frame, title=title, y_title=_y_title(frame), references=references)

@@ -10,6 +10,9 @@ from semantic_hub.prompts.positions import Span
 from semantic_hub.prompts.prompt import Encoding, Prompt, check_word_groups
 from semantic_hub.prompts.soft_tokens import SoftPositions
 
+BASE_ANSWER = "base"
+"""Name of the group of answers that holds the base's own answer, where a pair has one."""
+
 MapMode = Literal["last-to-last", "mean-to-each", "one-to-one"]
 """How the positions of two spans are matched; see `PositionMap`."""
 
@@ -34,7 +37,9 @@ class PatchPair:
         base: The prompt that they go to; its ``position`` is where the next word is read.
         answers: Words under free names, at least two groups. First the word that would say the
             source's concept in the base's language, then what it is compared with: the base's
-            own word, or that of a third concept. Further groups are only counted.
+            own word, or that of a third concept. Further groups are only counted. The group called
+            ``"base"`` (`BASE_ANSWER`), if there is one, answers the base itself; see
+            `semantic_hub.interventions.patching.result.PatchResult.doable`.
         reference: The run that counts as 1: the source's concept in the base's language. None for
             the first source itself.
 

@@ -1,15 +1,17 @@
 """Result of patching: how far patched runs moved from the base towards the reference."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.interventions.doable import enough_doable, with_doable
 from semantic_hub.results.result import Counts, EffectCurve, Result
 from semantic_hub.statistics.margins import (
     NO_CONTROLS,
@@ -31,6 +33,12 @@ LOGIT_DIFF, TOP1 = "normalized_logit_diff", "top1"
 PATCHED = "patched"
 """Row of a frame that is no control."""
 
+NOT_DOABLE = "not right without a patch"
+"""Reason under which `PatchResult.of_doable` counts the pairs that it leaves out."""
+
+_ITEM_ARRAYS = (
+    "log_prob", "rank", "base_log_prob", "base_rank", "reference_log_prob", "reference_rank",
+)  # fmt: skip
 _SMALLEST_DISTANCE = 1e-6
 """References that differ from their bases by less give no scale."""
 
@@ -52,8 +60,11 @@ class PatchResult(Result):
         dropped: Number of patch pairs whose answers could not be scored, by reason.
         log_prob: Log-probability of each answer's likeliest token in each patched run.
         rank: That token's rank in the vocabulary, 1 is the top.
+        base_answer: The answer that the base itself should get; empty if none of them is.
         base_log_prob: Log-probabilities of the answers in the unpatched base.
-        reference_log_prob: The same in the run that counts as 1.
+        base_rank: Their ranks there.
+        reference_log_prob: Log-probabilities in the run that counts as 1.
+        reference_rank: Ranks there.
         resampling: Resamples, coverage and seed of the intervals.
         controls: The same bases with other activations patched in, by name: ``"placebo"``, random
             ones of the same norm, and ``"another source"``, those of another pair's source.
@@ -75,8 +86,11 @@ class PatchResult(Result):
     dropped: Mapping[str, int]
     log_prob: Float[Tensor, "item layer place answer"] = field(metadata={"unit": "nat"})
     rank: Int[Tensor, "item layer place answer"] = field(metadata={"unit": "1 = top"})
+    base_answer: str
     base_log_prob: Float[Tensor, "item answer"] = field(metadata={"unit": "nat"})
+    base_rank: Int[Tensor, "item answer"] = field(metadata={"unit": "1 = top"})
     reference_log_prob: Float[Tensor, "item answer"] = field(metadata={"unit": "nat"})
+    reference_rank: Int[Tensor, "item answer"] = field(metadata={"unit": "1 = top"})
     resampling: Resampling = Resampling()
     controls: Mapping[str, "PatchResult"] = field(default_factory=dict)
 
@@ -121,8 +135,52 @@ class PatchResult(Result):
         column = check_choice("PatchResult.top1_share", "answer", answer, self.answers)
         return share_summary(self.rank[..., column] == 1, self.resampling.confidence)
 
+    def own_accuracy(self) -> dict[str, Summary]:
+        """Share of patch pairs that the model gets right without a patch, 0 to 1, by run.
+
+        Returns:
+            ``"base"``: its top token belongs to `base_answer` (missing where no answer is the
+            base's); ``"reference"``: its top token belongs to `effect_answer`. Each with Wilson's
+            interval.
+        """
+        return {
+            run: share_summary(right, self.resampling.confidence)
+            for run, right in self._right().items()
+        }
+
+    def doable(self) -> Bool[Tensor, " item"]:
+        """Which patch pairs the model gets right without a patch, in every run of `own_accuracy`.
+
+        The base's run must have the base's answer on top, the reference's run the effect's. The
+        yardstick is that of the effect, the top token: where a space or a line break is likelier
+        than any answer, being ahead of the other answers would not say that the model knows.
+        Sources are not asked: what answers them, in their own words, is not scored after the
+        base. No patched run has a part in it.
+        """
+        return torch.stack([*self._right().values()]).all(dim=0)
+
+    def of_doable(self) -> "PatchResult":
+        """The same result for the `doable` patch pairs alone, its controls too.
+
+        Raises:
+            SemanticHubError: There is none.
+        """
+        kept = torch.nonzero(self.doable())[:, 0].tolist()
+        if not kept:
+            raise SemanticHubError(
+                "PatchResult.of_doable",
+                got=f"{len(self.kept)} patch pairs, none of them right without a patch",
+                expected="one at least",
+                fix="Ask what this model knows, in a form that it answers (own_accuracy()).",
+            )
+        return self._only(kept)
+
     def effect_curve(self) -> EffectCurve:
         """Share of patch pairs with `effect_answer` on top at each layer, for the first place."""
+        doable = self.of_doable()._top1_curve() if self.doable().any() else None
+        return self._top1_curve()._replace(doable=doable)
+
+    def _top1_curve(self) -> EffectCurve:
         share = self.top1_share(self.effect_answer)
         summary = Summary(value=share.value[:, 0], low=share.low[:, 0], high=share.high[:, 0])
         unit = f"share of patch pairs: top token is {self.effect_answer}"
@@ -131,18 +189,25 @@ class PatchResult(Result):
     def cell_margins(self, resampling: Resampling) -> CellMargins:
         """Share with `effect_answer` on top minus the strongest control's, at middle layers.
 
-        A cell is a layer and a place.
+        Of the `doable` patch pairs alone; fewer than
+        `semantic_hub.interventions.doable.MIN_DOABLE` have no margins. A cell is a layer and a
+        place.
 
         Args:
             resampling: Resamples over patch pairs, and coverage and seed of the intervals.
         """
         where = self.places if len(self.places) > 1 else ("",)
         cells, rows = middle_cells(self.layers, self.n_layers, where)
-        unit = "share of patch pairs"
+        unit, doable = "share of doable patch pairs", self.doable()
         if not self.controls or not cells:
             return CellMargins.none(unit, NO_CONTROLS if cells else NO_MIDDLE)
-        controls = {name: control._is_top(rows) for name, control in self.controls.items()}
-        return share_margins(cells, self._is_top(rows), controls, unit, resampling)
+        controls = {name: one._is_top(rows)[doable] for name, one in self.controls.items()}
+        return enough_doable(
+            int(doable.sum()),
+            len(doable),
+            unit,
+            lambda: share_margins(cells, self._is_top(rows)[doable], controls, unit, resampling),
+        )
 
     def best_cell(self) -> tuple[int, int]:
         """Index of the layer where `effect_answer` is most often on top, and 0 (first place)."""
@@ -156,14 +221,21 @@ class PatchResult(Result):
         """Tidy frame of logit differences and top-1 shares, for the patch and its controls.
 
         Returns:
-            Columns ``row measure layer place answer value low high n``. ``row`` is ``patched`` or a
-            control's name; ``measure`` is ``normalized_logit_diff`` (``answer`` is empty) or
-            ``top1``.
+            Columns ``row measure layer place answer value low high n``, the last four also of the
+            `doable` pairs alone (``value_doable`` …, NaN without any), then ``base_accuracy
+            reference_accuracy`` (`own_accuracy`). ``row`` is ``patched`` or a control's name;
+            ``measure`` is ``normalized_logit_diff`` (``answer`` is empty) or ``top1``.
         """
         import pandas as pd
 
         rows = {PATCHED: self, **self.controls}
-        return pd.DataFrame([cell for row, result in rows.items() for cell in result._cells(row)])
+        accuracy = self.own_accuracy()
+        right = {
+            f"{run}_accuracy": float(accuracy[run].value) if run in accuracy else nan
+            for run in ("base", "reference")
+        }
+        cells = [cell | right for row, result in rows.items() for cell in result._cells(row)]
+        return pd.DataFrame(cells)
 
     def figure(self, measure: str = LOGIT_DIFF, *, answer: str | None = None) -> "go.Figure":
         """Plot one measure over layers, or over layers and places if there are several.
@@ -188,6 +260,24 @@ class PatchResult(Result):
             frame = frame.loc[frame["answer"] == chosen]
         return (patch_curves if len(self.places) == 1 else patch_map)(frame)
 
+    def _right(self) -> dict[str, Bool[Tensor, " item"]]:
+        """Which pairs each unpatched run has the right answer on top for."""
+        runs = {"base": (self.base_rank, self.base_answer)} if self.base_answer else {}
+        runs["reference"] = (self.reference_rank, self.effect_answer)
+        return {
+            run: rank[:, self.answers.index(answer)] == 1 for run, (rank, answer) in runs.items()
+        }
+
+    def _only(self, items: Sequence[int]) -> "PatchResult":
+        """The result of some of the patch pairs; the others are counted as not doable."""
+        return replace(
+            self,
+            kept=tuple(self.kept[item] for item in items),
+            dropped={**self.dropped, NOT_DOABLE: len(self.kept) - len(items)},
+            controls={name: control._only(items) for name, control in self.controls.items()},
+            **{name: getattr(self, name)[list(items)] for name in _ITEM_ARRAYS},
+        )
+
     def _is_top(self, rows: Sequence[int]) -> Float[Tensor, "item cell"]:
         """1 where the effect answer is on top, at some of the layers."""
         rank = self.rank[:, list(rows), :, self.answers.index(self.effect_answer)]
@@ -195,22 +285,23 @@ class PatchResult(Result):
 
     def _cells(self, row: str) -> Iterator[dict[str, Any]]:
         """Rows of the frame, without the controls."""
-        summaries = [(LOGIT_DIFF, "", self.normalized_logit_diff())]
-        summaries += [(TOP1, answer, self.top1_share(answer)) for answer in self.answers]
-        for measure, answer, summary in summaries:
-            for i, layer in enumerate(self.layers):
-                for j, place in enumerate(self.places):
-                    yield {
-                        "row": row,
-                        "measure": measure,
-                        "layer": layer,
-                        "place": place,
-                        "answer": answer,
-                        "value": summary.value[i, j].item(),
-                        "low": summary.low[i, j].item(),
-                        "high": summary.high[i, j].item(),
-                        "n": len(self.kept),
-                    }
+        doable = [*self.of_doable()._summaries()] if self.doable().any() else None
+        n_doable = int(self.doable().sum())
+        for index, (measure, answer, summary) in enumerate(self._summaries()):
+            axes = {"layer": self.layers, "place": self.places}
+            columns = {"row": row, "measure": measure, **axes, "answer": answer}
+            yield from with_doable(
+                summary.rows(**columns),
+                len(self.kept),
+                doable[index][-1].rows(**axes) if doable else None,
+                n_doable,
+            )
+
+    def _summaries(self) -> Iterator[tuple[str, str, Summary]]:
+        """Each measure, its answer and its summary, in the frame's order."""
+        yield LOGIT_DIFF, "", self.normalized_logit_diff()
+        for answer in self.answers:
+            yield TOP1, answer, self.top1_share(answer)
 
 
 def _logit_diff(log_prob: Float[Tensor, "... answer"]) -> Float[Tensor, "..."]:

@@ -31,11 +31,18 @@ class PatchedScores(NamedTuple):
     rank: Int[Tensor, "item layer place answer"]
 
 
-class Scores(NamedTuple):
-    """Log-probabilities of the answers in the bases, the references, and under each grid."""
+class UnpatchedScores(NamedTuple):
+    """Log-probability and rank of each answer in the runs without a patch, one for each pair."""
 
-    base: Float[Tensor, "item answer"]
-    reference: Float[Tensor, "item answer"]
+    log_prob: Float[Tensor, "item answer"]
+    rank: Int[Tensor, "item answer"]
+
+
+class Scores(NamedTuple):
+    """Scores of the answers in the bases, in the references, and under each grid."""
+
+    base: UnpatchedScores
+    reference: UnpatchedScores
     patched: Mapping[str, PatchedScores]
 
 
@@ -97,7 +104,8 @@ class PatchRuns:
         shape = (len(self.pairs), len(grids), len(self.layers), n_places, log_prob.shape[-1])
         by_grid = [found[:, 2:].reshape(shape).unbind(dim=1) for found in (log_prob, rank)]
         patched = {name: PatchedScores(*both) for name, *both in zip(grids, *by_grid, strict=True)}
-        return Scores(log_prob[:, 1], log_prob[:, 0], patched)
+        reference, base = (UnpatchedScores(log_prob[:, k], rank[:, k]) for k in (0, 1))
+        return Scores(base, reference, patched)
 
     def _scores(
         self,

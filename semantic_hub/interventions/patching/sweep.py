@@ -14,7 +14,12 @@ import torch
 from semantic_hub.errors import SemanticHubError, as_list, as_seed, check_kinds
 from semantic_hub.interventions.controls import ANOTHER_SOURCE, PLACEBO
 from semantic_hub.interventions.patching.components import Component, check_component
-from semantic_hub.interventions.patching.pairs import LAST_TO_LAST, PatchPair, PositionMap
+from semantic_hub.interventions.patching.pairs import (
+    BASE_ANSWER,
+    LAST_TO_LAST,
+    PatchPair,
+    PositionMap,
+)
 from semantic_hub.interventions.patching.result import PATCHED, PatchResult
 from semantic_hub.interventions.patching.runs import PatchRuns
 from semantic_hub.interventions.patching.sources import PatchGrid, collect_source_activations
@@ -48,7 +53,8 @@ def patch(
         source: One prompt (text, `Prompt` or token ids), or a sequence of prompts whose
             activations are averaged.
         base: The prompt that is changed; the next word is read at its ``position``.
-        answers: Two words, the source's first; or groups of words by name, as in `PatchPair`.
+        answers: Two words, the source's and the base's own; or groups of words by name, as in
+            `PatchPair`.
         component: ``"resid"``, ``"attn"``, ``"mlp"`` or ``"head"``.
         layers: Which layers; None for all (0..n_layers for the stream, 1..n_layers for others).
         position_map: Which positions go where.
@@ -208,8 +214,11 @@ def patching_sweep(
             dropped=dict(tokens.dropped),
             log_prob=scores.patched[grid].log_prob,
             rank=scores.patched[grid].rank,
-            base_log_prob=scores.base,
-            reference_log_prob=scores.reference,
+            base_answer=BASE_ANSWER if BASE_ANSWER in tokens.groups else "",
+            base_log_prob=scores.base.log_prob,
+            base_rank=scores.base.rank,
+            reference_log_prob=scores.reference.log_prob,
+            reference_rank=scores.reference.rank,
             manifest=provenance,
             resampling=resampling,
         )
@@ -231,9 +240,9 @@ def _answer_groups(
             "patch",
             got=f"answers={answers!r}",
             expected="two words, or groups of words by name",
-            fix="Give the word for the source's concept, and the one that it is compared with.",
+            fix="Give the word for the source's concept, and the base's own.",
         )
-    return {"source": (words[0],), "base": (words[1],)}
+    return {"source": (words[0],), BASE_ANSWER: (words[1],)}
 
 
 def _check_layers(

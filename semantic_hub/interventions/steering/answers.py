@@ -1,17 +1,19 @@
 """Probability of one answer against another, under steering."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from semantic_hub.activations.batches import equal_length_batches
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.errors import SemanticHubError, as_list, check_choice
 from semantic_hub.interventions.controls import PLACEBO
+from semantic_hub.interventions.doable import with_doable
 from semantic_hub.interventions.steering.continuations import SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
@@ -22,6 +24,7 @@ from semantic_hub.interventions.steering.hook import (
     steer,
 )
 from semantic_hub.interventions.steering.per_layer import Directions, with_placebo, with_unsteered
+from semantic_hub.interventions.steering.result import NOT_DOABLE
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.lenses.projection import score_words
 from semantic_hub.models.layers import check_layers
@@ -33,7 +36,7 @@ from semantic_hub.prompts.soft_tokens import SoftPositions
 from semantic_hub.prompts.words import candidate_tokens
 from semantic_hub.results.result import Counts, EffectCurve, Result, manifest
 from semantic_hub.statistics.resampling import Resampling
-from semantic_hub.statistics.summaries import Summary, mean_summary
+from semantic_hub.statistics.summaries import Summary, mean_summary, share_summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +60,7 @@ class AnswerProbability(Result):
         control_direction: The random direction of equal norm.
         answers: The two answers; the first is the one whose probability it is.
         p_first: P(first) / (P(first) + P(second)), 0 to 1.
+        right: Which of the two answers is right, for each prompt; empty where that is not known.
         dropped: Number of prompts that could not be steered or read, by reason.
         resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
@@ -74,6 +78,7 @@ class AnswerProbability(Result):
     p_first: Float[Tensor, "direction layer strength prompt"] = field(
         metadata={"unit": "probability"}
     )
+    right: tuple[str, ...] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
     resampling: Resampling = Resampling()
 
@@ -89,9 +94,56 @@ class AnswerProbability(Result):
         row = check_choice("AnswerProbability.mean", "direction", direction, self.directions)
         return mean_summary(self.p_first[row].permute(2, 0, 1), resampling=self.resampling)
 
+    def own_accuracy(self) -> dict[str, Summary]:
+        """Share of prompts whose `right` answer is the likelier one at strength 0, 0 to 1.
+
+        As ``"unsteered"``; empty where no answer is known to be right.
+        """
+        if not self.right:
+            return {}
+        return {"unsteered": share_summary(self.doable(), self.resampling.confidence)}
+
+    def doable(self) -> Bool[Tensor, " prompt"]:
+        """Which prompts the model gets right without steering: `right` is the likelier answer.
+
+        No prompt, where no answer is known to be right.
+        """
+        unsteered = self.p_first[0, 0, self.strengths.index(0.0)]
+        first, second = (
+            torch.tensor([right == answer for right in self.right] or [False] * len(unsteered))
+            for answer in self.answers
+        )
+        return (first & (unsteered > 0.5)) | (second & (unsteered < 0.5))
+
+    def of_doable(self) -> "AnswerProbability":
+        """The same result for the `doable` prompts alone.
+
+        Raises:
+            SemanticHubError: There is none.
+        """
+        doable = self.doable()
+        if not doable.any():
+            raise SemanticHubError(
+                "AnswerProbability.of_doable",
+                got=f"{len(doable)} prompts, none of them known to be right without steering",
+                expected="one at least",
+                fix="Say which answers are right (right=), and ask what this model knows.",
+            )
+        return replace(
+            self,
+            p_first=self.p_first[..., doable],
+            right=tuple(one for one, kept in zip(self.right, doable, strict=True) if kept),
+            dropped={**self.dropped, NOT_DOABLE: int((~doable).sum())},
+        )
+
     def effect_curve(self) -> EffectCurve:
         """Mean under `effect_direction` at each layer, at the strength of `best_cell`."""
-        mean, (_, best) = self.mean(self.effect_direction), self.best_cell()
+        best = self.best_cell()[1]
+        doable = self.of_doable()._mean_curve(best) if self.doable().any() else None
+        return self._mean_curve(best)._replace(doable=doable)
+
+    def _mean_curve(self, best: int) -> EffectCurve:
+        mean = self.mean(self.effect_direction)
         summary = Summary(value=mean.value[:, best], low=mean.low[:, best], high=mean.high[:, best])
         unit = f"probability of {self.answers[0]} against {self.answers[1]}"
         n, note = self.p_first.shape[-1], f"strength {self.strengths[best]:g}"
@@ -118,8 +170,9 @@ class AnswerProbability(Result):
         """All means as a tidy frame.
 
         Returns:
-            Columns ``direction layer strength outcome value low high n``; ``outcome`` is the first
-            answer.
+            Columns ``direction layer strength outcome value low high n``, the last four also of the
+            `doable` prompts alone (``value_doable`` …, NaN without any), then ``own_accuracy``
+            (NaN where no answer is known to be right); ``outcome`` is the first answer.
         """
         import pandas as pd
 
@@ -145,19 +198,15 @@ class AnswerProbability(Result):
 
     def _rows(self, direction: str) -> Iterator[dict[str, Any]]:
         """Rows of the frame for one direction."""
-        mean = self.mean(direction)
-        for i, layer in enumerate(self.layers):
-            for j, strength in enumerate(self.strengths):
-                yield {
-                    "direction": direction,
-                    "layer": layer,
-                    "strength": strength,
-                    "outcome": self.answers[0],
-                    "value": mean.value[i, j].item(),
-                    "low": mean.low[i, j].item(),
-                    "high": mean.high[i, j].item(),
-                    "n": self.p_first.shape[-1],
-                }
+        n_doable, axes = (
+            int(self.doable().sum()),
+            {"layer": self.layers, "strength": self.strengths},
+        )
+        mean = self.mean(direction).rows(direction=direction, **axes, outcome=self.answers[0])
+        doable = self.of_doable().mean(direction).rows(**axes) if n_doable else None
+        n = self.p_first.shape[-1]
+        for row in with_doable(mean, n, doable, n_doable):
+            yield row | {"own_accuracy": n_doable / n if self.right else nan}
 
 
 def answer_probability(
@@ -170,6 +219,7 @@ def answer_probability(
     strengths: float | int | Sequence[float | int] = STRENGTHS,
     positions: SteeredPositions = _ALL_FEATURES,
     mode: Mode = "add",
+    right: Sequence[str] = (),
     resampling: Resampling = Resampling(),
 ) -> AnswerProbability:
     """Steer prompts, and read the probability of one answer against another.
@@ -188,6 +238,8 @@ def answer_probability(
         strengths: Factors; 0 is added.
         positions: Where to steer; by default at the prompts' features.
         mode: How; see `semantic_hub.interventions.steering.hook.steer`.
+        right: Which of the two answers is right, for each prompt, if that is known: the result
+            then shows the model's own accuracy, and the effect on the prompts that it gets right.
         resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
@@ -197,7 +249,8 @@ def answer_probability(
 
     Raises:
         SemanticHubError: No prompts, directions or strengths, answers that no prompt can be
-            followed by or whose tokens do not differ, or a prompt read before it is steered.
+            followed by or whose tokens do not differ, a prompt read before it is steered, or right
+            answers that are not one of the two for each prompt.
 
     Example:
         >>> from semantic_hub.interventions.steering.contrasts import unembedding_difference
@@ -215,6 +268,7 @@ def answer_probability(
     check_reached("answer_probability", positions, max_new_tokens=0)
     chosen_layers = check_layers(model, layers)
     prompts = as_prompts("answer_probability", "prompts", prompts)
+    right = check_right("answer_probability", right, answers, len(prompts))
     factors = with_unsteered("answer_probability", strengths)
     expanded = with_placebo(
         "answer_probability", directions, chosen_layers, n_prompts=len(prompts),
@@ -235,10 +289,36 @@ def answer_probability(
         control_direction=PLACEBO,
         answers=answers,
         p_first=p_first[..., list(reader.candidates.kept)],
+        right=tuple(right[index] for index in reader.candidates.kept if right),
         dropped={reason: n for reason, n in reader.candidates.dropped.items() if n},
         resampling=resampling,
         manifest=manifest(model, measure="answer_probability", seed=resampling.seed, mode=mode),
     )
+
+
+def check_right(
+    operation: str, right: Sequence[str], answers: tuple[str, str], n_prompts: int
+) -> tuple[str, ...]:
+    """The right answers, one of the two for each prompt, or none at all.
+
+    Args:
+        operation: What is called, for the error.
+        right: The right answers.
+        answers: The two that there are.
+        n_prompts: Number of prompts.
+
+    Raises:
+        SemanticHubError: Another number of them, or one that is neither.
+    """
+    right = tuple(as_list(operation, "right", right, str))
+    if right and (len(right) != n_prompts or not set(right) <= set(answers)):
+        raise SemanticHubError(
+            operation,
+            got=f"{len(right)} right answers ({', '.join(dict.fromkeys(right))})",
+            expected=f"{n_prompts}, each {answers[0]!r} or {answers[1]!r}",
+            fix="Give the right one for each prompt, or leave it out.",
+        )
+    return right
 
 
 class _AnswerReader:

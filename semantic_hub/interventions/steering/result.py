@@ -1,14 +1,15 @@
 """Result of a steering sweep: share of each outcome, at every layer and strength."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from semantic_hub.errors import check_choice
+from semantic_hub.errors import SemanticHubError, check_choice
+from semantic_hub.interventions.doable import enough_doable, with_doable
 from semantic_hub.interventions.steering.outcomes import OUTCOMES
 from semantic_hub.results.result import Counts, EffectCurve, Result
 from semantic_hub.statistics.margins import NO_MIDDLE, CellMargins, middle_cells, share_margins
@@ -18,6 +19,9 @@ from semantic_hub.statistics.summaries import Summary, share_summary
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+
+NOT_DOABLE = "not right without steering"
+"""Reason under which `SteeringResult.of_doable` counts the prompts that it leaves out."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,9 +81,47 @@ class SteeringResult(Result):
         by_prompt = rearrange(hits, "layer strength prompt -> prompt layer strength")
         return share_summary(by_prompt, self.resampling.confidence)
 
+    def own_accuracy(self) -> dict[str, Summary]:
+        """Share of prompts with the right answer at strength 0, as ``"unsteered"``, 0 to 1.
+
+        Right is what the rule of the outcomes calls unchanged. Prompts that were dropped because
+        the model gave another answer are not in it (`dropped`).
+        """
+        return {"unsteered": share_summary(self.doable(), self.resampling.confidence)}
+
+    def doable(self) -> Bool[Tensor, " prompt"]:
+        """Which prompts the model gets right without steering: *unchanged* at strength 0.
+
+        No steered run has a part in it.
+        """
+        unsteered = self.outcome[0, 0, self.strengths.index(0.0)]
+        return unsteered == OUTCOMES.index("unchanged")
+
+    def of_doable(self) -> "SteeringResult":
+        """The same result for the `doable` prompts alone.
+
+        Raises:
+            SemanticHubError: There is none.
+        """
+        doable = self.doable()
+        if not doable.any():
+            raise SemanticHubError(
+                "SteeringResult.of_doable",
+                got=f"{len(doable)} prompts, none of them right without steering",
+                expected="one at least",
+                fix='Ask what this model knows, and let the rule call its answer "unchanged".',
+            )
+        dropped = {**self.dropped, NOT_DOABLE: int((~doable).sum())}
+        return replace(self, outcome=self.outcome[..., doable], dropped=dropped)
+
     def effect_curve(self) -> EffectCurve:
         """Success share under `effect_direction` at each layer, at the strength of `best_cell`."""
-        share, (_, best) = self.share("success", self.effect_direction), self.best_cell()
+        best = self.best_cell()[1]
+        doable = self.of_doable()._success_curve(best) if self.doable().any() else None
+        return self._success_curve(best)._replace(doable=doable)
+
+    def _success_curve(self, best: int) -> EffectCurve:
+        share = self.share("success", self.effect_direction)
         summary = Summary(
             value=share.value[:, best], low=share.low[:, best], high=share.high[:, best]
         )
@@ -89,19 +131,25 @@ class SteeringResult(Result):
     def cell_margins(self, resampling: Resampling) -> CellMargins:
         """Success share minus the control's, at each middle layer and nonzero strength.
 
-        A cell is a layer and a strength other than 0.
+        Of the `doable` prompts alone; fewer than `semantic_hub.interventions.doable.MIN_DOABLE`
+        have no margins. A cell is a layer and a strength other than 0.
 
         Args:
             resampling: Resamples over prompts, and coverage and seed of the intervals.
         """
         where = [f"strength {strength:g}" for strength in self.strengths if strength]
         cells, rows = middle_cells(self.layers, self.n_layers, where)
-        unit = "share of prompts"
+        unit, doable = "share of doable prompts", self.doable()
         if not cells:
             return CellMargins.none(unit, NO_MIDDLE)
-        control = {self.control_direction: self._successes(self.control_direction, rows)}
-        effect = self._successes(self.effect_direction, rows)
-        return share_margins(cells, effect, control, unit, resampling)
+        control = {self.control_direction: self._successes(self.control_direction, rows)[doable]}
+        effect = self._successes(self.effect_direction, rows)[doable]
+        return enough_doable(
+            len(effect),
+            len(doable),
+            unit,
+            lambda: share_margins(cells, effect, control, unit, resampling),
+        )
 
     def best_cell(self, direction: str | None = None) -> tuple[int, int]:
         """Indices of the layer and strength where a direction succeeds most often.
@@ -123,8 +171,9 @@ class SteeringResult(Result):
         """All shares as a tidy frame.
 
         Returns:
-            Columns ``direction layer strength outcome value low high n``; ``n`` is the number of
-            prompts.
+            Columns ``direction layer strength outcome value low high n``, the last four also of the
+            `doable` prompts alone (``value_doable`` …, NaN without any), then ``own_accuracy``;
+            ``n`` is the number of prompts.
         """
         import pandas as pd
 
@@ -166,16 +215,12 @@ class SteeringResult(Result):
 
     def _rows(self, outcome: str, direction: str) -> Iterator[dict[str, Any]]:
         """Rows of the frame for one outcome and direction."""
-        share = self.share(outcome, direction)
-        for i, layer in enumerate(self.layers):
-            for j, strength in enumerate(self.strengths):
-                yield {
-                    "direction": direction,
-                    "layer": layer,
-                    "strength": strength,
-                    "outcome": outcome,
-                    "value": share.value[i, j].item(),
-                    "low": share.low[i, j].item(),
-                    "high": share.high[i, j].item(),
-                    "n": self.outcome.shape[-1],
-                }
+        n_doable, axes = (
+            int(self.doable().sum()),
+            {"layer": self.layers, "strength": self.strengths},
+        )
+        share = self.share(outcome, direction).rows(direction=direction, **axes, outcome=outcome)
+        doable = self.of_doable().share(outcome, direction).rows(**axes) if n_doable else None
+        n = self.outcome.shape[-1]
+        for row in with_doable(share, n, doable, n_doable):
+            yield row | {"own_accuracy": n_doable / n}

@@ -127,7 +127,7 @@ class AudioSpoke(Spoke):
 
         One set reads which answer is generated, the other how the two share the probability.
         """
-        flips = self._flips()
+        flips, routes = self._flips(), self._routes()
         words = self.question.yes, self.question.no
         shares = {
             f"P({words[0]}), {name}": AnswerSteering(
@@ -136,6 +136,7 @@ class AudioSpoke(Spoke):
                 answers=words,
                 strengths=flip.strengths,
                 positions=SoftPositions(),
+                right=(words[0] if routes[name] else words[1],) * len(flip.prompts),
             )
             for name, flip in flips.items()
         }

@@ -188,7 +188,10 @@ def test_shares(result: SteeringResult) -> None:
 
 def test_frame(result: SteeringResult) -> None:
     frame = result.to_frame()
-    assert list(frame) == ["direction", "layer", "strength", "outcome", "value", "low", "high", "n"]
+    assert list(frame) == [
+        "direction", "layer", "strength", "outcome", "value", "low", "high", "n",
+        "value_doable", "low_doable", "high_doable", "n_doable", "own_accuracy",
+    ]  # fmt: skip
     assert len(frame) == 3 * 2 * 2 * 3
     cells = frame.groupby(["direction", "layer", "strength"])["value"].sum()
     assert (cells - 1).abs().max() < 1e-12
