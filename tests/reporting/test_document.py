@@ -254,7 +254,7 @@ def test_answers_are_shown_where_they_move_most(model) -> None:
     moved = (mean - mean[:, :1]).abs()
     layer, strength = divmod(int(moved.argmax()), mean.shape[1])
     text = re.sub(r"<[^>]+>", " ", measured.to_html())
-    row = re.search(r"dog against cat\s+towards\s+2\s+(\w+)\s+(\d+)\s+(\S+)\s+(\S+)", text)
+    row = re.search(r"dog against cat\s+towards\s+2\s+–\s+–\s+(\w+)\s+(\d+)\s+(\S+)\s+(\S+)", text)
     assert row is not None
     where, how, unsteered, steered = row.groups()
     assert where == ("emb" if layer == 0 else str(layer))
