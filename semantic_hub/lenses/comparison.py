@@ -59,6 +59,7 @@ def read_through(
     lenses: Mapping[str, LensLike],
     *,
     logit: LensResult,
+    whole_words: bool = True,
     resampling: Resampling = Resampling(),
 ) -> LensComparison:
     """Read the read-outs of a logit-lens result through further lenses, and join the results.
@@ -68,6 +69,7 @@ def read_through(
         readouts: The read-outs that `logit` is of.
         lenses: Lenses by name, as `logit_lens` takes them; each reads the layers that it covers.
         logit: Result of the logit lens on the same read-outs.
+        whole_words: As `logit` was read; see `logit_lens`.
         resampling: Resamples, coverage and seed of the intervals.
 
     Raises:
@@ -81,7 +83,7 @@ def read_through(
         ['logit', 'no norm']
     """
     others = {
-        name: logit_lens(model, readouts, lens=lens, resampling=resampling)
+        name: logit_lens(model, readouts, lens=lens, whole_words=whole_words, resampling=resampling)
         for name, lens in resolve_lenses(model, lenses).items()
     }
     return LensComparison(lenses={LOGIT: logit, **others}, manifest={})

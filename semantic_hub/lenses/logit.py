@@ -8,19 +8,16 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
-from semantic_hub.activations.residuals import residual_stream
+from semantic_hub.activations.recorded import States
 from semantic_hub.errors import as_list, check_kinds
-from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, covered_layers, resolve_lens
-from semantic_hub.lenses.projection import score_words
+from semantic_hub.lenses.lens import LOGIT, LensLike, covered_layers, resolve_lens
 from semantic_hub.lenses.result import LensResult
-from semantic_hub.lenses.whole_words import score_in_full
+from semantic_hub.lenses.whole_words import score_candidates
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Readout
-from semantic_hub.prompts.words import CandidateTokens, Case, candidate_tokens
+from semantic_hub.prompts.words import Case
 from semantic_hub.results.result import manifest
 from semantic_hub.statistics.resampling import Resampling
 
@@ -32,7 +29,7 @@ def logit_lens(
     lens: LensLike = LOGIT,
     layers: int | Sequence[int] | None = None,
     cases: Case | Sequence[Case] = (),
-    whole_words: bool = False,
+    whole_words: bool = True,
     batch_size: int | Literal["auto"] = "auto",
     resampling: Resampling = Resampling(),
 ) -> LensResult:
@@ -43,11 +40,12 @@ def logit_lens(
 
         log p_l(v) = U N(h_l) [v] − log Σ_w exp U N(h_l) [w]
 
-    A word has the probability of all its spellings that can stand after the prompt, each by its
-    first token (see `semantic_hub.prompts.words`), and a group of candidates that of its likeliest
-    word, as in the paper, where the hub's candidates are all translations of a word. Only the
-    candidates' columns are kept: the logits of the whole vocabulary exist for one block of states
-    at a time.
+    A word has the probability of all its spellings that can stand after the prompt (see
+    `semantic_hub.prompts.words`), and a group of candidates that of its likeliest word, as in the
+    paper, where the hub's candidates are all translations of a word. A word that the tokenizer
+    splits counts in full: its first token as the lens reads it, and the rest as the model itself
+    goes on from there (see `semantic_hub.lenses.whole_words`). Only the candidates' columns are
+    kept: the logits of the whole vocabulary exist for one block of states at a time.
 
     Args:
         model: A decoder.
@@ -60,10 +58,10 @@ def logit_lens(
             unembedding. Or the name of a lens that `register_lens` added.
         layers: Which layers, 0..n_layers; None for all that the lens covers.
         cases: Case variants of the candidates to add, such as ``(str.capitalize,)``.
-        whole_words: Score a word of several tokens in full, by teacher forcing through the rest of
-            it at the same layer (see `semantic_hub.lenses.whole_words`), instead of by its first
-            token. At the last layer that is the model's own probability of the word. Words that
-            begin alike are then told apart; words of one token score as before.
+        whole_words: Score a word of several tokens in full, so that words that begin alike are
+            told apart. False: by the first tokens of its spellings alone, as the paper does, and a
+            read-out is dropped where another candidate begins with them. Words of one token score
+            the same. Recorded `States`, from which nothing can go on, are read by first tokens.
         batch_size: Prompts per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 
@@ -90,9 +88,14 @@ def logit_lens(
     check_kinds("logit_lens", whole_words=(whole_words, bool), resampling=(resampling, Resampling))
     lens = resolve_lens(model, lens, "logit_lens")
     layers = covered_layers(model, lens, layers, "logit_lens")
-    scored = score_in_full if whole_words else _score_first_tokens
-    candidates, log_prob, rank = scored(
-        model, readouts, layers, lens=lens, cases=cases, batch_size=batch_size
+    candidates, log_prob, rank = score_candidates(
+        model,
+        readouts,
+        layers,
+        lens=lens,
+        cases=cases,
+        whole_words=whole_words,
+        batch_size=batch_size,
     )
     return LensResult(
         n_layers=model.cfg.n_layers,
@@ -110,27 +113,9 @@ def logit_lens(
             measure="logit_lens",
             **lens.record(),
             cases=[getattr(case, "__name__", type(case).__name__) for case in cases],
-            whole_words=whole_words,
+            whole_words=whole_words and not isinstance(model, States),
             n_readouts=len(readouts),
             dropped=dict(candidates.dropped),
             resampling=resampling,
         ),
     )
-
-
-def _score_first_tokens(
-    model: HookedModel,
-    readouts: Sequence[Readout],
-    layers: Sequence[int],
-    *,
-    lens: Lens,
-    cases: Sequence[Case],
-    batch_size: int | Literal["auto"],
-) -> tuple[
-    CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
-]:
-    """Candidates, and each group's log-probability and rank, by first tokens."""
-    candidates = candidate_tokens(model, readouts, cases=cases)
-    prompts = [readouts[index].prompt for index in candidates.kept]
-    states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
-    return candidates, *score_words(model, states, layers, candidates.words, lens)

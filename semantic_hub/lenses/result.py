@@ -37,13 +37,12 @@ class LensResult(Result):
         groups: Names of the candidate groups.
         kept: Index of each row's read-out in the list that was given.
         dropped: Number of read-outs that could not be scored, by reason.
-        log_prob: Log-probability of each group's likeliest word in all its spellings, natural log;
-            unless words were scored whole, by the spellings' first tokens.
-        rank: Rank in the vocabulary of the group's likeliest token, 1 is the top; where words were
-            scored whole, of the least expected token of its likeliest spelling.
+        log_prob: Log-probability of each group's likeliest word in all its spellings, natural log.
+        rank: Rank in the vocabulary of the least expected scored token of the group's likeliest
+            spelling, 1 is the top.
         first_token_only: True where some word of the group was scored by its first token.
-        n_tokens: Tokens in the group's longest word, as scored: 1 unless words of several tokens
-            were scored whole.
+        n_tokens: Tokens in the group's longest word, as scored: 1 where words were scored by their
+            first tokens.
         resampling: Resamples, coverage and seed of the intervals.
         manifest: Where the numbers come from.
     """

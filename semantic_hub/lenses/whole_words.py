@@ -1,61 +1,63 @@
-"""Scores of words of several tokens, in full, by teacher forcing through the rest of the word.
+"""Scores of words, those of several tokens in full: the layer's first token, the model's rest.
 
-Cut a decoder after block l and read its stream through a lens, and it is a language model:
-p_l(v | text) = softmax U N(h_l), with h_l at the last token of the text. A word w of the tokens
-t_1 … t_m has the probability
+A word w of the tokens t_1 … t_m, read at layer l after a text, has the probability
 
-    log p_l(w | text) = Σ_k log p_l(t_k | text t_1 … t_{k−1})
+    log p_l(w | text) = log p_l(t_1 | text) + Σ_{k>1} log p_L(t_k | text t_1 … t_{k−1})
 
-A word has the sum over its spellings that can stand after the text. At the last layer this is
-exactly the model's own log-probability of the word. Below it, the first term is what layer l
-predicts at the read-out; the others are what layer l predicts *given* the beginning of the word,
-which low layers often know from the spelling alone. So it is a probability at every layer,
-comparable between words of any length, but only its first term is evidence about the state at the
-read-out. It is the probability that the text continues with these tokens, whatever follows: longer
-words that begin with them are included.
+where p_l is the reading of the state at layer l through the lens, and p_L the model's own
+prediction, at its last layer. It is how often the word comes if layer l says the first token, and
+the whole model goes on from there. A word has the sum over its spellings that can stand after the
+text. At the last layer of the logit lens this is exactly the model's own log-probability of the
+word. Below it, words of any length are comparable, and all that differs between layers comes from
+the state at the read-out: what a low layer would say in the middle of a word tells nothing of that
+state, and low layers, which say hardly any token, would rule out whatever the tokenizer splits.
+
+It is the probability that the text continues with these tokens, whatever follows: longer words that
+begin with them are included.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from semantic_hub.activations.continuing import Continuation, states_after
+from semantic_hub.activations.recorded import States
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.lenses.lens import LOGIT, LensLike, resolve_lens
-from semantic_hub.lenses.projection import Words, likeliest_words, numbered, padded, score
+from semantic_hub.lenses.projection import (
+    Words,
+    likeliest_words,
+    numbered,
+    padded,
+    score,
+    score_words,
+)
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Prompt, Readout, encode
-from semantic_hub.prompts.words import (
-    CandidateTokens,
-    Case,
-    Tokens,
-    candidate_tokens,
-)
-
-_READOUTS = 256
-"""Number of read-outs whose states are held in memory at a time."""
+from semantic_hub.prompts.words import CandidateTokens, Case, Tokens, candidate_tokens
 
 
-def score_in_full(
+def score_candidates(
     model: HookedModel,
     readouts: Sequence[Readout],
     layers: Sequence[int],
     *,
     lens: LensLike = LOGIT,
     cases: Sequence[Case] = (),
+    whole_words: bool = True,
     batch_size: int | Literal["auto"] = "auto",
 ) -> tuple[
     CandidateTokens, Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]
 ]:
-    """Log-probability and rank of each group's likeliest whole word, read at every layer.
+    """Log-probability and rank of each group's likeliest word, read at every layer.
 
     A word too long for the rest of the model's context after the read-out is scored by its first
-    token. Every text after which a token is scored is run once, in batches of similar length.
+    token, as is every word of recorded `States`, from which nothing can go on.
 
     Args:
         model: A decoder with a tokenizer.
@@ -63,11 +65,12 @@ def score_in_full(
         layers: The layers to read.
         lens: As in `semantic_hub.lenses.logit.logit_lens`.
         cases: Case variants of the candidates to add.
+        whole_words: Score words of several tokens in full; False for their first tokens alone.
         batch_size: Texts per forward pass.
 
     Returns:
         The candidates' tokens, log-probabilities (natural log), and the rank in the vocabulary of
-        that word's least expected token: 1 if greedy decoding writes the word.
+        the least expected token of the group's likeliest spelling, 1 on top.
 
     Raises:
         SemanticHubError: As `semantic_hub.prompts.words.candidate_tokens` and
@@ -75,90 +78,114 @@ def score_in_full(
 
     Example:
         >>> readout = Readout(Prompt("the dog is"), {"en": ("black",), "es": ("negro",)})
-        >>> candidates, log_prob, rank = score_in_full(model, [readout], [8])
+        >>> candidates, log_prob, rank = score_candidates(model, [readout], [8])
         >>> tuple(log_prob.shape)
         (1, 1, 2)
     """
-    lens = resolve_lens(model, lens, "score_in_full")
-    lengths, texts = _texts(model, readouts)
-    room = [model.cfg.n_ctx - length + 1 for length in lengths]
+    lens = resolve_lens(model, lens, "score_candidates")
+    texts, room = [], None
+    if whole_words and readouts and not isinstance(model, States):
+        texts = _texts(model, readouts)
+        room = [model.cfg.n_ctx - len(text.tokens or ()) + 1 for text in texts]
     candidates = candidate_tokens(model, readouts, cases=cases, longest=room)
-    kept = [texts[index] for index in candidates.kept]
-    parts = []
-    for start in range(0, len(kept), _READOUTS):
-        block = slice(start, start + _READOUTS)
-        words = _Steps(kept[block], candidates.words[block])
-        states = residual_stream(model, list(words.targets), layers=layers, batch_size=batch_size)
-        each, ranks = score(model, states, layers, words.single_tokens(), lens)
-        parts.append(words.likeliest(each[..., 0], ranks))
-    log_prob, rank = (torch.cat(blocks) for blocks in zip(*parts, strict=True))
-    return candidates, log_prob, rank
+    prompts = [readouts[index].prompt for index in candidates.kept]
+    states = residual_stream(model, prompts, layers=layers, batch_size=batch_size)
+    words = candidates.words
+    if all(len(spelling) == 1 for spelling in _spellings(words)):
+        return candidates, *score_words(model, states, layers, words, lens)
+    log_prob, rank = _first_tokens(model, states, layers, words, lens)
+    rest, rest_rank = _rest(model, [texts[index] for index in candidates.kept], words, batch_size)
+    log_prob, rank = log_prob + rest[:, None], rank.maximum(rest_rank[:, None])
+    members = padded(numbered([[sum(map(len, group)) for group in groups] for groups in words]))
+    winner = log_prob[members].argmax(dim=2, keepdim=True)
+    of_winner = rank[members].take_along_dim(winner, dim=2)[:, :, 0].mT
+    return candidates, likeliest_words(log_prob, words), of_winner
 
 
-class _Steps:
-    """Spellings of all read-outs, and the texts after which their tokens are scored.
+class _Place(NamedTuple):
+    """Where `score` has the first token of a spelling: in which group of which read-out."""
 
-    ``targets`` holds, for each distinct text, the tokens that are scored after it; a spelling of m
-    tokens is read after m texts, the first of which all spellings of a read-out share.
+    readout: int
+    group: int
+    target: int
+
+
+def _first_tokens(
+    model: HookedModel,
+    states: Float[Tensor, "readout layer d_model"],
+    layers: Sequence[int],
+    words: Words,
+    lens: LensLike,
+) -> tuple[Float[Tensor, "spelling layer"], Int[Tensor, "spelling layer"]]:
+    """Log-probability and rank of the first token of each spelling.
+
+    Each rank is a comparison with the whole vocabulary. So the spellings of one token, of which
+    only the likeliest of a group can matter, share that one's.
     """
-
-    def __init__(self, texts: Sequence[Prompt], words: Words) -> None:
-        self.words = words
-        self.targets: dict[Prompt, dict[int, None]] = {}
-        self.steps = [
-            list(_steps(text, spelling))
-            for text, groups in zip(texts, words, strict=True)
-            for spelling in chain.from_iterable(chain.from_iterable(groups))
-        ]
-        for before, token in chain.from_iterable(self.steps):
-            self.targets.setdefault(before, {})[token] = None
-
-    def single_tokens(self) -> list[list[list[int]]]:
-        """Targets of every text as groups of one token, equally many, as `score` takes them."""
-        most = max(map(len, self.targets.values()))
-        rows = [[[token] for token in tokens] for tokens in self.targets.values()]
-        return [row + row[:1] * (most - len(row)) for row in rows]
-
-    def likeliest(
-        self, log_prob: Float[Tensor, "text layer target"], rank: Int[Tensor, "text layer target"]
-    ) -> tuple[Float[Tensor, "readout layer group"], Int[Tensor, "readout layer group"]]:
-        """Each group's likeliest word, and the rank of its likeliest spelling, from the tokens."""
-        spelling, text, target = torch.tensor(list(self._indices())).T
-        shape = (len(self.steps), log_prob.shape[1])
-        total = log_prob.new_zeros(shape).index_add(0, spelling, log_prob[text, :, target])
-        ranks = rank[text, :, target]
-        rows = spelling[:, None].expand_as(ranks)
-        worst = rank.new_zeros(shape).scatter_reduce(0, rows, ranks, "amax")
-        members = padded(
-            numbered([[sum(map(len, group)) for group in groups] for groups in self.words])
-        )
-        winner = total[members].argmax(dim=2, keepdim=True)
-        rank = worst[members].take_along_dim(winner, dim=2)[:, :, 0]
-        return likeliest_words(total, self.words), rank.mT
-
-    def _indices(self) -> Iterator[tuple[int, int, int]]:
-        """Numbers of the spelling, the text and the target of each token of each spelling."""
-        texts = {text: index for index, text in enumerate(self.targets)}
-        columns = {
-            text: {token: column for column, token in enumerate(tokens)}
-            for text, tokens in self.targets.items()
-        }
-        for number, steps in enumerate(self.steps):
-            for before, token in steps:
-                yield number, texts[before], columns[before][token]
+    places: list[_Place] = []
+    scored: list[list[list[int]]] = []
+    for readout, groups in enumerate(words):
+        targets: dict[tuple[int, int | None], dict[int, int]] = {}
+        for group, spelling in _by_group(groups):
+            first = spelling[0]
+            key = (group, first if len(spelling) > 1 else None)
+            of_key = targets.setdefault(key, {})
+            target = of_key.setdefault(first, len(of_key))
+            places.append(_Place(readout, list(targets).index(key), target))
+        scored.append([list(of_key) for of_key in targets.values()])
+    most = max(map(len, scored))
+    rows = [row + row[:1] * (most - len(row)) for row in scored]
+    log_prob, rank = score(model, states, layers, rows, lens)
+    readout, group, target = torch.tensor(places).T
+    return log_prob[readout, :, group, target], rank[readout, :, group]
 
 
-def _texts(model: HookedModel, readouts: Sequence[Readout]) -> tuple[list[int], list[Prompt]]:
-    """Number of tokens up to and including the one that is read, and the prompt of these."""
+def _rest(
+    model: HookedModel, texts: Sequence[Prompt], words: Words, batch_size: int | Literal["auto"]
+) -> tuple[Float[Tensor, " spelling"], Int[Tensor, " spelling"]]:
+    """Log-probability of all but the first token of each spelling, and the least expected's rank.
+
+    As the model itself predicts them; 0, and rank 1, of spellings of one token.
+    """
+    steps = [
+        [((text, spelling[:size]), spelling[size]) for size in range(1, len(spelling))]
+        for text, groups in zip(texts, words, strict=True)
+        for _, spelling in _by_group(groups)
+    ]
+    targets: dict[Continuation, dict[int, int]] = {}
+    for before, token in chain.from_iterable(steps):
+        of_text = targets.setdefault(before, {})
+        of_text.setdefault(token, len(of_text))
+    number = {before: index for index, before in enumerate(targets)}
+    states = states_after(model, list(targets), batch_size=batch_size)
+    most = max(map(len, targets.values()))
+    rows = [[[token] for token in of_text] for of_text in targets.values()]
+    rows = [row + row[:1] * (most - len(row)) for row in rows]
+    each, ranks = score(model, states[:, None], [model.cfg.n_layers], rows)
+    log_prob, rank = torch.zeros(len(steps)), torch.ones(len(steps), dtype=torch.long)
+    for index, of_spelling in enumerate(steps):
+        for before, token in of_spelling:
+            cell = number[before], 0, targets[before][token]
+            log_prob[index] += each[..., 0][cell]
+            rank[index] = rank[index].maximum(ranks[cell])
+    return log_prob, rank
+
+
+def _texts(model: HookedModel, readouts: Sequence[Readout]) -> list[Prompt]:
+    """The tokens of each read-out up to and including the one that is read, as prompts."""
     prompts = [readout.prompt for readout in readouts]
     encodings = encode(model, prompts)
     read = read_positions(prompts, encodings)
-    lengths = [position + 1 for (position,) in read]
-    texts = [e.first(length) for e, length in zip(encodings, lengths, strict=True)]
-    return lengths, texts
+    return [e.first(position + 1) for e, (position,) in zip(encodings, read, strict=True)]
 
 
-def _steps(text: Prompt, spelling: Tokens) -> Iterator[tuple[Prompt, int]]:
-    """Each token of a spelling, with the text after which it is scored."""
-    for index, token in enumerate(spelling):
-        yield replace(text, tokens=(text.tokens or ()) + spelling[:index]), token
+def _by_group(groups: Sequence[Sequence[Sequence[Tokens]]]) -> Iterator[tuple[int, Tokens]]:
+    """All spellings of a read-out, each with the index of its group."""
+    for index, group in enumerate(groups):
+        for spelling in chain.from_iterable(group):
+            yield index, spelling
+
+
+def _spellings(words: Words) -> Iterator[Tokens]:
+    """All spellings of all read-outs."""
+    return (spelling for groups in words for _, spelling in _by_group(groups))

@@ -37,6 +37,13 @@ def test_each_is_the_single_call(model, compared: LensComparison) -> None:
     assert torch.equal(compared.lenses["raw"].log_prob, raw.log_prob)
 
 
+def test_words_are_scored_as_they_were(model) -> None:
+    logit = sh.logit_lens(model, READOUTS, whole_words=False)
+    read = read_through(model, READOUTS, {"raw": "raw"}, logit=logit, whole_words=False)
+    raw = sh.logit_lens(model, READOUTS, lens="raw", whole_words=False)
+    assert torch.equal(read.lenses["raw"].log_prob, raw.log_prob)
+
+
 def test_an_affine_lens_is_read_where_it_has_maps(compared: LensComparison) -> None:
     """It changes nothing, so it reads what the logit lens reads at these layers."""
     same, logit = compared.lenses["same"], compared.lenses["logit"]

@@ -64,14 +64,14 @@ def test_the_last_layer_is_read_as_it_is_where_the_lens_does_not_cover_it(model:
 def test_a_registered_lens_is_known_by_name_everywhere(model: Any) -> None:
     read = logit_lens(model, READOUTS, lens="shifted")
     assert torch.equal(read.log_prob, logit_lens(model, READOUTS, lens=Shifted()).log_prob)
-    whole = logit_lens(model, READOUTS, lens="shifted", whole_words=True)
+    first = logit_lens(model, READOUTS, lens="shifted", whole_words=False)
     top = top_tokens(model, ["The dog"], k=1, lens="shifted")
     tokens = token_lens(model, "The dog", k=1, lens="shifted")
     scores = lens_scores(model, "The dog", lens="shifted")
     mass = language_mass(model, ["The dog"], ["en", "es"], lens="shifted")
-    for found in (whole, top, tokens, scores, mass):
+    for found in (first, top, tokens, scores, mass):
         assert found.manifest["lens"] == "shifted"
-    assert whole.layers == top.layers == tokens.layers == mass.layers == (1, 2, 3)
+    assert first.layers == top.layers == tokens.layers == mass.layers == (1, 2, 3)
     assert scores.rows == ("layer 1", "layer 2", "layer 3")
 
 

@@ -1,6 +1,7 @@
 """The lens against the formula written out: whole softmax, one read-out and layer at a time."""
 
 import math
+from itertools import chain
 
 import pytest
 import torch
@@ -30,7 +31,7 @@ def any_model(request, checkpoint):
 
 
 def slow_lens(model, readout, lens, layer):
-    """Each group's likeliest word and the rank of its best token, from the softmax over all."""
+    """Each group's likeliest word and the worst rank in its likeliest spelling, from softmaxes."""
     stream = residual_stream(model, [readout.prompt])[0, layer]
     with torch.no_grad():
         is_normed = lens == "logit" or (lens == "paper" and layer == model.cfg.n_layers)
@@ -38,19 +39,41 @@ def slow_lens(model, readout, lens, layer):
         logits = model.unembed(normed)[0, 0]
         cap = model.cfg.output_logits_soft_cap
         logits = cap * torch.tanh(logits / cap) if cap > 0 else logits
-    p = [math.exp(x - float(logits.max())) for x in logits.double().tolist()]
-    p = [x / sum(p) for x in p]
     [place] = places(model, [readout.prompt])
+    own = model.to_tokens(readout.prompt.text)[0].tolist()
+    position = readout.prompt.position
+    before = own if position is None else own[: position + 2]  # BOS and the text's own tokens
     for words in readout.candidates.values():
-        firsts = [word_tokens(model.tokenizer, word, before=place).firsts for word in words]
-        best = max(p[token] for tokens in firsts for token in tokens)
-        likeliest = max(sum(p[token] for token in tokens) for tokens in firsts)
-        yield math.log(likeliest), 1 + sum(x > best for x in p)
+        of_words = [
+            [
+                word_score(model, before, spelling, logits)
+                for spelling in word_tokens(model.tokenizer, word, before=place).spellings
+            ]
+            for word in words
+        ]
+        likeliest = max(sum(p for p, _ in scores) for scores in of_words)
+        yield math.log(likeliest), max(chain.from_iterable(of_words))[1]
+
+
+def word_score(model, before, spelling, logits):
+    """Probability and worst rank of a spelling: a layer's first token, the model's own rest."""
+    probability, worst = 1.0, 0
+    for k, token in enumerate(spelling):
+        if k:
+            with torch.no_grad():
+                logits = model(torch.tensor([[*before, *spelling[:k]]]))[0, -1]
+        p = logits.double().softmax(dim=-1)
+        probability, worst = (
+            probability * p[token].item(),
+            max(worst, 1 + int((p > p[token]).sum())),
+        )
+    return probability, worst
 
 
 @pytest.mark.parametrize("name", ["logit", "raw", "paper"])
 def test_agrees_with_the_softmax_over_all_tokens(any_model, name):
     lens = logit_lens(any_model, READOUTS, lens=name)
+    assert lens.n_tokens.max() > 1 and not lens.first_token_only.any()
     assert lens.groups == ("en", "es") and lens.kept == (0, 1, 2)
     for index, readout in enumerate(READOUTS):
         for layer in range(any_model.cfg.n_layers + 1):
@@ -67,7 +90,7 @@ def test_last_layer_is_the_models_own_prediction(any_model):
     tokens = list(word_tokens(any_model.tokenizer, "gato").firsts)
     tokens = [token for token in tokens if any_model.tokenizer.decode([token])[0] == " "]
     expected = logits.log_softmax(dim=-1)[tokens].logsumexp(dim=0).item()
-    last = logit_lens(any_model, READOUTS[:1], layers=[any_model.cfg.n_layers])
+    last = logit_lens(any_model, READOUTS[:1], layers=[any_model.cfg.n_layers], whole_words=False)
     assert last.log_prob[0, 0, 1].item() == pytest.approx(expected, abs=1e-5)
 
 
@@ -153,7 +176,9 @@ def test_readouts_without_usable_tokens_are_dropped_and_counted(model):
 
 def test_words_scored_by_their_first_token_are_marked(model):
     readout = Readout(Prompt("the"), {"en": ("dog",), "es": ("zzz",)})
-    assert logit_lens(model, [readout]).first_token_only.tolist() == [[False, True]]
+    assert logit_lens(model, [readout], whole_words=False).first_token_only.tolist() == [
+        [False, True]
+    ]
 
 
 def result(log_prob: list[list[list[float]]]) -> LensResult:

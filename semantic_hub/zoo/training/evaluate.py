@@ -107,7 +107,7 @@ def score(model: HookedModel, asked: Sequence[Readout]) -> Score:
     Raises:
         SemanticHubError: No questions, or as for `semantic_hub.logit_lens`.
     """
-    last = logit_lens(model, asked, layers=[model.cfg.n_layers])
+    last = logit_lens(model, asked, layers=[model.cfg.n_layers], whole_words=False)
     hits = last.rank[:, 0, last.groups.index("surface")] == 1
     return Score(float(hits.double().mean()), len(last.kept), sum(last.dropped.values()))
 
