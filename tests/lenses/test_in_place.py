@@ -133,7 +133,7 @@ def test_behind_a_quotation_mark_a_word_is_said_without_a_space(real: tuple[Any,
     model, network = real
     text = 'French: "chien", English: "dog".\nFrench: "montagne", English: "'
     readout = Readout(Prompt(text), {"hub": ("mountain",), "surface": ("montagne",)})
-    lens = logit_lens(model, [readout], layers=[model.cfg.n_layers], whole_words=True)
+    lens = logit_lens(model, [readout], layers=[model.cfg.n_layers])
     tokens = sh.prompts.tokenize(model, [text])[0]
     own = own_probability(network, tokens, [in_place(model.tokenizer, text, "mountain")])
     assert own > 0.01

@@ -222,7 +222,7 @@ READ: dict[str, Callable[[Any, list[Any]], Any]] = {
     "mean": partial(residual_stream, positions="mean"),
     "span": partial(residual_stream, positions=(1, 4)),
     "lens": lens,
-    "whole words": partial(lens, whole_words=True),
+    "first tokens": partial(lens, whole_words=False),
     "top_tokens": lambda model, prompts: top_tokens(model, prompts, k=3).log_prob,
     "patchscope": lambda model, prompts: (
         patchscope(model, prompts, identity_prompt=prompts[0], k=2).log_prob
