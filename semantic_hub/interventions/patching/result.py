@@ -67,7 +67,9 @@ class PatchResult(Result):
         reference_rank: Ranks there.
         resampling: Resamples, coverage and seed of the intervals.
         controls: The same bases with other activations patched in, by name: ``"placebo"``, random
-            ones of the same norm, and ``"another source"``, those of another pair's source.
+            ones of the same norm, ``"placebo, states' covariance"``, random combinations of the
+            other pairs' activations at that norm, and ``"another source"``, those of another pair's
+            source.
         manifest: Where the numbers come from.
     """
 

@@ -24,6 +24,10 @@ from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Encoding, Prompt, encode
 
 
+_ROUNDING = 1e-5
+"""Relative deviations of states that are not told from rounding."""
+
+
 @dataclass(frozen=True, eq=False)
 class PatchValues:
     """Activations that are patched into one base prompt under one position map.
@@ -46,6 +50,49 @@ class PatchValues:
 
 PatchGrid = Sequence[Sequence[PatchValues]]
 """``[pair][position map]``."""
+
+
+def states_placebo(patches: PatchGrid, generator: torch.Generator) -> PatchGrid | None:
+    """Random values of the same norm, from the covariance of the other pairs' own activations.
+
+    Each is a random combination Σ_j g_j (x_j − mean_j x_j), with normal g_j, over the activations
+    x_j that the *other* pairs patch in by the same position map, scaled to the norm of what it
+    stands for at each layer (and head). A few dimensions of a model's states may be 1,000 times as
+    large as the others: a random direction of equal norm hardly moves these, and drowns all others.
+    A pair's own source has no part in its placebo.
+
+    Args:
+        patches: What goes into the bases.
+        generator: Of the coefficients: for each position map a matrix ``[value value]``.
+
+    Returns:
+        Patches of the same shape; None for fewer than three pairs, whose others do not vary. Where
+        all values of a layer are alike (the embedding of one and the same last token), they stay.
+    """
+    if len(patches) < 3:
+        return None
+    by_map = [_combined(values, generator) for values in zip(*patches, strict=True)]
+    return [list(row) for row in zip(*by_map, strict=True)]
+
+
+def _combined(
+    patches: Sequence[PatchValues], generator: torch.Generator
+) -> list[PatchValues]:
+    """Placebo of each pair's values under one position map."""
+    values = torch.cat([patch.values for patch in patches])
+    owner = torch.cat([torch.full((len(p.values),), i) for i, p in enumerate(patches)])
+    others = (owner[:, None] != owner).float()
+    drawn = torch.randn(others.shape, generator=generator, dtype=torch.float32) * others
+    coefficients = drawn - others * (drawn.sum(dim=1) / others.sum(dim=1))[:, None]
+    flat = (values - values.mean(dim=0)).flatten(start_dim=1)
+    combined = (coefficients @ flat).reshape(values.shape)
+    lengths, found = values.norm(dim=-1, keepdim=True), combined.norm(dim=-1, keepdim=True)
+    alike = found <= _ROUNDING * len(values) ** 0.5 * lengths
+    scaled = torch.where(alike, values, combined * (lengths / found))
+    return [
+        replace(patch, values=part)
+        for patch, part in zip(patches, scaled.split([len(p.values) for p in patches]), strict=True)
+    ]
 
 
 class SourceActivations(NamedTuple):

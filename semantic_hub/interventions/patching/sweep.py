@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 
 from semantic_hub.errors import SemanticHubError, as_list, as_seed, check_kinds
-from semantic_hub.interventions.controls import ANOTHER_SOURCE, PLACEBO
+from semantic_hub.interventions.controls import ANOTHER_SOURCE, PLACEBO, STATES_PLACEBO
 from semantic_hub.interventions.patching.components import Component, check_component
 from semantic_hub.interventions.patching.pairs import (
     BASE_ANSWER,
@@ -22,7 +22,11 @@ from semantic_hub.interventions.patching.pairs import (
 )
 from semantic_hub.interventions.patching.result import PATCHED, PatchResult
 from semantic_hub.interventions.patching.runs import PatchRuns
-from semantic_hub.interventions.patching.sources import PatchGrid, collect_source_activations
+from semantic_hub.interventions.patching.sources import (
+    PatchGrid,
+    collect_source_activations,
+    states_placebo,
+)
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
@@ -126,8 +130,10 @@ def patching_sweep(
             `single_positions` makes one for each position.
         heads: Which heads; None for all. Only for ``component="head"``.
         all_later_layers: Patch every layer from each on, not it alone.
-        controls: Also patch in a placebo (random activations of the source's norm) and the
-            activations of another pair's source, whose first answer differs.
+        controls: Also patch in a placebo (random activations of the source's norm), with three
+            pairs or more a second one (random, of the source's norm, in the covariance of the other
+            pairs' activations), and the activations of another pair's source, whose first answer
+            differs.
         batch_size: Rows per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 
@@ -293,11 +299,13 @@ def _place_names(
 def _control_grids(
     patches: PatchGrid, tokens: Sequence[Sequence[Sequence[int]]], seed: int
 ) -> dict[str, PatchGrid]:
-    """The placebo, and another pair's source where every pair has one that fits."""
+    """The placebos, and another pair's source where every pair has one that fits."""
     generator = torch.Generator().manual_seed(as_seed(seed))
     grids: dict[str, PatchGrid] = {
         PLACEBO: [[patch.placebo(generator) for patch in row] for row in patches]
     }
+    if (like_states := states_placebo(patches, generator)) is not None:
+        grids[STATES_PLACEBO] = like_states
     others = [_other_pair(item, patches, tokens) for item in range(len(patches))]
     if None not in others:
         grids[ANOTHER_SOURCE] = [
