@@ -420,14 +420,21 @@ def test_results_are_saved_framed_and_drawn(mini: Any, tmp_path: Path) -> None:
         "low",
         "high",
         "n",
+        "value_doable",
+        "low_doable",
+        "high_doable",
+        "n_doable",
+        "base_accuracy",
+        "reference_accuracy",
     ]
-    assert set(frame["row"]) == {"patched", "placebo", "another source"}
+    placebos = {"placebo", "placebo, states' covariance"}
+    assert set(frame["row"]) == {"patched", *placebos, "another source"}
     effect = frame[(frame["measure"] == "normalized_logit_diff") & (frame["row"] == "patched")]
     assert effect["value"].tolist() == pytest.approx(
         found.normalized_logit_diff().value[:, 0].tolist()
     )
-    assert len(found.figure().data) == 6
-    assert len(found.figure("top1").data) == 6
+    assert len(found.figure().data) == 8
+    assert len(found.figure("top1").data) == 8
     with pytest.raises(sh.SemanticHubError, match="the measure 'both'"):
         found.figure("both")
     with pytest.raises(sh.SemanticHubError, match="the answer 'nobody'"):
