@@ -75,9 +75,7 @@ def states_placebo(patches: PatchGrid, generator: torch.Generator) -> PatchGrid 
     return [list(row) for row in zip(*by_map, strict=True)]
 
 
-def _combined(
-    patches: Sequence[PatchValues], generator: torch.Generator
-) -> list[PatchValues]:
+def _combined(patches: Sequence[PatchValues], generator: torch.Generator) -> list[PatchValues]:
     """Placebo of each pair's values under one position map."""
     values = torch.cat([patch.values for patch in patches])
     owner = torch.cat([torch.full((len(p.values),), i) for i, p in enumerate(patches)])

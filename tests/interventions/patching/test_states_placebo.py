@@ -101,5 +101,7 @@ def test_two_pairs_have_none_and_equal_states_stay() -> None:
     same = grid(n=4)
     for row in same:
         row[0].values[:, 0] = same[0][0].values[:, 0]
-    torch.testing.assert_close(drawn(same)[:, :, 0], torch.stack([r[0].values for r in same])[:, :, 0])
+    torch.testing.assert_close(
+        drawn(same)[:, :, 0], torch.stack([r[0].values for r in same])[:, :, 0]
+    )
     assert not torch.allclose(drawn(same)[0, :, 1], same[0][0].values[:, 1])
