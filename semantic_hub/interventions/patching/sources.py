@@ -23,7 +23,6 @@ from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Encoding, Prompt, encode
 
-
 _ROUNDING = 1e-5
 """Relative deviations of states that are not told from rounding."""
 
