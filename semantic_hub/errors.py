@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from numbers import Real
 from operator import index
+from os import PathLike
 from pathlib import Path
 from reprlib import repr as short_repr
 from typing import Any, TypeVar
@@ -167,6 +168,32 @@ def is_file(path: str | Path) -> bool:
     """
     try:
         return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def expanded(path: str | PathLike[str]) -> Path:
+    """A path with its ``~`` expanded; as it is where there is no such user.
+
+    Example:
+        >>> expanded("~nobody-of-this-name/model")
+        PosixPath('~nobody-of-this-name/model')
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def is_folder(path: str | PathLike[str]) -> bool:
+    """Whether a folder is there; False too where none can have such a name.
+
+    Example:
+        >>> is_folder("."), is_folder("a" * 10_000)
+        (True, False)
+    """
+    try:
+        return Path(path).is_dir()
     except (OSError, ValueError):
         return False
 

@@ -186,6 +186,13 @@ def test_nothing_to_measure_is_an_error(name: str, none: dict[str, Any], model: 
         call(name, {**GOOD[name], **none}, model)
 
 
+@pytest.mark.parametrize("name", ["load_model", "load_multimodal"])
+@pytest.mark.parametrize("path", ["x" * 5000, "/" + "x" * 5000, "~nobody-here/x", "a\0b", ""])
+def test_a_name_that_no_file_can_have(name: str, path: str) -> None:
+    with pytest.raises(sh.SemanticHubError, match=f"^{name}: "):
+        getattr(sh, name)(path)
+
+
 def test_a_text_is_no_list_of_prompts() -> None:
     for x, y in (("one two", "uno dos"), (["one", "two"], "uno"), (DOG, [CAT]), ([1, 2], [3, 4])):
         with pytest.raises(sh.SemanticHubError, match=r"Pairs.from_prompts: got [xy]"):

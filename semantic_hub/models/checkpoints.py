@@ -16,7 +16,14 @@ from typing import Any, Literal, get_args
 import torch
 from safetensors import SafetensorError
 
-from semantic_hub.errors import SemanticHubError, check_choice, check_kinds, is_file, reading
+from semantic_hub.errors import (
+    SemanticHubError,
+    check_choice,
+    check_kinds,
+    is_file,
+    is_folder,
+    reading,
+)
 from semantic_hub.models.conventions import follow_checkpoint
 from semantic_hub.models.protocol import HookedModel, first_parameter
 from semantic_hub.models.registry import Registry
@@ -253,7 +260,7 @@ def _check_device(operation: str, device: str | torch.device) -> None:
 
 def _check_files(operation: str, folder: Path) -> None:
     """Raise for a folder that holds a pipe, a socket or a device: reading one may never end."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         return
     with file_errors(folder):
         special = [f for f in folder.iterdir() if f.exists() and not (f.is_file() or f.is_dir())]
@@ -453,7 +460,7 @@ def file_errors(name_or_folder: str | os.PathLike[str]) -> Iterator[None]:
     except SemanticHubError:
         raise
     except Exception as error:
-        if Path(name_or_folder).is_dir():
+        if is_folder(name_or_folder):
             raise unreadable(str(name_or_folder)) from error
         if isinstance(error, OSError | SafetensorError):
             raise not_fetched(str(name_or_folder)) from error

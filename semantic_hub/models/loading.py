@@ -13,7 +13,13 @@ from warnings import warn
 
 import torch
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_kinds
+from semantic_hub.errors import (
+    SemanticHubError,
+    SemanticHubWarning,
+    check_kinds,
+    expanded,
+    is_folder,
+)
 from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     MODELS,
@@ -285,10 +291,10 @@ def _load(name: str, options: LoadOptions) -> HookedModel:
     name, options = find_place(name, options)
     if options.sources.keys() & {"adapter", "gguf_file", "quantization_config"}:
         return _load_network(name, options)
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     if is_checkpoint_folder(folder):
         return _load_folder(folder, options)
-    if folder.is_absolute() or name.startswith((".", "~")) or folder.is_dir():
+    if folder.is_absolute() or name.startswith((".", "~")) or is_folder(folder):
         raise SemanticHubError(
             "load_model",
             got=f"{name!r}, which is not a folder with a config.json or a .gguf file",

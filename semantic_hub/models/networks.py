@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from semantic_hub.errors import SemanticHubError, is_file, reading, require
+from semantic_hub.errors import SemanticHubError, expanded, is_file, is_folder, reading, require
 from semantic_hub.models.checkpoints import (
     LoadOptions,
     file_errors,
@@ -64,15 +64,15 @@ def find_place(name: str, options: LoadOptions) -> Place:
         SemanticHubError: Several GGUF files; an adapter that names no base model; a revision of a
             local folder.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if is_gguf(path) and is_file(path) and options.gguf_file is None:
         name, options = str(path.parent), replace(options, gguf_file=path.name)
-    elif path.is_dir() and not is_checkpoint_folder(path):
+    elif is_folder(path) and not is_checkpoint_folder(path):
         if is_file(path / _ADAPTER_CONFIG) and options.adapter is None:
             return find_place(_base_of(path), replace(options, adapter=str(path)))
         if options.gguf_file is None:
             options = replace(options, gguf_file=only_gguf(path))
-    if options.revision is not None and Path(name).expanduser().is_dir():
+    if options.revision is not None and is_folder(expanded(name)):
         raise SemanticHubError(
             "load_model",
             got=f"revision={options.revision!r} of the local folder {name}",
@@ -102,14 +102,14 @@ def read_network(name: str, options: LoadOptions) -> Iterator[Network]:
         with _read_gguf(name, options, options.gguf_file) as network:
             yield network if options.adapter is None else _merged(network, options.adapter)
         return
-    folder = Path(name).expanduser()
+    folder = expanded(name)
     with file_errors(name):
         tokenizer = own_tokenizer(name, **options.fetching)
         if options.quantization_config is None:
             decoder = _read_decoder(name, options)
         else:
             decoder = _quantized(name, options, options.quantization_config)
-    called = folder.resolve().name if folder.is_dir() else name
+    called = folder.resolve().name if is_folder(folder) else name
     network = Network(decoder, tokenizer, called)
     yield network if options.adapter is None else _merged(network, options.adapter)
 
@@ -202,8 +202,8 @@ def _local_file(name: str, options: LoadOptions, file: str) -> Path:
     """The path of a file in a folder, or in the cache of a repository that was just read."""
     from huggingface_hub import try_to_load_from_cache
 
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = expanded(name)
+    if is_folder(folder):
         return folder / file
     return Path(str(try_to_load_from_cache(name, file, revision=options.revision)))
 

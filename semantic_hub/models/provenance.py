@@ -10,6 +10,7 @@ import torch
 from huggingface_hub import try_to_load_from_cache
 from torch import Tensor
 
+from semantic_hub.errors import is_folder
 from semantic_hub.models.checkpoints import LoadOptions, hooked_transformer_class
 from semantic_hub.models.protocol import HookedModel
 
@@ -86,9 +87,9 @@ def remember_source(
     """
     adapter = None if options.adapter is None else Path(options.adapter)
     _sources[model] = Source(
-        None if Path(name).is_dir() else _cached_commit(name, options),
+        None if is_folder(name) else _cached_commit(name, options),
         quantization,
-        adapter and (adapter.resolve().name if adapter.is_dir() else options.adapter),
+        adapter and (adapter.resolve().name if is_folder(adapter) else options.adapter),
     )
 
 

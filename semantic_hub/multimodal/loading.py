@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.features import injecting_features
-from semantic_hub.errors import SemanticHubError, check_kinds, require, told_as
+from semantic_hub.errors import SemanticHubError, check_kinds, is_folder, require, told_as
 from semantic_hub.models.bars import without_bars_in_logs
 from semantic_hub.models.checkpoints import (
     Backend,
@@ -205,7 +205,7 @@ def _read(name: str, options: LoadOptions) -> _Parts:
         except ValueError:  # a configuration of no architecture that transformers knows
             raise _not_multimodal(name) from None
         except OSError as error:
-            if Path(name).is_dir():
+            if is_folder(name):
                 raise
             raise _not_found(name) from error
         architecture = getattr(transformers, (config.architectures or ["none"])[0], None)
@@ -243,7 +243,7 @@ def _language_network(network: Any) -> Any:
 
 def _host(source: Any, tokenizer: Any, name: str, options: LoadOptions) -> HookedModel:
     """Make the language model a ``HookedTransformer`` or a ``TransformerBridge``."""
-    called = Path(name).name if Path(name).is_dir() else name
+    called = Path(name).name if is_folder(name) else name
     model = host_network(source, tokenizer, called, options)
     if model is None:
         raise _no_conversion(type(source).__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.alignment.between_forms import FormSimilarity
-from semantic_hub.errors import check_kinds, reading, set_tuples
+from semantic_hub.errors import check_kinds, is_file, reading, set_tuples
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.lenses.per_token import TokenLens
 from semantic_hub.lenses.token_scores import TokenScores
@@ -148,7 +148,7 @@ def holds_report(directory: str | Path) -> bool:
         >>> holds_report("nowhere")
         False
     """
-    return (Path(directory) / INDEX).is_file()
+    return is_file(Path(directory) / INDEX)
 
 
 def _save_each(results: Mapping[str, Result], place: Path, prefix: str) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError, reading
+from semantic_hub.errors import SemanticHubError, is_file, reading
 from semantic_hub.results.files import write_atomically
 from semantic_hub.spokes.audio.sounds.clip import Clip
 from semantic_hub.spokes.audio.sounds.mel import HUB_MINI, log_mel
@@ -170,7 +170,7 @@ def encoders_of(model: object) -> Encoders | None:
 
 def has_encoders(folder: Path) -> bool:
     """Whether a model's folder has both projectors."""
-    return all((folder / name).is_file() for name in (IMAGE_PROJECTOR, AUDIO_PROJECTOR))
+    return all(is_file(folder / name) for name in (IMAGE_PROJECTOR, AUDIO_PROJECTOR))
 
 
 def picture_features(

@@ -12,7 +12,7 @@ from warnings import warn
 
 from transformers import PreTrainedTokenizerBase
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning, require
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, expanded, require
 from semantic_hub.lenses.mass.table import LanguageTable, build_language_table
 from semantic_hub.lenses.mass.word_lists import WORD_LIST, check_languages
 from semantic_hub.results.files import read_record, write_record
@@ -66,7 +66,7 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else user_cache_path("semantic-hub", appauthor=False)
+    return expanded(chosen) if chosen else user_cache_path("semantic-hub", appauthor=False)
 
 
 def tokenizer_digest(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -23,7 +23,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning, is_file, reading
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, expanded, is_file, reading
 from semantic_hub.lenses.translators.affine import AffineLens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import unembedding
@@ -69,7 +69,7 @@ def tuned_lens(path: str | PathLike[str], model: HookedModel) -> AffineLens:
         (0, 1, 2, 3, 4, 5, 6, 7)
     """
     _check_unprocessed(check_model(model))
-    file = _parameter_file(Path(path).expanduser())
+    file = _parameter_file(expanded(path))
     config = _read_config(file.parent / "config.json")
     lens = _lens(_read_parameters(file), config, file, model)
     lens.check_model(model, "tuned_lens")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from semantic_hub.errors import SemanticHubError, as_list, check_text, reading
+from semantic_hub.errors import SemanticHubError, as_list, check_text, is_folder, reading
 from semantic_hub.prompts.tables import read_records
 from semantic_hub.spokes.code.functions import functions
 from semantic_hub.spokes.code.programs import Program, check_syntax
@@ -76,7 +76,7 @@ def programs_from_folder(path: str | Path, *, longest: int = 1000) -> tuple[Prog
     programs = [program for file in files for program in _programs_in_file(file, folder)]
     return _check_not_empty(
         [program for program in programs if len(program.code) <= longest],
-        f"{path}, with {len(files)} .py files" if folder.is_dir() else f"{path}: no such folder",
+        f"{path}, with {len(files)} .py files" if is_folder(folder) else f"{path}: no such folder",
         "programs_from_folder",
     )
 
@@ -104,7 +104,8 @@ def programs_from_jsonl(path: str | Path) -> tuple[Program, ...]:
 
 def _python_files(folder: Path) -> list[Path]:
     """Python files of a folder and its subfolders, in the order of their relative paths."""
-    files = (path for path in folder.rglob("*.py") if not path.is_dir())
+    found = folder.rglob("*.py") if is_folder(folder) else ()
+    files = (path for path in found if not path.is_dir())
     return sorted(files, key=lambda file: file.relative_to(folder).as_posix())
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
-from semantic_hub.errors import SemanticHubError, check_text, is_file, reading, require
+from semantic_hub.errors import SemanticHubError, check_text, is_file, is_folder, reading, require
 from semantic_hub.prompts.tables import read_records, read_table
 from semantic_hub.spokes.sampling import evenly_spaced
 from semantic_hub.spokes.vision.images.picture import Picture
@@ -135,7 +135,7 @@ def _rows(captions: str | Path, file: str, caption: str) -> Iterator[tuple[str, 
 
 def _check_folder(folder: Path, named: Sequence[str]) -> None:
     """Raise unless each caption has an image, and each image a caption."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise _error(f"{folder}: no such folder", "a folder of images", "Check the path.")
     missing = [name for name in dict.fromkeys(named) if not is_file(folder / name)]
     if missing:
