@@ -1,10 +1,12 @@
 """Read programs from the standard library, a folder of Python files, or a file like MBPP's."""
 
+import os
 import re
 import sys
 import sysconfig
 import tokenize
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,16 +43,12 @@ def standard_library_functions(
     chosen = None
     if modules is not None:
         chosen = as_list("standard_library_functions", "modules", modules, str)
-    programs = [
-        program
-        for name, file in _modules(chosen)
-        for program in functions(_read(file, "standard_library_functions"), name)
-        if program.text and len(program.code) <= longest
-    ]
+    folder = Path(sysconfig.get_path("stdlib"))
+    programs = _described_functions(folder, None if chosen is None else tuple(chosen), longest)
     if not programs:
         raise SemanticHubError(
             "standard_library_functions",
-            got=f"no functions in {sysconfig.get_path('stdlib')} of {modules or 'all modules'}",
+            got=f"no functions in {folder} of {modules or 'all modules'}",
             expected="the source of the standard library",
             fix="Name other modules, or take programs_from_folder.",
         )
@@ -124,14 +122,35 @@ def _programs_in_file(file: Path, folder: Path) -> list[Program]:
     return functions(source, name, source_name=str(file)) or whole
 
 
-def _modules(names: Sequence[str] | None) -> Iterator[tuple[str, Path]]:
+@cache
+def _described_functions(
+    folder: Path, modules: tuple[str, ...] | None, longest: int
+) -> tuple[Program, ...]:
+    """Functions of the standard library in a folder that have a docstring, read once a process."""
+    return tuple(
+        program
+        for name, file in _modules(folder, modules)
+        for program in functions(
+            _read(file, "standard_library_functions"), name, described=True, longest=longest
+        )
+    )
+
+
+def _modules(folder: Path, names: Sequence[str] | None) -> Iterator[tuple[str, Path]]:
     """Name and file of each module of the standard library, ordered by path."""
-    folder = Path(sysconfig.get_path("stdlib"))
-    for file in _python_files(folder):
-        name, parts = _module_name(file, folder), set(file.relative_to(folder).parts)
+    files = [Path(at) / file for at, file in _walk(folder, _NOT_SOURCE) if file.endswith(".py")]
+    for file in sorted(files, key=lambda file: file.relative_to(folder).as_posix()):
+        name = _module_name(file, folder)
         requested = names is None or any(f"{name}.".startswith(f"{n}.") for n in names)
-        if requested and name.split(".")[0] in sys.stdlib_module_names and not parts & _NOT_SOURCE:
+        if requested and name.split(".")[0] in sys.stdlib_module_names:
             yield name, file
+
+
+def _walk(folder: Path, left_out: Set[str]) -> Iterator[tuple[str, str]]:
+    """Folder and name of each file below a folder, without going into some subfolders."""
+    for at, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in left_out]
+        yield from ((at, name) for name in files)
 
 
 def _read(path: Path, operation: str) -> str:

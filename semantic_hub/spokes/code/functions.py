@@ -14,7 +14,14 @@ _DOCSTRING_END = re.compile(r"[ \t\f]*;?[ \t\f]*(?P<line_end>\r\n|\r|\n)?")
 _LONG_STRING = re.compile(r"\"\"\"|'''|\\(?:\r\n|\r|\n)")
 
 
-def functions(source: str, module: str = "", *, source_name: str = "") -> list[Program]:
+def functions(
+    source: str,
+    module: str = "",
+    *,
+    source_name: str = "",
+    described: bool = False,
+    longest: int | None = None,
+) -> list[Program]:
     """Extract functions and methods that are not inside another function, in their order.
 
     The text of each program is the docstring's first line. Its code is dedented, with the
@@ -24,6 +31,8 @@ def functions(source: str, module: str = "", *, source_name: str = "") -> list[P
         source: Text of the file.
         module: Prefix of the functions' names.
         source_name: Name of the file in programs and errors; the module if empty.
+        described: Leave out functions without a docstring.
+        longest: Longest code in characters; longer functions are left out. None for any length.
 
     Returns:
         Programs; `Program.around` holds the names that the rest of the file defines.
@@ -38,17 +47,17 @@ def functions(source: str, module: str = "", *, source_name: str = "") -> list[P
     """
     tree, spans = parse(source), Spans(source)
     names, methods_of = bindings(tree), cache(methods)
-    return [
-        Program(
-            _code_without_docstring(function, spans),
-            _first_line(function),
-            f"{module}.{path}{function.name}".lstrip("."),
-            source_name or module,
-            around(names, function, methods_of(owner)) if owner else names,
-        )
-        for function, owner, path in _definitions(tree.body)
-        if len(function.body) > 1 or not _has_docstring(function)
-    ]
+    found: list[Program] = []
+    for function, owner, path in _definitions(tree.body):
+        text = _first_line(function)
+        if (described and not text) or (len(function.body) == 1 and _has_docstring(function)):
+            continue
+        code = _code_without_docstring(function, spans)
+        if longest is None or len(code) <= longest:
+            name = f"{module}.{path}{function.name}".lstrip(".")
+            scope = around(names, function, methods_of(owner)) if owner else names
+            found.append(Program(code, text, name, source_name or module, scope))
+    return found
 
 
 def _definitions(

@@ -142,7 +142,7 @@ class CodeSpoke(Spoke):
 
     Args:
         programs: Programs, each of which must fit into the model's context; None for 500 functions
-            of the standard library.
+            of the standard library, and for lists all of its functions.
         at_most: Pairs, read-outs and prompts in each set, evenly spaced.
         name: Name of the spoke in results.
 
@@ -178,7 +178,7 @@ class CodeSpoke(Spoke):
     def readouts(self) -> Mapping[str, Sequence[Readout]]:
         """Read-outs after commas in lists, and before the arguments of calls."""
         made = {
-            _LIST: list_readouts(self._programs, at_most=self.at_most),
+            _LIST: list_readouts(self._lists, at_most=self.at_most),
             _CALL: argument_readouts(self._programs, at_most=self.at_most),
         }
         return {name: readouts for name, readouts in made.items() if readouts}
@@ -206,6 +206,11 @@ class CodeSpoke(Spoke):
     def _programs(self) -> Sequence[Program]:
         """The programs, by default from the standard library."""
         return standard_library_functions(500) if self.programs is None else self.programs
+
+    @property
+    def _lists(self) -> Sequence[Program]:
+        """Programs to search for lists: few functions have one, so all of the library's."""
+        return standard_library_functions() if self.programs is None else self.programs
 
     @property
     def _texts(self) -> set[str]:

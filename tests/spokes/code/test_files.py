@@ -1,5 +1,6 @@
 """Programs from disk: order, layouts, and what is wrong with a file."""
 
+import argparse
 import ast
 import inspect
 import json
@@ -14,6 +15,7 @@ from semantic_hub.spokes.code.files import (
     programs_from_jsonl,
     standard_library_functions,
 )
+from semantic_hub.spokes.code.functions import functions
 from semantic_hub.spokes.code.programs import Program
 
 
@@ -40,6 +42,19 @@ def test_standard_library_limits_are_evenly_spaced_and_the_same_every_time() -> 
     assert few == tuple(everything[i * len(everything) // 5] for i in range(5))
     assert max(len(program.code) for program in everything) <= 1000
     assert {program.source.split(".")[0] for program in everything} == {"json", "textwrap", "heapq"}
+
+
+def test_the_standard_library_is_read_once() -> None:
+    first, again = (standard_library_functions(modules=("heapq",)) for _ in range(2))
+    assert all(one is other for one, other in zip(first, again, strict=True))
+
+
+def test_what_is_left_out_while_reading_is_what_would_be_left_out_afterwards() -> None:
+    source = inspect.getsource(argparse)
+    every = functions(source, "argparse")
+    kept = [program for program in every if program.text and len(program.code) <= 300]
+    assert functions(source, "argparse", described=True, longest=300) == kept
+    assert 0 < len(kept) < len([program for program in every if program.text]) < len(every)
 
 
 def test_standard_library_without_such_a_module() -> None:
