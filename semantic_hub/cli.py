@@ -63,11 +63,17 @@ def main(
 
 @app.command()
 def report(
-    model: Annotated[str, typer.Option(help=_MODELS)] = "hub-mini",
+    model: Annotated[
+        str | None, typer.Option(help=f"{_MODELS}; hub-mini if left out", show_default=False)
+    ] = None,
     spokes: Spokes = None,
     out: Out = Path("report.html"),
     save: Annotated[
         Path | None, typer.Option(help="a folder for every number, for compare")
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(help="a folder where each result is kept; the same again goes on from there"),
     ] = None,
     device: Device = None,
     dtype: Precision = Dtype.auto,
@@ -75,7 +81,12 @@ def report(
     permutations: Permutations = 1000,
     seed: Seed = 0,
 ) -> None:
-    """Measure a model and write one self-contained page."""
+    """Measure a model and write one self-contained page.
+
+    With --run and no --model, the page of what has been measured into that folder, without a model.
+    """
+    from semantic_hub.experiment.run_folder import holds_run
+    from semantic_hub.reporting.document import report_of_run
     from semantic_hub.reporting.render import check_page_path
     from semantic_hub.results.files import check_writable
     from semantic_hub.statistics.resampling import Resampling
@@ -88,11 +99,27 @@ def report(
         if save is not None:
             check_writable(save, "Report.save_findings")
         check_page_path(out)
-        measured = _measured(model, spokes, device, dtype, settings)
+        if run is not None and model is None and holds_run(run):
+            measured = report_of_run(run)
+        else:
+            measured = _measured(
+                model or "hub-mini", spokes, device, dtype, {**settings, "folder": run}
+            )
         _write_each(
             *([] if save is None else [lambda: measured.save_findings(save)]),
             lambda: measured.save(out),
         )
+
+
+@app.command()
+def status(
+    run: Annotated[Path, typer.Argument(help="the folder of report --run")],
+) -> None:
+    """Say how far a run is, what is left, and for how long."""
+    from semantic_hub.experiment.run_folder import run_status
+
+    with _errors_told():
+        _tell("\n".join(run_status(run).lines()))
 
 
 @app.command()

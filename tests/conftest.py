@@ -18,6 +18,7 @@ from tiny import (
     CONFIGS,
     D_VOCAB,
     HAS_HOOKED,
+    OTHERS,
     SENTENCES,
     randomise,
     save_decoder,
@@ -73,7 +74,9 @@ def checkpoint(
     def folder(architecture: str) -> Path:
         if architecture not in made:
             made[architecture] = tmp_path_factory.mktemp("model") / architecture
-            save_decoder(CONFIGS[architecture](), tokenizer_folder, made[architecture])
+            save_decoder(
+                {**CONFIGS, **OTHERS}[architecture](), tokenizer_folder, made[architecture]
+            )
         return made[architecture]
 
     return folder

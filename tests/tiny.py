@@ -57,6 +57,34 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     ),
 }  # fmt: skip
 DECODERS = list(CONFIGS)
+WINDOW = 4
+OTHERS: dict[str, Callable[[], Any]] = {
+    "gemma2-window": lambda: transformers.Gemma2Config(
+        **_GROUPED, head_dim=8, sliding_window=WINDOW, query_pre_attn_scalar=8,
+        final_logit_softcapping=5.0, attn_logit_softcapping=10.0,
+    ),
+    "gemma3-window": lambda: transformers.Gemma3TextConfig(
+        **_GROUPED, head_dim=8, sliding_window=WINDOW, query_pre_attn_scalar=8,
+        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+    ),
+    "qwen3": lambda: transformers.Qwen3Config(**_GROUPED, head_dim=8),
+    "mistral-window": lambda: transformers.MistralConfig(**_GROUPED, sliding_window=WINDOW),
+    "opt": lambda: transformers.OPTConfig(
+        **{**BASE, "ffn_dim": 48}, word_embed_proj_dim=32, do_layer_norm_before=True
+    ),
+}  # fmt: skip
+"""Architectures whose attention differs: windows shorter than a sentence, norms of queries."""
+
+_BRIDGE_ALONE = {"gemma2", *OTHERS} - {"qwen3"}
+ON_EACH_CLASS = [
+    pytest.param(
+        architecture, *getattr(backend, "values", [backend]), marks=getattr(backend, "marks", ())
+    )
+    for architecture in [*CONFIGS, *OTHERS]
+    for backend in BACKENDS
+    if backend == "bridge" or architecture not in _BRIDGE_ALONE
+]
+"""Every architecture, as each class that can have it."""
 
 
 def save_decoder(config: Any, tokenizer_folder: Path, folder: Path) -> None:

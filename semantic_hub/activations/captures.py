@@ -17,9 +17,12 @@ from semantic_hub.activations.batches import Batch, batch_indices, halved_to_fit
 from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.layers import layer_hook, running_to_layer
+from semantic_hub.models.output import predicts_next_token
 from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.shared_state import hooks_on
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.prompt import Encoding
+from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,8 @@ def capture(
 ) -> None:
     """Run prompts in batches, and call `on_batch` with each batch's values at hooks and positions.
 
+    A prompt whose tokens begin another prompt's is read in that one's pass (`shared_passes`).
+
     Args:
         model: The model.
         encodings: The prompts' tokens, and their features.
@@ -100,7 +105,8 @@ def capture(
         SemanticHubError: NaN or infinity in a value that is kept.
     """
     injector = FeatureInjector(model, encodings)
-    writer, keeper = Writer(overwrites or {}), Keeper(model, hooks, positions)
+    passes = shared_passes(model, encodings, alone=bool(overwrites))
+    writer, keeper = Writer(overwrites or {}), Keeper(model, hooks, positions, passes)
 
     def run_batch(indices: Sequence[int]) -> Captured:
         batch = pad(model, encodings, indices, padding_side)
@@ -114,9 +120,47 @@ def capture(
         injector.injecting(),
         running_to_layer(model, last_layer, [*writer.hooks(), *keeper.hooks()]) as run,
     ):
-        for indices in batch_indices([len(encoding) for encoding in encodings], batch_size):
+        longest = list(passes)
+        for batch in batch_indices([len(encodings[prompt]) for prompt in longest], batch_size):
+            indices = [longest[index] for index in batch]
             for captured in halved_to_fit(run_batch, indices, batch_size):
                 on_batch(captured)
+
+
+def shared_passes(
+    model: HookedModel, encodings: Sequence[Encoding], *, alone: bool = False
+) -> dict[int, list[int]]:
+    """Group prompts that one forward pass reads: the longest, and all that its tokens begin with.
+
+    In a decoder a position knows only those before it, so its states are the same whatever
+    follows. Prompts share a pass only where their features are equal, and have a pass each where
+    the user's hooks are on the model, since these may act where a prompt ends.
+
+    Args:
+        model: The model.
+        encodings: The prompts' tokens.
+        alone: Give each prompt a pass of its own.
+
+    Returns:
+        Index of the prompt whose tokens are run, to the indices of those that are read, itself
+        included.
+
+    Example:
+        >>> from semantic_hub.prompts.prompt import encode
+        >>> shared_passes(model, encode(model, ["the dog", "a cat", "the dog is black"]))
+        {1: [1], 2: [2, 0]}
+    """
+    if alone or not predicts_next_token(model) or hooks_on(model, steering=True):
+        return {prompt: [prompt] for prompt in range(len(encodings))}
+    passes: dict[int, list[int]] = {}
+    longest: dict[tuple[PlacedSoftTokens, ...], int] = {}
+    # An extension comes before what it extends, and nothing but its other extensions between them.
+    for prompt in sorted(range(len(encodings)), key=lambda prompt: encodings[prompt].tokens)[::-1]:
+        tokens, soft = encodings[prompt].tokens, encodings[prompt].soft
+        if soft not in longest or encodings[longest[soft]].tokens[: len(tokens)] != tokens:
+            longest[soft] = prompt
+        passes.setdefault(longest[soft], []).append(prompt)
+    return dict(sorted(passes.items()))
 
 
 def capture_layers(
@@ -176,25 +220,37 @@ class Keeper:
         model: The model.
         names: Names of the activations.
         positions: For each of the caller's prompts, the indices into its tokens.
+        passes: Which prompts the pass over one prompt reads, as `shared_passes` groups them; None
+            for itself alone.
     """
 
     def __init__(
-        self, model: HookedModel, names: Sequence[str], positions: Sequence[Sequence[int]]
+        self,
+        model: HookedModel,
+        names: Sequence[str],
+        positions: Sequence[Sequence[int]],
+        passes: Mapping[int, Sequence[int]] | None = None,
     ) -> None:
         self.model, self.names, self.positions = model, names, positions
+        self.passes = passes or {prompt: [prompt] for prompt in range(len(positions))}
         self.prompts: tuple[int, ...] = ()
-        self.rows = self.columns = torch.empty(0, dtype=torch.long)
+        self.rows = self.batch_rows = self.columns = torch.empty(0, dtype=torch.long)
         self.kept: dict[str, Tensor] = {}
 
     def start(self, batch: Batch) -> None:
         """Look up the rows and columns that are kept of the coming batch."""
+        read = [
+            (row, prompt)
+            for row, longest in enumerate(batch.prompts)
+            for prompt in self.passes[longest]
+        ]
         cells = [
-            (row, offset + position)
-            for row, (prompt, offset) in enumerate(zip(batch.prompts, batch.offsets, strict=True))
+            (index, row, batch.offsets[row] + position)
+            for index, (row, prompt) in enumerate(read)
             for position in self.positions[prompt]
         ]
-        self.rows, self.columns = torch.tensor(cells).T
-        self.prompts, self.kept = batch.prompts, {}
+        self.rows, self.batch_rows, self.columns = torch.tensor(cells).T
+        self.prompts, self.kept = tuple(prompt for _, prompt in read), {}
 
     def hooks(self) -> list[tuple[str, Callable[..., None]]]:
         """One hook for each activation."""
@@ -221,7 +277,7 @@ class Keeper:
 
     def _keep(self, name: str, value: Float[Tensor, "batch pos ..."], hook: Any) -> None:
         device = value.device
-        kept = value[self.rows.to(device), self.columns.to(device)].float()
+        kept = value[self.batch_rows.to(device), self.columns.to(device)].float()
         self.kept[name] = kept.to(self.model.cfg.device)  # one, where the model spans several
 
 

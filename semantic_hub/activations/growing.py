@@ -119,7 +119,9 @@ def capture_changed(
         SemanticHubError: NaN or infinity in a value that is kept.
     """
     distinct: dict[tuple[Any, ...], int] = {}
-    of_prompt = [distinct.setdefault(_identity(e), index) for index, e in enumerate(encodings)]
+    of_prompt = [
+        distinct.setdefault((e.tokens, e.soft), index) for index, e in enumerate(encodings)
+    ]
     changes = defaultdict(list)
     for index, own in enumerate(of_prompt):
         changes[own].append(_change(index, positions[index], overwrites, layer))
@@ -244,11 +246,6 @@ class _ChangedRuns:
         ):
             run()
         return keeper.captured()
-
-
-def _identity(encoding: Encoding) -> tuple[Any, ...]:
-    """What two encodings share if they are of one prompt; features are told apart as objects."""
-    return encoding.tokens, tuple((place.start, id(place.span)) for place in encoding.soft)
 
 
 def _change(index: int, kept: Sequence[int], overwrites: Overwrites, last_layer: int) -> _Change:

@@ -1,7 +1,7 @@
 """The residual stream of many prompts at chosen positions, at every layer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -9,13 +9,14 @@ from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, Overwrites, capture_layers
 from semantic_hub.activations.growing import capture_changed, starts_where_it_acts
+from semantic_hub.activations.kept import keeps_states, read_once
 from semantic_hub.activations.recorded import States
 from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import Positions, read_positions
-from semantic_hub.prompts.prompt import Prompts, as_prompts, encode
+from semantic_hub.prompts.prompt import Encoding, Prompts, as_prompts, encode
 
 
 def residual_stream(
@@ -80,13 +81,25 @@ def residual_stream(
     read_layers = sorted(set(requested))
     encodings = encode(model, read)
     indices = read_positions(read, encodings, positions, model)
-    states = torch.empty(len(encodings), len(read_layers), model.cfg.d_model, dtype=torch.float32)
-
-    def on_batch(captured: Captured, means: Float[Tensor, "prompt layer d_model"]) -> None:
-        states[list(captured.prompts)] = means
-
+    if not overwrites and keeps_states(model):
+        everything = range(model.cfg.n_layers + 1)
+        states = read_once(
+            model,
+            encodings,
+            indices,
+            lambda missing: _read(
+                model,
+                [encodings[index] for index in missing],
+                [indices[index] for index in missing],
+                everything,
+                batch_size=batch_size,
+                padding_side=padding_side,
+            ),
+        )
+        return states[:, requested]
     is_one_layer = len(read_layers) == 1 and padding_side == "right"
     if overwrites and is_one_layer and starts_where_it_acts(model, list(overwrites)):
+        states = torch.empty(len(encodings), 1, model.cfg.d_model, dtype=torch.float32)
 
         def on_changed(captured: Captured, values: Float[Tensor, "position d_model"]) -> None:
             states[list(captured.prompts), 0] = captured.prompt_means(values).cpu()
@@ -101,15 +114,38 @@ def residual_stream(
             batch_size=batch_size,
         )
         return states[:, [0] * len(requested)]
-    capture_layers(
+    states = _read(
         model,
         encodings,
         indices,
         read_layers,
-        on_batch,
-        reduce=lambda captured, values: captured.prompt_means(values).cpu(),
         overwrites=overwrites,
         batch_size=batch_size,
         padding_side=padding_side,
     )
     return states[:, [read_layers.index(layer) for layer in requested]]
+
+
+def _read(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    indices: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    **options: Any,
+) -> Float[Tensor, "prompt layer d_model"]:
+    """Run prompts, and average each one's states over its positions."""
+    states = torch.empty(len(encodings), len(layers), model.cfg.d_model, dtype=torch.float32)
+
+    def on_batch(captured: Captured, means: Float[Tensor, "prompt layer d_model"]) -> None:
+        states[list(captured.prompts)] = means
+
+    capture_layers(
+        model,
+        encodings,
+        indices,
+        layers,
+        on_batch,
+        reduce=lambda captured, values: captured.prompt_means(values).cpu(),
+        **options,
+    )
+    return states

@@ -224,7 +224,7 @@ class Findings(Displayable):
         results: dict[str, dict[str, Result]] = {}
         with reading("Findings.load", path, **about):
             for entry in index["results"]:
-                result = _class_of(entry["kind"]).load(folder / Path(entry["folder"]).name)
+                result = class_of(entry["kind"]).load(folder / Path(entry["folder"]).name)
                 results.setdefault(entry["group"], {})[entry["name"]] = result
             return cls(index["spoke"], results, dict(index["left_out"]))
 
@@ -232,7 +232,19 @@ class Findings(Displayable):
         return cast("Mapping[str, _Kind]", self.results.get(group, {}))
 
 
-def _class_of(kind: str) -> type[Result]:
+def class_of(kind: str) -> type[Result]:
+    """Class of the results of a kind.
+
+    Args:
+        kind: Such as ``"similarity"``.
+
+    Raises:
+        SemanticHubError: A kind whose class is not imported.
+
+    Example:
+        >>> class_of("similarity").__name__
+        'SimilarityResult'
+    """
     if kind in RESULTS:
         return RESULTS[kind]
     raise SemanticHubError(

@@ -1,9 +1,12 @@
 """One spoke measured on one model: every kind of evidence on every named set of its data."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
+from semantic_hub.activations.kept import keeping_states
 from semantic_hub.alignment.controls import stacked_controls
 from semantic_hub.alignment.measures import run_measures
 from semantic_hub.alignment.pairwise import similarity
@@ -17,13 +20,15 @@ from semantic_hub.errors import (
     check_names,
 )
 from semantic_hub.experiment.findings import SPELLED_OUT, Findings
+from semantic_hub.experiment.run_folder import RunFolder, Step, run_folder
 from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.lenses.comparison import read_through, resolve_lenses
 from semantic_hub.lenses.lens import Lens, LensLike
 from semantic_hub.lenses.logit import logit_lens
 from semantic_hub.lenses.mass.texts import LanguageTexts, mass_of_texts
-from semantic_hub.lenses.topk import top_tokens
+from semantic_hub.lenses.result import LensResult
+from semantic_hub.lenses.topk import TopTokens, top_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import predicts_next_token
 from semantic_hub.models.protocol import HookedModel
@@ -31,14 +36,17 @@ from semantic_hub.models.twins import random_twin
 from semantic_hub.plotting.progress import Progress, showing_progress
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
-from semantic_hub.results.result import Result
+from semantic_hub.results.result import Result, manifest
 from semantic_hub.statistics.resampling import Resampling
 
 N_SHOWN = 3
 """Read-outs of a set whose top tokens are kept word for word."""
 
+SIMILARITY, LENS, INTERVENTION = "similarity", "lens", "intervention"
+TOP_TOKENS, LANGUAGE_MASS = "top tokens", "language mass"
+"""What is measured of a spoke, as progress and `Findings.left_out` name it."""
+
 Given = TypeVar("Given")
-Measured = TypeVar("Measured")
 
 
 def run(
@@ -48,6 +56,7 @@ def run(
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
     lenses: Mapping[str, LensLike] | None = None,
+    folder: str | Path | None = None,
     progress: Progress | bool = True,
 ) -> Findings:
     """Measure a spoke on a model: similarity, lens, language mass and interventions of every set.
@@ -66,12 +75,15 @@ def run(
         permutations: Pairings of the permutation test.
         lenses: Other lenses by name, such as a `semantic_hub.lenses.translators.affine.AffineLens`;
             every set of read-outs is read through them too.
+        folder: Where each result is kept as soon as it is measured. Called again with the same
+            folder after it was killed, `run` measures what is missing, and what depends on
+            anything that was changed; see `semantic_hub.experiment.run_folder`.
         progress: Whether to show a bar over all sets, or in a log a line for each with the time
             left; a function is called with each line.
 
     Raises:
-        SemanticHubError: Something that is no spoke, one without a set to measure, or bad input
-            to the measures.
+        SemanticHubError: Something that is no spoke, one without a set to measure, bad input to the
+            measures, or a folder that cannot be written to or that another process measures into.
 
     Example:
         >>> import semantic_hub as sh
@@ -83,18 +95,54 @@ def run(
         >>> findings.spoke, "c=a+, digits" in findings.lens
         ('arithmetic', True)
     """
-    check_run("run", resampling, permutations)
-    resolved = resolve_lenses(model, lenses or {})
+    settings = RunSettings("run", model, resampling, permutations, lenses)
     sets = sets_of("run", model, spoke)
     check_any_sets("run", sets)
-    with showing_progress(progress, len(sets)) as step:
-        return measure_sets(
+    with measuring_sets(model, [sets], settings, folder=folder, progress=progress) as measuring:
+        return measuring.findings(sets)
+
+
+class RunSettings:
+    """Settings of a run, checked.
+
+    Args:
+        operation: The user's call, for errors.
+        model: The model to measure.
+        resampling: As in `run`.
+        permutations: As in `run`.
+        lenses: As in `run`.
+
+    Raises:
+        SemanticHubError: One of a wrong kind, or no such lens.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        model: HookedModel,
+        resampling: Resampling,
+        permutations: int,
+        lenses: Mapping[str, LensLike] | None,
+    ) -> None:
+        check_kinds(
+            operation, resampling=(resampling, Resampling), permutations=(permutations, int)
+        )
+        self.resampling, self.permutations = resampling, permutations
+        self.lenses: Mapping[str, Lens] = resolve_lenses(model, lenses or {})
+
+    def manifest(self, model: HookedModel, spokes: Sequence[str]) -> dict[str, Any]:
+        """Manifest of a run with these settings.
+
+        Args:
+            model: The model.
+            spokes: Names of the spokes.
+        """
+        return manifest(
             model,
-            sets,
-            resampling=resampling,
-            permutations=permutations,
-            lenses=resolved,
-            step=step,
+            resampling=self.resampling,
+            permutations=self.permutations,
+            spokes=spokes,
+            lenses={name: lens.name for name, lens in self.lenses.items()},
         )
 
 
@@ -111,8 +159,20 @@ class SpokeSets:
     texts: Mapping[str, LanguageTexts] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        groups = (self.pairs, self.readouts, self.interventions, self.spelled_out, self.texts)
-        return sum(map(len, groups))
+        return sum(1 for _ in self.steps())
+
+    def steps(self) -> Iterator[tuple[str, str, Any]]:
+        """What is measured, the name of the set, and what it holds, one after the other."""
+        pairs = {name: (pairs, self.hard_negatives.get(name)) for name, pairs in self.pairs.items()}
+        for what, sets in {
+            SIMILARITY: pairs,
+            LENS: self.readouts,
+            INTERVENTION: self.interventions,
+            TOP_TOKENS: self.spelled_out,
+            LANGUAGE_MASS: self.texts,
+        }.items():
+            for name, given in sets.items():
+                yield what, name, given
 
 
 def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
@@ -197,126 +257,155 @@ def _lists_of(
     return {name: as_list(call, method, given, kind) for name, given in sets.items()}
 
 
-def measure_sets(
+@dataclass(frozen=True)
+class Measuring:
+    """A run that is going on.
+
+    Args:
+        findings: Measures the sets of a spoke.
+        step: Called with a line of text before each part of the run.
+    """
+
+    findings: Callable[[SpokeSets], Findings]
+    step: Progress
+
+
+@contextmanager
+def measuring_sets(
     model: HookedModel,
-    sets: SpokeSets,
+    spokes: Sequence[SpokeSets],
+    settings: RunSettings,
     *,
-    resampling: Resampling,
-    permutations: int,
-    lenses: Mapping[str, Lens],
-    step: Progress,
-) -> Findings:
-    """Measure the sets that `sets_of` gave, as `run` says.
+    folder: str | Path | None,
+    progress: Progress | bool,
+    more_steps: int = 0,
+) -> Iterator[Measuring]:
+    """Context of a run over the sets of one spoke or several, of which each prompt is run once.
 
     Args:
         model: The model to measure.
-        sets: Its sets of one spoke.
-        resampling: As in `run`.
-        permutations: As in `run`.
-        lenses: Other lenses by name, resolved.
-        step: Called with a line of text before each set.
+        spokes: Their sets, as `sets_of` gave them.
+        settings: Of the run.
+        folder: As in `run`.
+        progress: As in `run`.
+        more_steps: Number of parts of the run besides the sets, for progress.
     """
-    spoke = sets.spoke
-    measuring = _Measuring(spoke.name, step)
-    results: dict[str, Mapping[str, Result]] = {}
-    results["similarity"] = _similarity(measuring, model, sets, resampling, permutations)
-    if not predicts_next_token(model):
-        return Findings(spoke.name, results, measuring.left_out)
-    readouts = sets.readouts
-    lens = measuring.each(
-        "lens", readouts, lambda name, items: logit_lens(model, items, resampling=resampling)
-    )
-    results["lens"] = lens
-    results["lens_comparison"] = {
-        name: read_through(model, readouts[name], lenses, logit=result, resampling=resampling)
-        for name, result in lens.items()
-        if lenses
-    }
-    changed = measuring.each(
-        "intervention",
-        sets.interventions,
-        lambda name, spec: intervene(model, spec, resampling=resampling),
-    )
-    results |= _by_kind(changed)
-    results["top_tokens"] = {
-        name: top_tokens(model, [readouts[name][i].prompt for i in result.kept[:N_SHOWN]], k=1)
-        for name, result in lens.items()
-    }
-    results[SPELLED_OUT] = measuring.each(
-        "top tokens", sets.spelled_out, lambda name, prompts: top_tokens(model, prompts, k=1)
-    )
-    results["language_mass"] = measuring.each(
-        "language mass",
-        sets.texts,
-        lambda name, texts: mass_of_texts(model, texts, resampling=resampling),
-    )
-    return Findings(spoke.name, results, measuring.left_out)
+    with ExitStack() as stack:
+        kept = stack.enter_context(run_folder(folder, model)) if folder is not None else None
+        total = sum(map(len, spokes)) + more_steps
+        step = stack.enter_context(showing_progress(progress, total))
+        twin = random_twin(model, settings.resampling.seed)
+        stack.enter_context(keeping_states(model))
+        stack.enter_context(keeping_states(twin))
+        if kept is not None:
+            steps = [
+                Step(sets.spoke.name, what, name, _key(kept, what, given, settings))
+                for sets in spokes
+                for what, name, given in sets.steps()
+            ]
+            kept.plan(steps, settings.manifest(model, [sets.spoke.name for sets in spokes]))
+        yield Measuring(
+            lambda sets: _SetBySet(model, twin, sets, settings, kept, step).findings(), step
+        )
 
 
-def check_run(operation: str, resampling: Resampling, permutations: int) -> None:
-    """Check the settings that `run` and `semantic_hub.report` share.
-
-    Args:
-        operation: The user's call, for the error.
-        resampling: As for `run`.
-        permutations: As for `run`.
-
-    Raises:
-        SemanticHubError: One of a wrong kind.
-    """
-    check_kinds(operation, resampling=(resampling, Resampling), permutations=(permutations, int))
+def _key(kept: RunFolder, what: str, given: Any, settings: RunSettings) -> str:
+    """Key of a result: what it is of, and the settings that it depends on."""
+    others = (settings.permutations, *run_measures()) if what == SIMILARITY else ()
+    return kept.key(what, given, settings.resampling, others)
 
 
 @dataclass(frozen=True)
-class _Measuring:
-    """Measures set after set, reports which, and notes those of which a model leaves nothing."""
+class _SetBySet:
+    """Measures set after set, and notes those of which a model leaves nothing."""
 
-    spoke: str
+    model: HookedModel
+    twin: HookedModel
+    sets: SpokeSets
+    settings: RunSettings
+    kept: RunFolder | None
     step: Progress
     left_out: dict[str, str] = field(default_factory=dict)
 
-    def each(
-        self, what: str, sets: Mapping[str, Given], measure: Callable[[str, Given], Measured]
-    ) -> dict[str, Measured]:
+    def findings(self) -> Findings:
+        """Everything that the spoke shows."""
+        resampling, name_of_spoke = self.settings.resampling, self.sets.spoke.name
+        results: dict[str, Mapping[str, Result]] = {}
+        results["similarity"] = self._each(SIMILARITY, self._similarity)
+        if not predicts_next_token(self.model):
+            return Findings(name_of_spoke, results, self.left_out)
+        results["lens"] = lens = self._each(
+            LENS, lambda given: logit_lens(self.model, given, resampling=resampling)
+        )
+        results["lens_comparison"] = {
+            name: self._through_others(name, result)
+            for name, result in lens.items()
+            if self.settings.lenses
+        }
+        results |= _by_kind(
+            self._each(
+                INTERVENTION, lambda given: intervene(self.model, given, resampling=resampling)
+            )
+        )
+        results["top_tokens"] = {
+            name: self._keep(TOP_TOKENS, self._shown(name, result), self._top_tokens)
+            for name, result in lens.items()
+        }
+        results[SPELLED_OUT] = self._each(TOP_TOKENS, self._top_tokens)
+        results["language_mass"] = self._each(
+            LANGUAGE_MASS, lambda given: mass_of_texts(self.model, given, resampling=resampling)
+        )
+        return Findings(name_of_spoke, results, self.left_out)
+
+    def _each(self, wanted: str, measure: Callable[[Any], Result]) -> dict[str, Any]:
         """Set name to result, without the sets of which nothing is left."""
         results = {}
-        for name, given in sets.items():
-            self.step(f"{self.spoke}: {what}, {name}")
-            try:
-                results[name] = measure(name, given)
-            except NothingLeftError as error:
-                self.left_out[f"{what}, {name}"] = str(error)
+        for what, name, given in self.sets.steps():
+            if what == wanted:
+                self.step(f"{self.sets.spoke.name}: {what}, {name}")
+                try:
+                    results[name] = self._keep(what, given, measure)
+                except NothingLeftError as error:
+                    self.left_out[f"{what}, {name}"] = str(error)
         return results
 
+    def _keep(self, what: str, given: Given, measure: Callable[[Given], Result]) -> Result:
+        """The result of a set, from the run's folder if it is there."""
+        if self.kept is None:
+            return measure(given)
+        key = _key(self.kept, what, given, self.settings)
+        return self.kept.result(key, lambda: measure(given))
 
-def _similarity(
-    measuring: _Measuring,
-    model: HookedModel,
-    sets: SpokeSets,
-    resampling: Resampling,
-    permutations: int,
-) -> dict[str, SimilarityResult]:
-    """Similarity of every set of pairs, with all the controls that it allows."""
-    twin = random_twin(model, resampling.seed)
-
-    def measure(name: str, pairs: Pairs) -> SimilarityResult:
-        controls = stacked_controls(
-            model,
-            pairs,
-            hard_negatives=sets.hard_negatives.get(name),
-            twin=twin,
-            seed=resampling.seed,
-        )
+    def _similarity(self, given: tuple[Pairs, Pairs | None]) -> SimilarityResult:
+        """Similarity of a set of pairs, with all the controls that it allows."""
+        (pairs, hard_negatives), seed = given, self.settings.resampling.seed
         return similarity(
-            model,
+            self.model,
             pairs,
-            resampling=resampling,
-            permutations=permutations,
-            controls=controls,
+            resampling=self.settings.resampling,
+            permutations=self.settings.permutations,
+            controls=stacked_controls(
+                self.model, pairs, hard_negatives=hard_negatives, twin=self.twin, seed=seed
+            ),
             measures=run_measures(),
         )
 
-    return measuring.each("similarity", sets.pairs, measure)
+    def _through_others(self, name: str, result: LensResult) -> Result:
+        """The read-outs of a set through the other lenses."""
+        return self._keep(
+            "lens comparison",
+            (self.sets.readouts[name], self.settings.lenses),
+            lambda given: read_through(
+                self.model, *given, logit=result, resampling=self.settings.resampling
+            ),
+        )
+
+    def _shown(self, name: str, result: LensResult) -> list[Prompt]:
+        """Prompts of a set whose top tokens are kept."""
+        return [self.sets.readouts[name][index].prompt for index in result.kept[:N_SHOWN]]
+
+    def _top_tokens(self, prompts: Sequence[Prompt]) -> TopTokens:
+        return top_tokens(self.model, prompts, k=1)
 
 
 def _by_kind(changed: Mapping[str, Result]) -> dict[str, dict[str, Result]]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from semantic_hub.errors import check_names
 from semantic_hub.experiment.across import compare_concepts, concept_items
-from semantic_hub.experiment.runner import check_any_sets, check_run, measure_sets, sets_of
+from semantic_hub.experiment.run_folder import run_findings, run_status
+from semantic_hub.experiment.runner import RunSettings, check_any_sets, measuring_sets, sets_of
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.result import Verdicts
-from semantic_hub.lenses.comparison import resolve_lenses
 from semantic_hub.lenses.lens import LensLike
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.plotting.progress import Progress, showing_progress
+from semantic_hub.plotting.progress import Progress
 from semantic_hub.plotting.values import Displayable
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes
@@ -23,12 +23,15 @@ from semantic_hub.reporting.examples import read_grids, steered_tokens
 from semantic_hub.reporting.figures import page_figures, titled
 from semantic_hub.reporting.render import readable, render, write_page
 from semantic_hub.reporting.sections import section
-from semantic_hub.reporting.storage import ReportParts, read_report, write_report
-from semantic_hub.results.result import manifest
+from semantic_hub.reporting.storage import ReportParts, holds_report, read_report, write_report
 from semantic_hub.statistics.resampling import Resampling
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_WHOLE = "report"
+"""Folder of a finished report in that of its run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,7 @@ def report(
     resampling: Resampling = Resampling(),
     permutations: int = 1000,
     lenses: Mapping[str, LensLike] | None = None,
+    folder: str | Path | None = None,
     progress: Progress | bool = True,
 ) -> Report:
     """Measure every spoke on a model as `run` does, and collect the findings in a `Report`.
@@ -134,6 +138,8 @@ def report(
         resampling: Resamples and coverage of the intervals, and the seed of everything random.
         permutations: Pairings of the permutation test.
         lenses: Other lenses by name, laid over the logit lens in every set of read-outs.
+        folder: Where each result is kept as soon as it is measured, so that a killed report goes on
+            from there; see `run` and `report_of_run`.
         progress: Whether to show a bar over the sets of all spokes, or in a log a line for each
             with the time left; a function is called with each line.
 
@@ -148,40 +154,22 @@ def report(
         >>> sh.report(sh.load_model("hub-mini"), [spoke], **few).save("report.html").name
         'report.html'
     """
-    check_run("report", resampling, permutations)
+    settings = RunSettings("report", model, resampling, permutations, lenses)
     chosen = chosen_spokes(model, spokes)
-    resolved = resolve_lenses(model, lenses or {})
     sets = [sets_of("report", model, spoke) for spoke in chosen]
     check_names("report", "spoke", [spoke.name for spoke in chosen])
     for of_spoke in sets:
         if not of_spoke.spoke.concepts():
             check_any_sets("report", of_spoke)
     concept_items(chosen)  # their names are checked before anything is measured
-    with showing_progress(progress, sum(map(len, sets)) + 1) as step:
-        measured = [
-            (
-                spoke,
-                measure_sets(
-                    model,
-                    of_spoke,
-                    resampling=resampling,
-                    permutations=permutations,
-                    lenses=resolved,
-                    step=step,
-                ),
-            )
-            for spoke, of_spoke in zip(chosen, sets, strict=True)
-        ]
-        step("report: examples token by token, forms against forms")
-        return Report(
+    with measuring_sets(
+        model, sets, settings, folder=folder, progress=progress, more_steps=1
+    ) as measuring:
+        measured = [(of_spoke.spoke, measuring.findings(of_spoke)) for of_spoke in sets]
+        measuring.step("report: examples token by token, forms against forms")
+        made = Report(
             findings=tuple(found for _, found in measured),
-            manifest=manifest(
-                model,
-                resampling=resampling,
-                permutations=permutations,
-                spokes=[spoke.name for spoke in chosen],
-                lenses={name: lens.name for name, lens in resolved.items()},
-            ),
+            manifest=settings.manifest(model, [spoke.name for spoke in chosen]),
             resampling=resampling,
             n_layers=model.cfg.n_layers,
             pictures={spoke.name: spoke.figures(found) for spoke, found in measured},
@@ -189,3 +177,40 @@ def report(
             scores={spoke.name: steered_tokens(model, spoke, found) for spoke, found in measured},
             forms=compare_concepts(model, chosen, resampling=resampling),
         )
+        if folder is not None:
+            made.save_findings(Path(folder) / _WHOLE)
+        return made
+
+
+def report_of_run(folder: str | Path) -> Report:
+    """The report of a run on disk, without its model.
+
+    Args:
+        folder: As `report` was given it.
+
+    Returns:
+        The whole report where the run is finished. Else what there is: sets that are not measured
+        yet are named as left out, and pictures and examples token by token are missing.
+
+    Raises:
+        SemanticHubError: No run there, or results that are damaged.
+
+    Example:
+        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
+        ...     items=sh.spokes.arithmetic.problems("+")[::80], at_most=2)
+        >>> few = {"resampling": sh.Resampling(resamples=20), "permutations": 20}
+        >>> measured = sh.report(model, [spoke], folder="runs/few", **few)
+        >>> report_of_run("runs/few").to_html() == measured.to_html()
+        True
+    """
+    status = run_status(folder)
+    whole = Path(folder) / _WHOLE
+    if not status.left and holds_report(whole):
+        return Report.load(whole)
+    settings = {name: status.manifest[name] for name in ("resamples", "confidence", "seed")}
+    return Report(
+        findings=tuple(run_findings(folder)),
+        manifest=status.manifest,
+        resampling=Resampling(**settings),
+        n_layers=status.manifest["model"]["n_layers"],
+    )

@@ -80,7 +80,7 @@ def _similarity_row(result: SimilarityResult) -> dict[str, Any]:
 
 def _lens_set(name: str, findings: Findings, grid: TokenLens | None) -> dict[str, Any]:
     """One set of read-outs: its row, its figures, its top tokens, and other lenses."""
-    result, top = findings.lens[name], findings.top_tokens[name]
+    result, top = findings.lens[name], findings.top_tokens.get(name)
     return {
         "name": name,
         **_lens_row(result),
@@ -89,8 +89,8 @@ def _lens_set(name: str, findings: Findings, grid: TokenLens | None) -> dict[str
             [titled(grid.figure(), f"{name}: one prompt, token by token")] if grid else []
         ),
         "tokens": _colored_tokens(grid) if grid else "",
-        "layers": list(map(layer_name, top.layers)),
-        "top_tokens": list(_top_tokens(top)),
+        "layers": list(map(layer_name, top.layers)) if top else [],
+        "top_tokens": list(_top_tokens(top)) if top else [],
         **_other_lenses(name, findings.lens_comparison.get(name)),
     }
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from tiny import _GROUPED, BACKENDS, BASE, CONFIGS, SENTENCES, save_decoder
+from counting import counting_passes
+from tiny import ON_EACH_CLASS, SENTENCES, save_decoder
 
 from semantic_hub.activations.captures import Captured, Overwrite, Overwrites, capture_layers
 from semantic_hub.activations.growing import capture_changed, starts_where_it_acts
@@ -27,38 +28,6 @@ from semantic_hub.prompts.soft_tokens import SOFT, SoftTokens
 from semantic_hub.zoo.planted import models as planted
 
 N_LAYERS = 3
-WINDOW = 4
-OTHERS: dict[str, Callable[[], Any]] = {
-    "gemma2-window": lambda: transformers.Gemma2Config(
-        **_GROUPED, head_dim=8, sliding_window=WINDOW, query_pre_attn_scalar=8,
-        final_logit_softcapping=5.0, attn_logit_softcapping=10.0,
-    ),
-    "gemma3-window": lambda: transformers.Gemma3TextConfig(
-        **_GROUPED, head_dim=8, sliding_window=WINDOW, query_pre_attn_scalar=8,
-        layer_types=["sliding_attention", "full_attention", "sliding_attention"],
-    ),
-    "qwen3": lambda: transformers.Qwen3Config(**_GROUPED, head_dim=8),
-    "mistral-window": lambda: transformers.MistralConfig(**_GROUPED, sliding_window=WINDOW),
-    "opt": lambda: transformers.OPTConfig(
-        **{**BASE, "ffn_dim": 48}, word_embed_proj_dim=32, do_layer_norm_before=True
-    ),
-}  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def any_checkpoint(
-    checkpoint: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-    tokenizer_folder: Path,
-) -> Callable[[str], Path]:
-    def folder(architecture: str) -> Path:
-        if architecture in CONFIGS:
-            return checkpoint(architecture)
-        made = tmp_path_factory.mktemp("model") / architecture
-        save_decoder(OTHERS[architecture](), tokenizer_folder, made)
-        return made
-
-    return folder
 
 
 def both_ways(
@@ -128,22 +97,11 @@ def every_kind(
     return prompts, {name: lambda index, name=name: changes[index].get(name) for name in names}
 
 
-BRIDGE_ALONE = {"gemma2", *OTHERS} - {"qwen3"}
-CASES = [
-    pytest.param(
-        architecture, *getattr(backend, "values", [backend]), marks=getattr(backend, "marks", ())
-    )
-    for architecture in [*CONFIGS, *OTHERS]
-    for backend in BACKENDS
-    if backend == "bridge" or architecture not in BRIDGE_ALONE
-]
-
-
-@pytest.mark.parametrize(("architecture", "backend"), CASES)
+@pytest.mark.parametrize(("architecture", "backend"), ON_EACH_CLASS)
 def test_changed_runs_equal_whole_runs(
-    any_checkpoint: Callable[[str], Path], architecture: str, backend: Any
+    checkpoint: Callable[[str], Path], architecture: str, backend: Any
 ) -> None:
-    model = load_model(any_checkpoint(architecture), device="cpu", backend=backend)
+    model = load_model(checkpoint(architecture), device="cpu", backend=backend)
     prompts, overwrites = every_kind(model, parts=architecture != "opt")  # of flattened positions
     assert starts_where_it_acts(model, list(overwrites))
     whole, begun = both_ways(model, prompts, overwrites)
@@ -186,19 +144,9 @@ def test_features_are_read_once_with_their_prompt(model: Any) -> None:
 
 def positions_read(model: Any, run: Callable[[], object]) -> int:
     """Number of positions that enter the last block, over all forward passes."""
-    read: list[int] = []
-
-    def count(module: Any, inputs: Any, value: torch.Tensor) -> None:
-        read.append(value[..., 0].numel())
-
-    count.__module__ = "torch"  # not a user's hook
-    point = model.hook_dict[f"blocks.{N_LAYERS - 1}.hook_resid_pre"]
-    handle = point.register_forward_hook(count)
-    try:
+    with counting_passes(model, f"blocks.{N_LAYERS - 1}.hook_resid_pre") as read:
         run()
-    finally:
-        handle.remove()
-    return sum(read)
+    return sum(rows * columns for rows, columns in read)
 
 
 def last_patched_at_every_layer(model: Any) -> tuple[list[str], Overwrites, int]:

@@ -1,0 +1,292 @@
+"""A run on disk: every result as soon as it is measured, so that a killed run can go on.
+
+A folder holds ``run.json`` (what is to be measured), ``sets/KEY.json`` (that a set is done, and how
+long it took) with its result in ``sets/KEY``, and a lock that the measuring process has. A set's
+key is a digest of all that its numbers depend on: the model's weights, the set's content, the
+settings, the package's source and the versions of libraries.
+"""
+
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+from torch.nn import Module
+
+from semantic_hub.errors import NothingLeftError, SemanticHubError, SemanticHubWarning, reading
+from semantic_hub.experiment.findings import SPELLED_OUT, Findings, class_of
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.results.digest import content_digest
+from semantic_hub.results.files import check_writable, to_json, write_atomically
+from semantic_hub.results.result import Result, manifest
+
+_PLAN, _SETS, _LOCK = "run.json", "sets", "lock"
+_PARTS = ("operation", "got", "expected", "fix")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One set that a run measures.
+
+    Args:
+        spoke: Name of the spoke.
+        what: What is measured, such as ``"similarity"``.
+        name: Name of the set.
+        key: Digest of all that its numbers depend on.
+    """
+
+    spoke: str
+    what: str
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How far a run is.
+
+    Args:
+        manifest: Of the run: its model and settings.
+        done: Sets that are measured.
+        left: Sets that are not, in the order in which they will be.
+        seconds: Time that the measured ones took.
+        seconds_left: Time that the others will take, if each takes as long as those of its kind did
+            on average (as all, where none of its kind is done); None before the first is done.
+    """
+
+    manifest: Mapping[str, Any]
+    done: tuple[Step, ...]
+    left: tuple[Step, ...]
+    seconds: float
+    seconds_left: float | None
+
+    def lines(self) -> list[str]:
+        """What a person wants to know, a line each.
+
+        Example:
+            >>> manifest = {"model": {"name": "hub-mini"}}
+            >>> RunStatus(manifest, (), (Step("code", "lens", "lists", "0"),), 0.0, None).lines()
+            ['hub-mini: 0 of 1 sets done in 0:00:00', 'left: code: lens, lists']
+        """
+        taken = timedelta(seconds=round(self.seconds))
+        total = len(self.done) + len(self.left)
+        name = self.manifest["model"]["name"]
+        lines = [f"{name}: {len(self.done)} of {total} sets done in {taken}"]
+        if self.left and self.seconds_left is not None:
+            lines.append(f"about {timedelta(seconds=round(self.seconds_left))} left")
+        return lines + [f"left: {step.spoke}: {step.what}, {step.name}" for step in self.left]
+
+
+class RunFolder:
+    """The folder of a run that is going on; made by `run_folder`.
+
+    Args:
+        path: The folder.
+        model: The model that is measured.
+    """
+
+    def __init__(self, path: Path, model: HookedModel) -> None:
+        self.path = path
+        self._about = manifest(model)
+        self._base = (self._about, model_digest(model), _source_digest())
+
+    def key(self, *depends_on: Any) -> str:
+        """Key of a result: a digest of the model, the package, and what else it depends on.
+
+        Args:
+            depends_on: The kind of measurement, the set's content and the settings.
+        """
+        return content_digest(self._base, depends_on)
+
+    def plan(self, steps: Sequence[Step], about: Mapping[str, Any]) -> None:
+        """Write what is to be measured.
+
+        Args:
+            steps: All sets, in the order in which they will be measured.
+            about: Manifest of the run.
+        """
+        content = {"manifest": dict(about), "steps": [asdict(step) for step in steps]}
+        write_atomically(self.path / _PLAN, to_json(content, "run").encode(), "run")
+
+    def result(self, key: str, measure: Callable[[], Result]) -> Result:
+        """The result that is there under a key, else measure it and keep it.
+
+        Args:
+            key: From `key`.
+            measure: Makes the result.
+
+        Raises:
+            NothingLeftError: As `measure` raised now or before.
+        """
+        about, place = self.path / _SETS / f"{key}.json", self.path / _SETS / key
+        if about.exists():
+            try:
+                return _kept(about, place)
+            except NothingLeftError:
+                raise
+            except SemanticHubError as error:
+                message = f"{place.name} is damaged and will be measured again: {error}"
+                warnings.warn(message, SemanticHubWarning, stacklevel=2)
+        start = time.monotonic()
+
+        def done(**content: Any) -> None:
+            taken = {"seconds": round(time.monotonic() - start, 2), **content}
+            write_atomically(about, to_json(taken, "run").encode(), "run")
+
+        try:
+            result = measure()
+        except NothingLeftError as error:
+            parts = {name: str(getattr(error, name)) for name in _PARTS}
+            done(kind="", left_out=parts)
+            raise
+        result.save(place)
+        done(kind=result.kind, left_out=None)
+        return result
+
+
+@contextmanager
+def run_folder(folder: str | Path, model: HookedModel) -> Iterator[RunFolder]:
+    """Context in which this process alone measures into a folder.
+
+    Args:
+        folder: Made if it does not exist.
+        model: The model that is measured.
+
+    Raises:
+        SemanticHubError: The folder cannot be written to, or another process measures into it.
+
+    Example:
+        >>> with run_folder("runs/few", model) as kept:
+        ...     kept.key("similarity", "dog") == kept.key("similarity", "dog")
+        True
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(folder)
+    check_writable(path / _SETS, "run")
+    try:
+        with FileLock(path / _LOCK, timeout=0):
+            yield RunFolder(path, model)
+    except Timeout:
+        raise SemanticHubError(
+            "run",
+            got=f"{path}, into which another process measures",
+            expected="a folder of one process at a time",
+            fix="Wait until it is done (semantic-hub status), or name another folder.",
+        ) from None
+
+
+def holds_run(folder: str | Path) -> bool:
+    """Whether a folder is that of a run.
+
+    Example:
+        >>> holds_run("nowhere")
+        False
+    """
+    return (Path(folder) / _PLAN).is_file()
+
+
+def run_status(folder: str | Path) -> RunStatus:
+    """How far a run is: what is done, what is left, and for how long.
+
+    Args:
+        folder: That of the run, which may be going on.
+
+    Raises:
+        SemanticHubError: No run there.
+    """
+    path = Path(folder)
+    fix = "Give the folder that report(folder=...) or --run names."
+    with reading("run_status", path / _PLAN, expected="the folder of a run", fix=fix) as file:
+        plan = json.loads(file.read_text(encoding="utf-8"))
+        steps = [Step(**step) for step in plan["steps"]]
+        seconds: dict[Step, float] = {}
+        for step in steps:
+            about = path / _SETS / f"{step.key}.json"
+            if about.exists():
+                seconds[step] = float(json.loads(about.read_text(encoding="utf-8"))["seconds"])
+    left = [step for step in steps if step not in seconds]
+    return RunStatus(
+        manifest=plan["manifest"],
+        done=tuple(seconds),
+        left=tuple(left),
+        seconds=sum(seconds.values(), 0.0),
+        seconds_left=_time_left(seconds, left),
+    )
+
+
+def run_findings(folder: str | Path) -> list[Findings]:
+    """Findings of a run as far as it is; what is missing is named among what they left out.
+
+    Args:
+        folder: That of the run, which may be going on.
+
+    Raises:
+        SemanticHubError: No run there, or results that are damaged.
+    """
+    path, status = Path(folder), run_status(folder)
+    steps = [*status.done, *status.left]
+    results: dict[str, dict[str, dict[str, Result]]] = {step.spoke: {} for step in steps}
+    left_out: dict[str, dict[str, str]] = {step.spoke: {} for step in steps}
+    for step in steps:
+        try:
+            if step in status.left:
+                left_out[step.spoke][f"{step.what}, {step.name}"] = "not measured yet"
+                continue
+            result = _kept(path / _SETS / f"{step.key}.json", path / _SETS / step.key)
+            group = SPELLED_OUT if step.what == "top tokens" else result.kind
+            results[step.spoke].setdefault(group, {})[step.name] = result
+        except NothingLeftError as error:
+            left_out[step.spoke][f"{step.what}, {step.name}"] = str(error)
+    return [Findings(spoke, groups, left_out[spoke]) for spoke, groups in results.items()]
+
+
+def model_digest(model: HookedModel) -> str:
+    """Digest of a model's weights, buffers and tokenizer; about a second for each gigabyte.
+
+    Args:
+        model: The model.
+
+    Example:
+        >>> model_digest(model) == model_digest(sh.random_twin(model))
+        False
+    """
+    tokenizer = getattr(model, "tokenizer", None)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    words = backend.to_str() if backend is not None else getattr(tokenizer, "get_vocab", dict)()
+    return content_digest(type(model), words, dict(cast("Module", model).state_dict()))
+
+
+def _kept(about: Path, place: Path) -> Result:
+    """The result of a set that is done."""
+    fix = "Remove it, to measure it again."
+    with reading("run", about, expected="a set that is done", fix=fix) as file:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        left_out, kind = content["left_out"], content["kind"]
+        if left_out is None:
+            return class_of(kind).load(place)
+    raise NothingLeftError(**left_out)
+
+
+def _time_left(seconds: dict[Step, float], left: Sequence[Step]) -> float | None:
+    if not seconds:
+        return None
+    mean_of: dict[str, float] = {}
+    for what in {step.what for step in left}:
+        alike = [time for step, time in seconds.items() if step.what == what]
+        times = alike or list(seconds.values())
+        mean_of[what] = sum(times) / len(times)
+    return sum((mean_of[step.what] for step in left), 0.0)
+
+
+@cache
+def _source_digest() -> str:
+    """Digest of the package's own source."""
+    root = Path(__file__).parents[1]
+    return content_digest([file.read_bytes() for file in sorted(root.rglob("*.py"))])

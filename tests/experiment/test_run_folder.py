@@ -1,0 +1,180 @@
+"""Runs on disk: killed at any moment, damaged, changed, of two processes, without a model."""
+
+import json
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from small_spokes import Steered, Told
+
+import semantic_hub as sh
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning
+from semantic_hub.experiment.findings import Findings
+from semantic_hub.experiment.run_folder import run_findings, run_folder, run_status
+from semantic_hub.experiment.runner import run
+from semantic_hub.models.loading import load_model
+from semantic_hub.reporting.document import report, report_of_run
+
+FEW = {"resampling": sh.Resampling(resamples=20, seed=3), "permutations": 20}
+
+
+@dataclass(frozen=True)
+class Changing(Told):
+    """Told, with pairs that a test can change."""
+
+    words: tuple[str, ...] = ("perro", "gato", "el")
+    more: dict[str, sh.Pairs] = field(default_factory=dict)
+
+    def pairs(self):
+        return {"set": sh.Pairs.from_prompts(["dog", "cat", "the"], list(self.words)), **self.more}
+
+
+@pytest.fixture
+def hub(llama_folder: Path) -> Any:
+    return load_model(llama_folder, device="cpu")
+
+
+def assert_same(found: Findings, expected: Findings) -> None:
+    assert found.to_frame().equals(expected.to_frame())
+    assert found.left_out == expected.left_out
+    assert found.top_tokens.keys() == expected.top_tokens.keys()
+
+
+def when(folder: Path) -> dict[str, float]:
+    return {file.stem: file.stat().st_mtime_ns for file in (folder / "sets").glob("*.json")}
+
+
+def test_a_run_on_disk_is_the_run_and_once_more_measures_nothing(
+    hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run(hub, Changing(), **FEW)
+    assert_same(run(hub, Changing(), folder=tmp_path / "run", **FEW), expected)
+    before = when(tmp_path / "run")
+    monkeypatch.setattr(type(hub), "forward", None)  # no pass at all
+    assert_same(run(hub, Changing(), folder=tmp_path / "run", **FEW), expected)
+    assert when(tmp_path / "run") == before
+    status = run_status(tmp_path / "run")
+    assert (len(status.left), status.seconds_left) == (0, 0)
+    assert [step.what for step in status.done] == [
+        "similarity", "lens", "intervention", "intervention", "intervention", "language mass",
+    ]  # fmt: skip
+
+
+def test_what_is_changed_is_measured_again_and_nothing_else(hub: Any, tmp_path: Path) -> None:
+    run(hub, Changing(), folder=tmp_path, **FEW)
+    before = set(when(tmp_path))
+    changed = Changing(words=("perro", "gato", "y"))
+    assert_same(run(hub, changed, folder=tmp_path, **FEW), run(hub, changed, **FEW))
+    assert len(set(when(tmp_path)) - before) == 1
+    more = {**FEW, "permutations": 30}
+    assert_same(run(hub, Changing(), folder=tmp_path, **more), run(hub, Changing(), **more))
+    assert len(set(when(tmp_path)) - before) == 2
+    with torch.no_grad():
+        next(iter(hub.parameters())).mul_(1.01)
+    assert_same(run(hub, Changing(), folder=tmp_path, **FEW), run(hub, Changing(), **FEW))
+    assert len(set(when(tmp_path)) - before) == 2 + len(before)
+
+
+def measure(folder: Path, checkpoint: Path) -> None:
+    report(load_model(checkpoint, device="cpu"), [Changing()], folder=folder, progress=False, **FEW)
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_goes_on(tmp_path: Path, llama_folder: Path) -> None:
+    expected = report(load_model(llama_folder, device="cpu"), [Changing()], progress=False, **FEW)
+    context, random = get_context("fork"), Random(0)
+    folder, kept = tmp_path / "run", set()
+    for _ in range(20):
+        process = context.Process(target=measure, args=(folder, llama_folder))
+        process.start()
+        process.join(random.uniform(0.05, 1.5))
+        process.kill()
+        process.join()
+        if (folder / "sets").is_dir():
+            now = set(when(folder))
+            assert kept <= now  # nothing is lost
+            kept = now
+    measure(folder, llama_folder)
+    assert report_of_run(folder).to_html() == expected.to_html()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "removed"])
+def test_damaged_results_are_measured_again(hub: Any, tmp_path: Path, damage: str) -> None:
+    expected = run(hub, Changing(), folder=tmp_path, **FEW)
+    [arrays, *_] = sorted((tmp_path / "sets").glob("*/*.safetensors"))
+    data = bytearray(arrays.read_bytes())
+    data[-1] ^= 1
+    if damage == "removed":
+        arrays.unlink()
+    else:
+        arrays.write_bytes(data if damage == "altered" else data[:-5])
+    with pytest.warns(SemanticHubWarning, match="is damaged and will be measured again"):
+        assert_same(run(hub, Changing(), folder=tmp_path, **FEW), expected)
+    assert_same(run(hub, Changing(), folder=tmp_path, **FEW), expected)
+
+
+def test_a_run_that_is_not_finished_can_be_read(
+    hub: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("semantic_hub.experiment.runner.intervene", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(hub, Changing(), folder=tmp_path, **FEW)
+    status = run_status(tmp_path)
+    assert [step.what for step in status.left] == [*["intervention"] * 3, "language mass"]
+    assert status.seconds_left is not None
+    [found] = run_findings(tmp_path)
+    assert found.left_out["intervention, push"] == "not measured yet"
+    assert list(found.similarity) == ["set"]
+    page = report_of_run(tmp_path).to_html()
+    assert "not measured yet" in page
+    assert "left: words: intervention, push" in status.lines()
+
+
+def test_a_set_of_which_nothing_is_left_is_not_tried_again(hub: Any, tmp_path: Path) -> None:
+    class Nothing(Steered):
+        def readouts(self):
+            candidates = {"surface": ("dog",), "hub": ("dog",)}
+            return {"none": [sh.Readout(sh.Prompt("the"), candidates)]}
+
+        def interventions(self):
+            return {}
+
+    expected = run(hub, Nothing(), **FEW)
+    for _ in range(2):
+        found = run(hub, Nothing(), folder=tmp_path, **FEW)
+        assert found.left_out == expected.left_out != {}
+    [about] = [
+        json.loads(file.read_text()) for file in (tmp_path / "sets").glob("*.json")
+        if json.loads(file.read_text())["left_out"]
+    ]  # fmt: skip
+    assert about["kind"] == ""
+
+
+def test_one_process_at_a_time(hub: Any, tmp_path: Path) -> None:
+    with run_folder(tmp_path, hub):
+        process = get_context("fork").Process(target=refused, args=(hub, tmp_path))
+        process.start()
+        process.join()
+    assert process.exitcode == 3
+
+
+def refused(hub: Any, folder: Path) -> None:
+    try:
+        run(hub, Changing(), folder=folder, progress=False, **FEW)
+    except SemanticHubError as error:
+        raise SystemExit(3 if "another process" in str(error) else 1) from None
+
+
+def test_a_folder_that_is_no_run(hub: Any, tmp_path: Path) -> None:
+    with pytest.raises(SemanticHubError, match="expected the folder of a run"):
+        run_status(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SemanticHubError):
+        run(hub, Changing(), folder=tmp_path / "file", **FEW)
