@@ -1,7 +1,7 @@
 """What does all the evidence on one data type say?
 
-`spoke` is the base class of data types, `runner` measures one on a model, `findings` holds and
-saves the results. `verdict` judges whether they support the hub, `across` compares the forms of
+`spoke` is the base class of data types, `runner` measures one on a model, set by set into a
+`run_folder` if one is named, `findings` holds and saves the results. `verdict` judges whether they support the hub, `across` compares the forms of
 several spokes.
 """
 

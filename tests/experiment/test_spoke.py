@@ -27,8 +27,9 @@ def test_everything_but_the_name_has_an_empty_default() -> None:
     assert Bare().figures(sh.Findings("bare")) == {}
 
 
-def test_a_spoke_without_sets_runs(model) -> None:
-    assert run(model, Bare()).results == {}
+def test_a_spoke_without_sets_is_refused(model) -> None:
+    with pytest.raises(SemanticHubError, match="the spoke 'bare', without a set"):
+        run(model, Bare())
 
 
 @pytest.mark.parametrize(
@@ -71,8 +72,8 @@ def test_a_set_without_a_sound_name_is_refused_before_measuring(
         pytest.fail("something was measured")
 
     setattr(Named, offer, lambda self: {name: None})
-    monkeypatch.setattr("semantic_hub.experiment.runner.measure_sets", unmeasured)
-    monkeypatch.setattr("semantic_hub.reporting.document.measure_sets", unmeasured)
+    monkeypatch.setattr("semantic_hub.experiment.runner.measuring_sets", unmeasured)
+    monkeypatch.setattr("semantic_hub.reporting.document.measuring_sets", unmeasured)
     message = rf"got a set of words\.{offer}\(\) called {re.escape(repr(name))}; expected names"
     with pytest.raises(SemanticHubError, match=rf"run: {message}"):
         run(model, Named(), progress=False)
@@ -89,7 +90,7 @@ def test_concepts_without_sound_names_are_refused_before_measuring(
             return concepts
 
     monkeypatch.setattr(
-        "semantic_hub.reporting.document.measure_sets",
+        "semantic_hub.reporting.document.measuring_sets",
         lambda *arguments, **options: pytest.fail("something was measured"),
     )
     with pytest.raises(SemanticHubError, match=r"got a (form|concept) of words.* called"):
@@ -101,7 +102,7 @@ def test_two_spokes_of_one_name_are_refused_before_measuring(
 ) -> None:
     """The second's pictures and examples would stand under the first's heading."""
     monkeypatch.setattr(
-        "semantic_hub.reporting.document.measure_sets",
+        "semantic_hub.reporting.document.measuring_sets",
         lambda *arguments, **options: pytest.fail("something was measured"),
     )
     with pytest.raises(SemanticHubError, match=r"report: got two spokes called 'words'"):
