@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: report test test-slow test-training test-tl4 test-wheel examples docs notebooks bench calibrate check lint types lock clean
+.PHONY: report test test-slow test-training test-tl4 test-wheel examples docs notebooks bench calibrate real check lint types lock clean
 
 report: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --out report.html
@@ -41,6 +41,12 @@ notebooks: .venv/ready
 	for example in examples/*.py; do \
 		.venv/bin/jupytext --quiet --to ipynb --output notebooks/$$(basename $$example .py).ipynb $$example || exit 1; \
 	done
+
+# Two real pretrained models, fetched into a folder outside the checkout, and their page of the docs.
+REAL ?= $(HOME)/.cache/semantic-hub/real
+real: .venv/ready
+	.venv/bin/python tests/real/fetch.py $(REAL)
+	.venv/bin/python tests/real/report.py $(REAL)
 
 bench: .venv/ready
 	for bench in tests/benchmarks/bench_*.py; do .venv/bin/python $$bench || exit 1; done

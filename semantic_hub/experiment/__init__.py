@@ -1,8 +1,8 @@
 """What does all the evidence on one data type say?
 
 `spoke` is the base class of data types, `runner` measures one on a model, set by set into a
-`run_folder` if one is named, `findings` holds and saves the results. `verdict` judges whether they support the hub, `across` compares the forms of
-several spokes.
+`run_folder` if one is named, `findings` holds and saves the results. `verdict` judges whether they
+support the hub, `across` compares the forms of several spokes.
 """
 
 from semantic_hub.experiment.across import compare_concepts

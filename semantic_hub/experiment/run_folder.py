@@ -55,7 +55,7 @@ class RunStatus:
         manifest: Of the run: its model and settings.
         done: Sets that are measured.
         left: Sets that are not, in the order in which they will be.
-        seconds: Time that the measured ones took.
+        seconds_of: Time that each measured one took.
         seconds_left: Time that the others will take, if each takes as long as those of its kind did
             on average (as all, where none of its kind is done); None before the first is done.
     """
@@ -63,7 +63,7 @@ class RunStatus:
     manifest: Mapping[str, Any]
     done: tuple[Step, ...]
     left: tuple[Step, ...]
-    seconds: float
+    seconds_of: Mapping[Step, float]
     seconds_left: float | None
 
     def lines(self) -> list[str]:
@@ -71,10 +71,10 @@ class RunStatus:
 
         Example:
             >>> manifest = {"model": {"name": "hub-mini"}}
-            >>> RunStatus(manifest, (), (Step("code", "lens", "lists", "0"),), 0.0, None).lines()
+            >>> RunStatus(manifest, (), (Step("code", "lens", "lists", "0"),), {}, None).lines()
             ['hub-mini: 0 of 1 sets done in 0:00:00', 'left: code: lens, lists']
         """
-        taken = timedelta(seconds=round(self.seconds))
+        taken = timedelta(seconds=round(sum(self.seconds_of.values())))
         total = len(self.done) + len(self.left)
         name = self.manifest["model"]["name"]
         lines = [f"{name}: {len(self.done)} of {total} sets done in {taken}"]
@@ -216,7 +216,7 @@ def run_status(folder: str | Path) -> RunStatus:
         manifest=plan["manifest"],
         done=tuple(seconds),
         left=tuple(left),
-        seconds=sum(seconds.values(), 0.0),
+        seconds_of=seconds,
         seconds_left=_time_left(seconds, left),
     )
 
