@@ -95,10 +95,10 @@ def run(
         >>> findings.spoke, "c=a+, digits" in findings.lens
         ('arithmetic', True)
     """
-    settings = RunSettings("run", model, resampling, permutations, lenses)
+    settings = RunSettings("run", model, resampling, permutations, lenses, folder)
     sets = sets_of("run", model, spoke)
     check_any_sets("run", sets)
-    with measuring_sets(model, [sets], settings, folder=folder, progress=progress) as measuring:
+    with measuring_sets(model, [sets], settings, progress=progress) as measuring:
         return measuring.findings(sets)
 
 
@@ -111,6 +111,7 @@ class RunSettings:
         resampling: As in `run`.
         permutations: As in `run`.
         lenses: As in `run`.
+        folder: As in `run`.
 
     Raises:
         SemanticHubError: One of a wrong kind, or no such lens.
@@ -123,11 +124,15 @@ class RunSettings:
         resampling: Resampling,
         permutations: int,
         lenses: Mapping[str, LensLike] | None,
+        folder: str | Path | None,
     ) -> None:
         check_kinds(
-            operation, resampling=(resampling, Resampling), permutations=(permutations, int)
+            operation,
+            resampling=(resampling, Resampling),
+            permutations=(permutations, int),
+            folder=(folder, (str, Path, None)),
         )
-        self.resampling, self.permutations = resampling, permutations
+        self.resampling, self.permutations, self.folder = resampling, permutations, folder
         self.lenses: Mapping[str, Lens] = resolve_lenses(model, lenses or {})
 
     def manifest(self, model: HookedModel, spokes: Sequence[str]) -> dict[str, Any]:
@@ -276,7 +281,6 @@ def measuring_sets(
     spokes: Sequence[SpokeSets],
     settings: RunSettings,
     *,
-    folder: str | Path | None,
     progress: Progress | bool,
     more_steps: int = 0,
 ) -> Iterator[Measuring]:
@@ -286,12 +290,12 @@ def measuring_sets(
         model: The model to measure.
         spokes: Their sets, as `sets_of` gave them.
         settings: Of the run.
-        folder: As in `run`.
         progress: As in `run`.
         more_steps: Number of parts of the run besides the sets, for progress.
     """
     with ExitStack() as stack:
-        kept = stack.enter_context(run_folder(folder, model)) if folder is not None else None
+        folder = settings.folder
+        kept = None if folder is None else stack.enter_context(run_folder(folder, model))
         total = sum(map(len, spokes)) + more_steps
         step = stack.enter_context(showing_progress(progress, total))
         twin = random_twin(model, settings.resampling.seed)

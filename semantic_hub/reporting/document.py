@@ -154,7 +154,7 @@ def report(
         >>> sh.report(sh.load_model("hub-mini"), [spoke], **few).save("report.html").name
         'report.html'
     """
-    settings = RunSettings("report", model, resampling, permutations, lenses)
+    settings = RunSettings("report", model, resampling, permutations, lenses, folder)
     chosen = chosen_spokes(model, spokes)
     sets = [sets_of("report", model, spoke) for spoke in chosen]
     check_names("report", "spoke", [spoke.name for spoke in chosen])
@@ -162,9 +162,7 @@ def report(
         if not of_spoke.spoke.concepts():
             check_any_sets("report", of_spoke)
     concept_items(chosen)  # their names are checked before anything is measured
-    with measuring_sets(
-        model, sets, settings, folder=folder, progress=progress, more_steps=1
-    ) as measuring:
+    with measuring_sets(model, sets, settings, progress=progress, more_steps=1) as measuring:
         measured = [(of_spoke.spoke, measuring.findings(of_spoke)) for of_spoke in sets]
         measuring.step("report: examples token by token, forms against forms")
         made = Report(
