@@ -170,4 +170,4 @@ def test_loaded_findings_give_the_same_verdicts(hub: Findings, tmp_path) -> None
 @pytest.mark.parametrize("wrong", [{"alpha": 0.0}, {"alpha": 1.0}, {"smallest": 0.0}])
 def test_numbers_out_of_range(wrong: dict) -> None:
     with pytest.raises(SemanticHubError, match="alpha between 0 and 1"):
-        verdicts([], **wrong)
+        verdicts([Findings("few")], **wrong)
