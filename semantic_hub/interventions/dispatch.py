@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from semantic_hub.errors import SemanticHubError, check_kinds
+from semantic_hub.interventions.forms import choose_form
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.patching.sweep import patching_sweep
 from semantic_hub.interventions.prepare import (
@@ -135,7 +136,7 @@ def register_intervention(spec_class: type, run: Runner[Any], *, replace: bool =
 
 
 def run_patching(model: HookedModel, spec: Patching, *, resampling: Resampling) -> PatchResult:
-    """Run a `Patching` specification with `patching_sweep`.
+    """Run a `Patching` specification with `patching_sweep`, in the form that `choose_form` chooses.
 
     Args:
         model: A decoder.
@@ -143,7 +144,13 @@ def run_patching(model: HookedModel, spec: Patching, *, resampling: Resampling) 
         resampling: Resamples, coverage and seed of the intervals.
     """
     maps = {"patch": spec.position_map}
-    return patching_sweep(model, spec.patch_pairs, position_maps=maps, resampling=resampling)
+    if not spec.forms:
+        return patching_sweep(model, spec.patch_pairs, position_maps=maps, resampling=resampling)
+    form, accuracy = choose_form(model, spec.forms)
+    chosen = spec.forms[form]
+    result = patching_sweep(model, chosen.patch_pairs, position_maps=maps, resampling=resampling)
+    about = {"form": form, "form_accuracy": dict(accuracy), "n_held_out": len(chosen.held_out)}
+    return dataclasses.replace(result, **about, manifest={**result.manifest, **about})
 
 
 def run_steering(model: HookedModel, spec: Steering, *, resampling: Resampling) -> SteeringResult:

@@ -28,7 +28,7 @@ from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.interventions.text.generation import Sampling
 from semantic_hub.interventions.text.scorers import Scorer
 from semantic_hub.plotting.values import short_repr
-from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.prompts.prompt import Prompt, Readout
 
 
 @runtime_checkable
@@ -145,12 +145,42 @@ class LastTokenOf:
 
 
 @dataclass(frozen=True)
+class PromptForm:
+    """The patch pairs of a set in one wording, and questions about other items in that wording.
+
+    Args:
+        patch_pairs: All with the same names of answers.
+        held_out: Questions about items that no pair asks for, the right answer as the only group.
+
+    Example:
+        >>> pair = sh.PatchPair((sh.Prompt("9=6+"),), sh.Prompt("5=1+"),
+        ...                     {"source": ("3",), "base": ("4",)})
+        >>> asked = sh.Readout(sh.Prompt("8=1+"), {"right": ("7",)})
+        >>> len(PromptForm((pair,), (asked,)).held_out)
+        1
+    """
+
+    patch_pairs: tuple[PatchPair, ...]
+    held_out: tuple[Readout, ...]
+    __repr__ = short_repr
+
+    def __post_init__(self) -> None:
+        set_tuples(self, patch_pairs=PatchPair, held_out=Readout)
+
+
+@dataclass(frozen=True)
 class Patching:
     """Pairs of prompts whose residual stream is patched.
 
     Args:
         patch_pairs: All with the same names of answers.
         position_map: Which positions go where.
+        forms: The same pairs in several forms, by name, those of `patch_pairs` first: patched is
+            the form in which the model answers most held-out questions
+            (`semantic_hub.interventions.forms.choose_form`). Empty for `patch_pairs` as they are.
+
+    Raises:
+        SemanticHubError: Forms of which the first has other pairs than `patch_pairs`.
 
     Example:
         >>> pair = sh.PatchPair((sh.Prompt("9=6+"),), sh.Prompt("5=1+"),
@@ -161,11 +191,23 @@ class Patching:
 
     patch_pairs: tuple[PatchPair, ...]
     position_map: PositionMap = LAST_TO_LAST
+    forms: Mapping[str, PromptForm] = field(default_factory=dict)
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
         set_tuples(self, patch_pairs=PatchPair)
-        check_kinds("Patching", position_map=(self.position_map, PositionMap))
+        check_kinds(
+            "Patching", position_map=(self.position_map, PositionMap), forms=(self.forms, Mapping)
+        )
+        for form in self.forms.values():
+            check_kinds("Patching", forms=(form, PromptForm))
+        if self.forms and next(iter(self.forms.values())).patch_pairs != self.patch_pairs:
+            raise SemanticHubError(
+                "Patching",
+                got=f"forms {', '.join(self.forms)}, the first with other pairs than patch_pairs",
+                expected="the same pairs",
+                fix="Give the first form's pairs as patch_pairs.",
+            )
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ def _patching_row(result: PatchResult) -> dict[str, Any]:
         "layer": layer_name(result.layers[best[0]]),
         **cell(top1, best),
         **_own(result, lambda doable: cell(doable.top1_share(answer), best)),
+        "form": result.form,
+        "forms": dict(result.form_accuracy),
         "controls": {
             name: cell(control.top1_share(answer), best)
             for name, control in result.controls.items()

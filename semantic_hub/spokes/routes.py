@@ -12,8 +12,8 @@ import numpy as np
 
 from semantic_hub.errors import SemanticHubError, as_seed
 from semantic_hub.interventions.patching.pairs import BASE_ANSWER, PatchPair
-from semantic_hub.interventions.spec import Patching
-from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.interventions.spec import Patching, PromptForm
+from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.spokes.sampling import evenly_spaced
 
 SOURCE_ANSWER = "source"
@@ -24,6 +24,9 @@ SOURCE_NOTATION_ANSWER = "source's notation"
 
 ANSWERS = (SOURCE_ANSWER, BASE_ANSWER, SOURCE_NOTATION_ANSWER)
 """Names of the answers of every pair that `make_pairs` makes, in their order."""
+
+HELD_OUT = 16
+"""Questions by which the form of a set's prompts is chosen."""
 
 Item = TypeVar("Item")
 Wording = Callable[[Item, str], str]
@@ -140,6 +143,61 @@ def make_pairs(
     return evenly_spaced([p for p in pairs if p.answers[SOURCE_NOTATION_ANSWER]], at_most)
 
 
+def make_forms(
+    items: Sequence[Item],
+    sources: Sequence[str],
+    base: str,
+    questions: Mapping[str, Wording[Item]],
+    answer: Wording[Item],
+    *,
+    others: Sequence[Item] | None = None,
+    seed: int = 0,
+    at_most: int = 100,
+) -> dict[str, PromptForm]:
+    """Make the same patch pairs in several wordings, each with the same held-out questions.
+
+    Args:
+        items: What can be asked.
+        sources: Notations of the source's question.
+        base: Notation of the base's question.
+        questions: By name of the form, an item and a notation to the text before the answer.
+        answer: An item and a notation to the answer.
+        others: Items to hold out, of those that no pair asks for; None for `items`.
+        seed: Seed of the shuffled ring, and of the sample of `HELD_OUT` items.
+        at_most: Pairs to keep, evenly spaced.
+
+    Returns:
+        By name, the pairs as `make_pairs` makes them, and held-out questions in the base's
+        notation.
+
+    Raises:
+        SemanticHubError: As `make_pairs`.
+    """
+    pairs = {
+        name: make_pairs(items, sources, base, ask, answer, seed=seed, at_most=at_most)
+        for name, ask in questions.items()
+    }
+    first = next(iter(questions))
+    asked = {p.text for pair in pairs[first] for p in (pair.base, pair.reference) if p is not None}
+    left = [
+        item
+        for item in (items if others is None else others)
+        if questions[first](item, base) not in asked
+    ]
+    order = np.random.default_rng(as_seed(seed)).permutation(len(left))
+    held_out = [left[index] for index in sorted(order[:HELD_OUT])]
+    return {
+        name: PromptForm(
+            pairs[name],
+            tuple(
+                Readout(Prompt(ask(item, base)), {"right": (answer(item, base),)})
+                for item in held_out
+            ),
+        )
+        for name, ask in questions.items()
+    }
+
+
 def partners(kinds: Sequence[str], answers: Sequence[str], seed: int) -> Iterator[tuple[int, int]]:
     """Give each index a random partner of the same kind with another answer, as pairs of indices.
 
@@ -168,6 +226,16 @@ def patchings(sets: Mapping[str, tuple[PatchPair, ...]]) -> Mapping[str, Patchin
         sets: Mapping from name to pairs.
     """
     return {name: Patching(pairs) for name, pairs in sets.items() if pairs}
+
+
+def patchings_in_forms(sets: Mapping[str, Mapping[str, PromptForm]]) -> Mapping[str, Patching]:
+    """Make a patching at the last position of each named set in several forms, except empty sets.
+
+    Args:
+        sets: Mapping from name to forms, as `make_forms` makes them.
+    """
+    firsts = {name: next(iter(forms.values())).patch_pairs for name, forms in sets.items()}
+    return {name: Patching(pairs, forms=sets[name]) for name, pairs in firsts.items() if pairs}
 
 
 def _answers(source: str, base: str, in_sources: Sequence[str]) -> Mapping[str, tuple[str, ...]]:

@@ -65,6 +65,10 @@ class PatchResult(Result):
         base_rank: Their ranks there.
         reference_log_prob: Log-probabilities in the run that counts as 1.
         reference_rank: Ranks there.
+        form: Name of the wording that was chosen; empty where there was one alone.
+        form_accuracy: Share of held-out questions that the model answers, by form; empty where
+            none were asked.
+        n_held_out: Number of held-out questions in each form.
         resampling: Resamples, coverage and seed of the intervals.
         controls: The same bases with other activations patched in, by name: ``"placebo"``, random
             ones of the same norm, ``"placebo, states' covariance"``, random combinations of the
@@ -93,6 +97,9 @@ class PatchResult(Result):
     base_rank: Int[Tensor, "item answer"] = field(metadata={"unit": "1 = top"})
     reference_log_prob: Float[Tensor, "item answer"] = field(metadata={"unit": "nat"})
     reference_rank: Int[Tensor, "item answer"] = field(metadata={"unit": "1 = top"})
+    form: str = ""
+    form_accuracy: Mapping[str, float] = field(default_factory=dict)
+    n_held_out: int = 0
     resampling: Resampling = Resampling()
     controls: Mapping[str, "PatchResult"] = field(default_factory=dict)
 

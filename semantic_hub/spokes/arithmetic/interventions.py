@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from semantic_hub.errors import SemanticHubError, as_list
 from semantic_hub.interventions.patching.pairs import PatchPair
-from semantic_hub.interventions.spec import ActivationContrast, Steering
+from semantic_hub.interventions.spec import ActivationContrast, PromptForm, Steering
 from semantic_hub.interventions.steering.outcomes import ExpectedAnswer
 from semantic_hub.prompts.prompt import Prompt
 from semantic_hub.spokes.arithmetic.items import Problem, problems
+from semantic_hub.spokes.lexicon.languages import is_unspaced
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
-from semantic_hub.spokes.routes import make_pairs
+from semantic_hub.spokes.routes import make_forms, make_pairs
 from semantic_hub.spokes.sampling import evenly_spaced
 
 
@@ -118,6 +119,57 @@ def patch_pairs(
     return make_pairs(
         sums(items), notations, base, Problem.question, _answer, seed=seed, at_most=at_most
     )
+
+
+def prompt_forms(
+    sources: str | Sequence[str],
+    base: str,
+    items: Sequence[Problem] | None = None,
+    *,
+    seed: int = 0,
+    at_most: int = 100,
+) -> dict[str, PromptForm]:
+    """The pairs of `patch_pairs` in three forms, with held-out sums in the base's notation.
+
+    ``"sum"`` is ``15=7+``, ``"difference"`` is ``15-7=``, and ``"sum after examples"`` has five
+    solved sums before it, one per line, of numbers from 100 on.
+
+    Args:
+        sources: As in `patch_pairs`, and so are the others.
+        base: Another notation.
+        items: Problems, of which the sums are used; None for all 846.
+        seed: Seed of the pairing, and of the held-out sums.
+        at_most: Patch pairs to keep, evenly spaced.
+
+    Raises:
+        SemanticHubError: As `patch_pairs`.
+
+    Example:
+        >>> forms = prompt_forms("es", "digits", [Problem(7, "+", 8), Problem(1, "+", 2)])
+        >>> for form in forms.values():
+        ...     print(repr(form.patch_pairs[0].reference.text))
+        '15=7+'
+        '15-7='
+        '100=99+1\\n116=114+2\\n112=108+4\\n108=102+6\\n104=96+8\\n15=7+'
+    """
+    notations = tuple(as_list("patch_pairs", "sources", sources, str))
+    large = [item for item in problems("+", result_below=120) if item.result >= 100]
+    solved = evenly_spaced([item for item in large if item not in sums(items)], 5)
+
+    def after_examples(item: Problem, notation: str) -> str:
+        space = "" if notation == DIGITS or is_unspaced(notation) else " "
+        lines = [one.question(notation) + space + _answer(one, notation) for one in solved]
+        return "\n".join([*lines, item.question(notation)])
+
+    questions = {
+        "sum": Problem.question,
+        "difference": Problem.difference,
+        "sum after examples": after_examples,
+    }
+    return make_forms(
+        sums(items), notations, base, questions, _answer,
+        others=problems("+"), seed=seed, at_most=at_most,
+    )  # fmt: skip
 
 
 def _questions(items: Sequence[Problem], notation: str) -> tuple[Prompt, ...]:

@@ -27,6 +27,13 @@ OPERATIONS: Mapping[str, Mapping[str, str]] = {
 """Words of a language for the signs; other languages keep the signs."""
 
 
+_MINUS: Mapping[str, str] = {
+    "en": "minus", "es": "menos", "fr": "moins", "de": "minus", "it": "meno", "pt": "menos",
+    "nl": "min", "pl": "minus", "ru": "минус", "uk": "мінус", "zh": "减",
+}  # fmt: skip
+"""Words for the sign of `Problem.difference`."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One sum a + b or product a * b.
@@ -65,6 +72,15 @@ class Problem:
         """
         return _written(notation, self.result, "=", self.left, self.operator)
 
+    def difference(self, notation: str) -> str:
+        """Write ``c-a=`` of a sum, which b completes.
+
+        Example:
+            >>> [Problem(7, "+", 8).difference(notation) for notation in ("digits", "en", "zh")]
+            ['15-7=', 'fifteen minus seven equals', '十五减七等于']
+        """
+        return _written(notation, self.result, "-", self.left, "=")
+
 
 def problems(
     operators: str = "+*", *, largest_right: int = 9, result_below: int = 100
@@ -98,7 +114,8 @@ def problems(
 
 def _written(notation: str, *parts: int | str) -> str:
     """Numbers and signs one after the other in a notation, with its spaces."""
-    signs = OPERATIONS.get(notation.partition("_")[0], {})
+    language = notation.partition("_")[0]
+    signs = {"-": _MINUS.get(language, "-"), **OPERATIONS.get(language, {})}
     words = [
         number_word(part, notation) if isinstance(part, int) else signs.get(part, part)
         for part in parts

@@ -9,7 +9,7 @@ from semantic_hub.interventions.spec import Patching, Steering
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import HUB, SURFACE, Prompt, Readout
 from semantic_hub.spokes.arithmetic.interventions import (
-    patch_pairs,
+    prompt_forms,
     steering,
     sums,
 )
@@ -17,7 +17,7 @@ from semantic_hub.spokes.arithmetic.items import Problem, problems
 from semantic_hub.spokes.lexicon.concepts import digit_concepts
 from semantic_hub.spokes.lexicon.languages import check_languages, control_for
 from semantic_hub.spokes.lexicon.numbers import DIGITS, number_word
-from semantic_hub.spokes.routes import Route, averaged_routes, patchings, ring_routes
+from semantic_hub.spokes.routes import Route, averaged_routes, patchings_in_forms, ring_routes
 
 
 def pairs(
@@ -163,7 +163,9 @@ class ArithmeticSpoke(Spoke):
         """Steering of sums in digits, and patching of b between notations.
 
         Patching is from each language into the next, between digits and the dominant language, and
-        from all other notations at once. Empty unless two sums have different b.
+        from all other notations at once, in the wording that the model answers best on other sums
+        (`semantic_hub.spokes.arithmetic.interventions.prompt_forms`). Empty unless two sums have
+        different b.
         """
         if len({item.right for item in sums(self.items)}) < 2:
             return {}
@@ -174,14 +176,14 @@ class ArithmeticSpoke(Spoke):
             Route((DIGITS,), self.dominant),
             *averaged_routes((DIGITS, *self.languages), notations),
         ]
-        pairs = {
-            f"sum {route.name}": patch_pairs(
+        forms = {
+            f"sum {route.name}": prompt_forms(
                 route.sources, route.base, self.items, at_most=self.at_most
             )
             for route in routes
         }
         steered = steering(self.items, words=self.dominant, at_most=self.at_most)
-        return {f"c=a+, {DIGITS}": steered, **patchings(pairs)}
+        return {f"c=a+, {DIGITS}": steered, **patchings_in_forms(forms)}
 
     def concepts(self) -> Mapping[str, Mapping[str, Prompt]]:
         """The numbers up to twenty in digits, for comparison with other spokes."""

@@ -16,7 +16,7 @@ from semantic_hub.prompts.tables import read_table
 from semantic_hub.spokes.language.reading import next_word_readouts
 from semantic_hub.spokes.language.sentiment import sentiment_steering
 from semantic_hub.spokes.language.share import language_share
-from semantic_hub.spokes.language.translation import patch_pairs
+from semantic_hub.spokes.language.translation import prompt_forms
 from semantic_hub.spokes.lexicon.concepts import word_concepts
 from semantic_hub.spokes.lexicon.dictionary import (
     CONTENT_WORDS,
@@ -27,7 +27,7 @@ from semantic_hub.spokes.lexicon.dictionary import (
 from semantic_hub.spokes.lexicon.languages import LANGUAGES, check_languages, control_for
 from semantic_hub.spokes.lexicon.names import cldr_names
 from semantic_hub.spokes.lexicon.numbers import number_word
-from semantic_hub.spokes.routes import averaged_routes, patchings, ring_routes
+from semantic_hub.spokes.routes import averaged_routes, patchings_in_forms, ring_routes
 
 CONTINUATIONS: Mapping[str, str] = {
     "en": " In other words",
@@ -195,16 +195,17 @@ class LanguageSpoke(Spoke):
         """Patching of translated words, and sentiment steering of texts if scorers are given.
 
         Words translated out of the dominant language are patched from each other language into
-        the next, and from all others at once.
+        the next, and from all others at once, in the wording that the model answers best on other
+        words (`semantic_hub.spokes.language.translation.FORMS`).
         """
         routes = [*ring_routes(self.languages), *averaged_routes(self.languages, self.languages)]
-        pairs = {
-            f"translation {route.name}": patch_pairs(
+        forms = {
+            f"translation {route.name}": prompt_forms(
                 route.sources, route.base, dominant=self.dominant, at_most=self.at_most
             )
             for route in routes
         }
-        return {**patchings(pairs), **self._sentiment()}
+        return {**patchings_in_forms(forms), **self._sentiment()}
 
     def texts(self) -> Mapping[str, LanguageTexts]:
         """Authored sentences in each non-dominant language, to measure all languages' mass."""

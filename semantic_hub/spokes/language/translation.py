@@ -7,14 +7,28 @@ Source: Dumas et al. 2025, "Separating Tongue from Thought", arXiv 2411.08745: t
 prompts, five examples, and sources averaged over languages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from semantic_hub.errors import SemanticHubError, as_list
+from semantic_hub.errors import SemanticHubError, as_list, check_choice
 from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.spec import PromptForm
 from semantic_hub.spokes.lexicon.dictionary import Concept, builtin_concepts
 from semantic_hub.spokes.lexicon.names import cldr_names
-from semantic_hub.spokes.routes import make_pairs
+from semantic_hub.spokes.routes import make_forms, make_pairs
 from semantic_hub.spokes.sampling import evenly_spaced
+
+FORMS = ("quotes", "plain", "question")
+"""Wordings of a question, as `question` writes them, today's first."""
+
+_QUESTIONS: Mapping[str, Callable[[str, str], str]] = {
+    "en": lambda word, to: f'How do you say "{word}" in {to}? "',
+    "es": lambda word, to: f'¿Cómo se dice "{word}" en {to}? "',
+    "fr": lambda word, to: f'Comment dit-on "{word}" en {to} ? "',
+    "de": lambda word, to: f'Wie sagt man "{word}" auf {to}? "',
+    "zh": lambda word, to: f'"{word}"用{to}怎么说？"',
+    "ru": lambda word, to: f'Как сказать "{word}" по-{to.removesuffix("й")}? "',
+}
+"""A question in each language, from a word and the other language's name to the quotation mark."""
 
 
 def nouns() -> tuple[Concept, ...]:
@@ -27,7 +41,14 @@ def nouns() -> tuple[Concept, ...]:
     return tuple(concept for concept in builtin_concepts() if concept.part_of_speech == "noun")
 
 
-def question(concept: Concept, source: str, target: str, examples: Sequence[Concept] = ()) -> str:
+def question(
+    concept: Concept,
+    source: str,
+    target: str,
+    examples: Sequence[Concept] = (),
+    *,
+    form: str = "quotes",
+) -> str:
     """Text that asks for a translation, such as ``English: "dog" - Español: "``.
 
     Args:
@@ -35,21 +56,27 @@ def question(concept: Concept, source: str, target: str, examples: Sequence[Conc
         source: Language of the word.
         target: Language to translate into.
         examples: Concepts that are translated before it, one per line.
+        form: ``"quotes"``; ``"plain"``, the same without quotation marks; or ``"question"``, one in
+            the source's language, ``How do you say "dog" in Spanish? "``.
 
     Raises:
-        SemanticHubError: A language that the built-in lexicon lacks.
+        SemanticHubError: A language that the built-in lexicon lacks, or another form.
 
     Example:
         >>> dog, cat, *_ = nouns()
         >>> print(question(dog, "en", "es", examples=[cat]))
         English: "cat" - Español: "gato"
         English: "dog" - Español: "
+        >>> question(dog, "en", "es", form="plain")
+        'English: dog - Español:'
     """
-    lines = [
-        *(_open_question(e, source, target) + _word(e, target) + '"' for e in examples),
-        _open_question(concept, source, target),
+    check_choice("translation.question", "form", form, FORMS)
+    solved = [
+        _open_question(e, source, target, form)
+        + (f" {_word(e, target)}" if form == "plain" else f'{_word(e, target)}"')
+        for e in examples
     ]
-    return "\n".join(lines)
+    return "\n".join([*solved, _open_question(concept, source, target, form)])
 
 
 def patch_pairs(
@@ -97,6 +124,48 @@ def patch_pairs(
     return make_pairs(others, languages, base, ask, _word, seed=seed, at_most=at_most)
 
 
+def prompt_forms(
+    sources: str | Sequence[str],
+    base: str,
+    *,
+    dominant: str = "en",
+    examples: int = 5,
+    seed: int = 0,
+    at_most: int = 100,
+) -> dict[str, PromptForm]:
+    """The pairs of `patch_pairs` in every form of `FORMS`, with held-out nouns.
+
+    Args:
+        sources: As in `patch_pairs`, and so are the others.
+        base: Language that the base's word is translated into.
+        dominant: Language that both are translated from, the held-out nouns into the base's.
+        examples: Number of translations before each question.
+        seed: Seed of the pairing, and of the held-out nouns.
+        at_most: Patch pairs to keep, evenly spaced.
+
+    Raises:
+        SemanticHubError: As `patch_pairs`.
+
+    Example:
+        >>> forms = prompt_forms("es", "fr", examples=0)
+        >>> for form in forms.values():
+        ...     print(form.held_out[0].prompt.text, form.held_out[0].candidates["right"])
+        English: "cat" - Français: " ('chat',)
+        English: cat - Français: ('chat',)
+        How do you say "cat" in French? " ('chat',)
+    """
+    languages = tuple(as_list("patch_pairs", "sources", sources, str))
+    _check_dominant(dominant, (*languages, base))
+    translated = evenly_spaced(nouns(), examples) if examples else ()
+    others = [concept for concept in nouns() if concept not in translated]
+
+    def asking(form: str) -> Callable[[Concept, str], str]:
+        return lambda concept, to: question(concept, dominant, to, translated, form=form)
+
+    questions = {form: asking(form) for form in FORMS}
+    return make_forms(others, languages, base, questions, _word, seed=seed, at_most=at_most)
+
+
 def _check_dominant(dominant: str, languages: Sequence[str]) -> None:
     if dominant in languages:
         raise SemanticHubError(
@@ -107,8 +176,13 @@ def _check_dominant(dominant: str, languages: Sequence[str]) -> None:
         )
 
 
-def _open_question(concept: Concept, source: str, target: str) -> str:
-    """One line, up to the quotation mark before the translation."""
+def _open_question(concept: Concept, source: str, target: str, form: str) -> str:
+    """One line, up to the translation, with the quotation mark before it if there is one."""
+    if form == "plain":
+        return f"{_autonym(source)}: {_word(concept, source)} - {_autonym(target)}:"
+    if form == "question":
+        _check_known(target)
+        return _QUESTIONS[source](_word(concept, source), cldr_names("language", source)[target])
     return f'{_autonym(source)}: "{_word(concept, source)}" - {_autonym(target)}: "'
 
 
