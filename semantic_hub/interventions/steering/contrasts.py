@@ -241,16 +241,8 @@ def _states(
     """States of both lists of prompts, from one pass."""
     plus_prompts = as_prompts("directions", "plus_prompts", plus_prompts)
     minus_prompts = as_prompts("directions", "minus_prompts", minus_prompts)
-    n_plus, n_minus = len(plus_prompts), len(minus_prompts)
-    if not n_plus or not n_minus:
-        raise SemanticHubError(
-            "directions",
-            got=f"{n_plus} plus and {n_minus} minus prompts",
-            expected="at least one of each",
-            fix="Pass prompts to steer towards, and prompts to steer away from.",
-        )
     states = residual_stream(model, [*plus_prompts, *minus_prompts], layers=layers)
-    return states[:n_plus], states[n_plus:]
+    return states[: len(plus_prompts)], states[len(plus_prompts) :]
 
 
 def _by_layer(

@@ -253,7 +253,7 @@ def test_unpaired_prompts(model) -> None:
 
 
 def test_no_prompts(model) -> None:
-    with pytest.raises(sh.SemanticHubError, match="got 1 plus and 0 minus prompts"):
+    with pytest.raises(sh.SemanticHubError, match="got no minus_prompts; expected at least one prompt"):
         mean_differences(model, ["dog"], [])
 
 
