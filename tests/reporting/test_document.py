@@ -22,9 +22,14 @@ from semantic_hub.statistics.resampling import Resampling
 OTHER_SEED = {**SETTINGS, "resampling": sh.Resampling(resamples=50, seed=4)}
 
 
+@pytest.fixture(scope="module")
+def few(model) -> Report:
+    return report(model, [Words()], **SETTINGS)
+
+
 @pytest.fixture
-def page(model) -> Page:
-    return Page(report(model, [Words()], **SETTINGS).to_html())
+def page(few: Report) -> Page:
+    return Page(few.to_html())
 
 
 def test_every_set_has_its_figures(page: Page) -> None:
@@ -55,18 +60,17 @@ def test_hostile_names_stay_text(model) -> None:
     assert sum(s["type"] is None for s in found.scripts) == 2  # plotly's and the page's own
 
 
-def test_save_replaces_in_one_step(model, tmp_path: Path) -> None:
-    page = report(model, [], **SETTINGS)
+def test_save_replaces_in_one_step(few: Report, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("old")
-    assert page.save(path) == path
+    assert few.save(path) == path
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_save_needs_a_folder(model, tmp_path: Path) -> None:
+def test_save_needs_a_folder(few: Report, tmp_path: Path) -> None:
     with pytest.raises(SemanticHubError, match="a file in a folder that exists"):
-        report(model, [], **SETTINGS).save(tmp_path / "absent" / "report.html")
+        few.save(tmp_path / "absent" / "report.html")
 
 
 def test_two_runs_give_the_same_page(model) -> None:
@@ -300,8 +304,8 @@ def test_warnings_tell_of_weights_and_drops(model) -> None:
     assert "words, lens: after the (hub in 1 of 2)" in sets
 
 
-def test_no_warnings_where_nothing_is_amiss(model) -> None:
-    page = report(model, [], **SETTINGS)
+def test_no_warnings_where_nothing_is_amiss(few: Report) -> None:
+    page = replace(few, findings=(sh.Findings("none"),))
     assert told(page) == {}
     assert "warnings (0)" in Page(page.to_html()).text
 

@@ -253,7 +253,9 @@ def test_unpaired_prompts(model) -> None:
 
 
 def test_no_prompts(model) -> None:
-    with pytest.raises(sh.SemanticHubError, match="got no minus_prompts; expected at least one prompt"):
+    with pytest.raises(
+        sh.SemanticHubError, match="got no minus_prompts; expected at least one prompt"
+    ):
         mean_differences(model, ["dog"], [])
 
 
