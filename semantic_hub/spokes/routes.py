@@ -125,22 +125,24 @@ def make_pairs(
             fix="Choose two that differ.",
         )
 
-    def pair_of(source_item: Item, base_item: Item) -> PatchPair:
-        return PatchPair(
-            sources=tuple(Prompt(question(source_item, notation)) for notation in sources),
-            base=Prompt(question(base_item, base)),
-            answers=_answers(
-                answer(source_item, base),
-                answer(base_item, base),
-                [answer(source_item, notation) for notation in sources],
-            ),
-            reference=Prompt(question(source_item, base)),
-        )
-
     kinds = [kind(item) if kind else "" for item in items]
-    in_base = [answer(item, base).casefold() for item in items]
-    pairs = [pair_of(items[i], items[j]) for i, j in partners(kinds, in_base, seed)]
-    return evenly_spaced([p for p in pairs if p.answers[SOURCE_NOTATION_ANSWER]], at_most)
+    in_base = [answer(item, base) for item in items]
+    in_sources = [[answer(item, notation) for notation in sources] for item in items]
+    folded = [word.casefold() for word in in_base]
+    answers = {
+        (i, j): _answers(in_base[i], in_base[j], in_sources[i])
+        for i, j in partners(kinds, folded, seed)
+    }
+    apart = [places for places, words in answers.items() if words[SOURCE_NOTATION_ANSWER]]
+    return tuple(
+        PatchPair(
+            sources=tuple(Prompt(question(items[i], notation)) for notation in sources),
+            base=Prompt(question(items[j], base)),
+            answers=answers[i, j],
+            reference=Prompt(question(items[i], base)),
+        )
+        for i, j in evenly_spaced(apart, at_most)
+    )
 
 
 def make_forms(

@@ -9,6 +9,7 @@ is moved into another sum in another notation. Source of the steering: Wu et al.
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from semantic_hub.errors import SemanticHubError, as_list
 from semantic_hub.interventions.patching.pairs import PatchPair
@@ -153,13 +154,19 @@ def prompt_forms(
         '100=99+1\\n116=114+2\\n112=108+4\\n108=102+6\\n104=96+8\\n15=7+'
     """
     notations = tuple(as_list("patch_pairs", "sources", sources, str))
+    asked = set(sums(items))
     large = [item for item in problems("+", result_below=120) if item.result >= 100]
-    solved = evenly_spaced([item for item in large if item not in sums(items)], 5)
+    solved = evenly_spaced([item for item in large if item not in asked], 5)
+
+    @cache
+    def examples(notation: str) -> str:
+        space = "" if notation == DIGITS or is_unspaced(notation) else " "
+        return "".join(
+            f"{one.question(notation)}{space}{_answer(one, notation)}\n" for one in solved
+        )
 
     def after_examples(item: Problem, notation: str) -> str:
-        space = "" if notation == DIGITS or is_unspaced(notation) else " "
-        lines = [one.question(notation) + space + _answer(one, notation) for one in solved]
-        return "\n".join([*lines, item.question(notation)])
+        return examples(notation) + item.question(notation)
 
     questions = {
         "sum": Problem.question,

@@ -27,9 +27,12 @@ def test_mass_is_the_single_call(model) -> None:
     assert (found.text_language, found.resampling.seed) == ("es", 3)
 
 
-@pytest.mark.parametrize(("texts", "language"), [([], "es"), (["le chien"], "fr")])
-def test_texts_name_their_language(texts: list[str], language: str) -> None:
-    with pytest.raises(SemanticHubError, match=f"{len(texts)} texts in '{language}'"):
+@pytest.mark.parametrize(
+    ("texts", "language", "got"),
+    [([], "es", "no texts; expected at least one"), (["le chien"], "fr", "1 texts in 'fr'")],
+)
+def test_texts_name_their_language(texts: list[str], language: str, got: str) -> None:
+    with pytest.raises(SemanticHubError, match=got):
         LanguageTexts.of(texts, language, ("en", "es"))
 
 
