@@ -301,15 +301,17 @@ def measuring_sets(
         twin = random_twin(model, settings.resampling.seed)
         stack.enter_context(keeping_states(model))
         stack.enter_context(keeping_states(twin))
+        keys: dict[tuple[str, str, str], str] = {}
         if kept is not None:
             steps = [
                 Step(sets.spoke.name, what, name, _key(kept, what, given, settings))
                 for sets in spokes
                 for what, name, given in sets.steps()
             ]
+            keys = {(step.spoke, step.what, step.name): step.key for step in steps}
             kept.plan(steps, settings.manifest(model, [sets.spoke.name for sets in spokes]))
         yield Measuring(
-            lambda sets: _SetBySet(model, twin, sets, settings, kept, step).findings(), step
+            lambda sets: _SetBySet(model, twin, sets, settings, kept, keys, step).findings(), step
         )
 
 
@@ -328,6 +330,7 @@ class _SetBySet:
     sets: SpokeSets
     settings: RunSettings
     kept: RunFolder | None
+    keys: Mapping[tuple[str, str, str], str]
     step: Progress
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -368,16 +371,23 @@ class _SetBySet:
             if what == wanted:
                 self.step(f"{self.sets.spoke.name}: {what}, {name}")
                 try:
-                    results[name] = self._keep(what, given, measure)
+                    planned = self.keys.get((self.sets.spoke.name, what, name))
+                    results[name] = self._keep(what, given, measure, planned)
                 except NothingLeftError as error:
                     self.left_out[f"{what}, {name}"] = str(error)
         return results
 
-    def _keep(self, what: str, given: Given, measure: Callable[[Given], Result]) -> Result:
-        """The result of a set, from the run's folder if it is there."""
+    def _keep(
+        self,
+        what: str,
+        given: Given,
+        measure: Callable[[Given], Result],
+        planned: str | None = None,
+    ) -> Result:
+        """The result of a set, from the run's folder if it is there, under the planned key."""
         if self.kept is None:
             return measure(given)
-        key = _key(self.kept, what, given, self.settings)
+        key = planned or _key(self.kept, what, given, self.settings)
         return self.kept.result(key, lambda: measure(given))
 
     def _similarity(self, given: tuple[Pairs, Pairs | None]) -> SimilarityResult:
