@@ -1,11 +1,13 @@
 """Digests of values by what they hold, to know again what a result was measured from."""
 
+import copyreg
 import hashlib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from pickle import PicklingError
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -18,7 +20,9 @@ def content_digest(*values: Any) -> str:
     """Digest of values by their content: equal content gives equal digests in every process.
 
     Arrays count by shape, dtype and numbers, functions by their code and what they close over,
-    other objects by their class and attributes.
+    other objects by their class and attributes, without what a ``cached_property`` keeps. What only
+    stands for something in this process, such as a lock, a weak reference or an open file, counts
+    by its class.
 
     Args:
         values: Anything.
@@ -66,8 +70,25 @@ def _parts(value: Any) -> Sequence[Any]:
             return parts(value)
     if is_dataclass(value):
         return [(field.name, getattr(value, field.name, None)) for field in fields(value)]
-    state = value.__reduce_ex__(2)
-    return state[1:3] if isinstance(state, tuple) else [state]
+    try:
+        reduce = copyreg.dispatch_table.get(type(value))
+        state = value.__reduce_ex__(2) if reduce is None else reduce(value)
+    except (TypeError, PicklingError):
+        return []
+    return (
+        [_given(type(value), part) for part in state[1:3]] if isinstance(state, tuple) else [state]
+    )
+
+
+def _given(kind: type, state: Any) -> Any:
+    """An object's state without what is computed from the rest when it is first asked for."""
+    if not isinstance(state, dict):
+        return state
+    return {
+        name: part
+        for name, part in state.items()
+        if not isinstance(getattr(kind, name, None), cached_property)
+    }
 
 
 def _of_function(function: FunctionType) -> Sequence[Any]:

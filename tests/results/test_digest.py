@@ -1,9 +1,12 @@
 """Digests: equal content, and nothing else, gives equal ones, in every process."""
 
+import re
 import subprocess
 import sys
+import threading
+import weakref
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 import pytest
@@ -56,6 +59,9 @@ DIFFERENT = [
     str.lower,
     str.upper,
     slice(1),
+    re.compile("a"),
+    re.compile("b"),
+    re.compile("a", re.IGNORECASE),
     torch.nn.Linear(2, 2),
     torch.nn.Linear(2, 2),
     sh.Prompt("the dog"),
@@ -78,6 +84,29 @@ def test_equal_content_has_equal_digests() -> None:
         lambda: Steered().interventions(),
     ):
         assert content_digest(make()) == content_digest(make())
+
+
+def test_what_is_computed_when_asked_for_is_no_content() -> None:
+    class Squared:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        @cached_property
+        def square(self) -> int:
+            return self.number**2
+
+    asked, fresh = Squared(3), Squared(3)
+    assert asked.square == 9
+    assert content_digest(asked) == content_digest(fresh) != content_digest(Squared(4))
+
+
+def test_what_stands_for_something_in_this_process_counts_by_its_class() -> None:
+    model = torch.nn.Linear(1, 1)
+    locks = [threading.Lock(), threading.Lock()]
+    references = [weakref.ref(model), weakref.ref(Of)]
+    assert content_digest(locks[0]) == content_digest(locks[1])
+    assert content_digest(references[0]) == content_digest(references[1])
+    assert content_digest(locks[0]) != content_digest(references[0])
 
 
 @pytest.mark.filterwarnings("error")
