@@ -1,17 +1,16 @@
 """States that several measurements of one model read, kept so that each prompt runs once."""
 
-import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from semantic_hub.models.kept import KeptForModel
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.shared_state import hooks_on
-from semantic_hub.prompts.prompt import Encoding, keeping_encodings
+from semantic_hub.prompts.prompt import Encoding, kept_encodings
 from semantic_hub.prompts.soft_tokens import PlacedSoftTokens
 
 Key = tuple[tuple[int, ...], tuple[PlacedSoftTokens, ...], tuple[int, ...]]
@@ -20,7 +19,7 @@ Key = tuple[tuple[int, ...], tuple[PlacedSoftTokens, ...], tuple[int, ...]]
 Read = Callable[[Sequence[int]], Float[Tensor, "prompt layer d_model"]]
 """From indices of prompts to their states at all layers."""
 
-_kept: "weakref.WeakKeyDictionary[Any, dict[Key, Tensor]]" = weakref.WeakKeyDictionary()  # type: ignore[reportInvalidTypeForm]
+_kept: KeptForModel[Key, Tensor] = KeptForModel()
 
 
 @contextmanager
@@ -42,14 +41,8 @@ def keeping_states(model: HookedModel) -> Iterator[None]:
         >>> torch.equal(first[1:], second)
         True
     """
-    outer = _kept.get(model)
-    _kept[model] = {} if outer is None else outer
-    try:
-        with keeping_encodings(model):
-            yield
-    finally:
-        if outer is None:
-            del _kept[model]
+    with _kept.keeping(model), kept_encodings.keeping(model):
+        yield
 
 
 def keeps_states(model: HookedModel) -> bool:
@@ -58,7 +51,7 @@ def keeps_states(model: HookedModel) -> bool:
     Args:
         model: The model.
     """
-    return model in _kept and not hooks_on(model, steering=True)
+    return _kept.keeps(model) and not hooks_on(model, steering=True)
 
 
 def read_once(
@@ -75,7 +68,7 @@ def read_once(
         positions: The positions of each whose states are averaged.
         read: Reads those that are missing.
     """
-    kept = _kept[model]
+    kept = _kept.of(model)
     keys = [
         (encoding.tokens, encoding.soft, tuple(where))
         for encoding, where in zip(encodings, positions, strict=True)

@@ -19,7 +19,13 @@ from typing import Any, cast
 
 from torch.nn import Module
 
-from semantic_hub.errors import NothingLeftError, SemanticHubError, SemanticHubWarning, reading
+from semantic_hub.errors import (
+    NothingLeftError,
+    SemanticHubError,
+    SemanticHubWarning,
+    is_file,
+    reading,
+)
 from semantic_hub.experiment.findings import SPELLED_OUT, Findings, class_of
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.results.digest import content_digest
@@ -27,6 +33,9 @@ from semantic_hub.results.files import check_writable, to_json, write_atomically
 from semantic_hub.results.result import Result, manifest
 
 _PLAN, _SETS, _LOCK = "run.json", "sets", "lock"
+TOP_TOKENS = "top tokens"
+"""What is measured of prompts that a spoke spells out, as a `Step` names it."""
+
 _PARTS = ("operation", "got", "expected", "fix")
 
 
@@ -53,25 +62,40 @@ class RunStatus:
 
     Args:
         manifest: Of the run: its model and settings.
-        done: Sets that are measured.
-        left: Sets that are not, in the order in which they will be.
-        seconds_of: Time that each measured one took.
-        seconds_left: Time that the others will take, if each takes as long as those of its kind did
-            on average (as all, where none of its kind is done); None before the first is done.
+        seconds_of: Time that each measured set took.
+        left: Sets that are not measured, in the order in which they will be.
     """
 
     manifest: Mapping[str, Any]
-    done: tuple[Step, ...]
-    left: tuple[Step, ...]
     seconds_of: Mapping[Step, float]
-    seconds_left: float | None
+    left: tuple[Step, ...]
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """Sets that are measured."""
+        return tuple(self.seconds_of)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time that the others will take, if each takes as long as those of its kind on average.
+
+        As all on average, where none of its kind is done; None before the first is done.
+        """
+        if not self.seconds_of:
+            return None
+        mean_of: dict[str, float] = {}
+        for what in {step.what for step in self.left}:
+            alike = [time for step, time in self.seconds_of.items() if step.what == what]
+            times = alike or list(self.seconds_of.values())
+            mean_of[what] = sum(times) / len(times)
+        return sum((mean_of[step.what] for step in self.left), 0.0)
 
     def lines(self) -> list[str]:
         """What a person wants to know, a line each.
 
         Example:
             >>> manifest = {"model": {"name": "hub-mini"}}
-            >>> RunStatus(manifest, (), (Step("code", "lens", "lists", "0"),), {}, None).lines()
+            >>> RunStatus(manifest, {}, (Step("code", "lens", "lists", "0"),)).lines()
             ['hub-mini: 0 of 1 sets done in 0:00:00', 'left: code: lens, lists']
         """
         taken = timedelta(seconds=round(sum(self.seconds_of.values())))
@@ -93,8 +117,7 @@ class RunFolder:
 
     def __init__(self, path: Path, model: HookedModel) -> None:
         self.path = path
-        self._about = manifest(model)
-        self._base = (self._about, model_digest(model), _source_digest())
+        self._base = (manifest(model), model_digest(model), _source_digest())
 
     def key(self, *depends_on: Any) -> str:
         """Key of a result: a digest of the model, the package, and what else it depends on.
@@ -124,14 +147,14 @@ class RunFolder:
         Raises:
             NothingLeftError: As `measure` raised now or before.
         """
-        about, place = self.path / _SETS / f"{key}.json", self.path / _SETS / key
+        about, place = _places(self.path, key)
         if about.exists():
             try:
-                return _kept(about, place)
+                return _kept(self.path, key)
             except NothingLeftError:
                 raise
             except SemanticHubError as error:
-                message = f"{place.name} is damaged and will be measured again: {error}"
+                message = f"{key} is damaged and will be measured again: {error}"
                 warnings.warn(message, SemanticHubWarning, stacklevel=2)
         start = time.monotonic()
 
@@ -189,7 +212,7 @@ def holds_run(folder: str | Path) -> bool:
         >>> holds_run("nowhere")
         False
     """
-    return (Path(folder) / _PLAN).is_file()
+    return is_file(Path(folder) / _PLAN)
 
 
 def run_status(folder: str | Path) -> RunStatus:
@@ -208,17 +231,11 @@ def run_status(folder: str | Path) -> RunStatus:
         steps = [Step(**step) for step in plan["steps"]]
         seconds: dict[Step, float] = {}
         for step in steps:
-            about = path / _SETS / f"{step.key}.json"
+            about, _ = _places(path, step.key)
             if about.exists():
                 seconds[step] = float(json.loads(about.read_text(encoding="utf-8"))["seconds"])
-    left = [step for step in steps if step not in seconds]
-    return RunStatus(
-        manifest=plan["manifest"],
-        done=tuple(seconds),
-        left=tuple(left),
-        seconds_of=seconds,
-        seconds_left=_time_left(seconds, left),
-    )
+    left = tuple(step for step in steps if step not in seconds)
+    return RunStatus(plan["manifest"], seconds, left)
 
 
 def run_findings(folder: str | Path) -> list[Findings]:
@@ -239,8 +256,8 @@ def run_findings(folder: str | Path) -> list[Findings]:
             if step in status.left:
                 left_out[step.spoke][f"{step.what}, {step.name}"] = "not measured yet"
                 continue
-            result = _kept(path / _SETS / f"{step.key}.json", path / _SETS / step.key)
-            group = SPELLED_OUT if step.what == "top tokens" else result.kind
+            result = _kept(path, step.key)
+            group = SPELLED_OUT if step.what == TOP_TOKENS else result.kind
             results[step.spoke].setdefault(group, {})[step.name] = result
         except NothingLeftError as error:
             left_out[step.spoke][f"{step.what}, {step.name}"] = str(error)
@@ -263,8 +280,14 @@ def model_digest(model: HookedModel) -> str:
     return content_digest(type(model), words, dict(cast("Module", model).state_dict()))
 
 
-def _kept(about: Path, place: Path) -> Result:
+def _places(run: Path, key: str) -> tuple[Path, Path]:
+    """The file that says that a set is done, and the folder of its result."""
+    return run / _SETS / f"{key}.json", run / _SETS / key
+
+
+def _kept(run: Path, key: str) -> Result:
     """The result of a set that is done."""
+    about, place = _places(run, key)
     fix = "Remove it, to measure it again."
     with reading("run", about, expected="a set that is done", fix=fix) as file:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -272,17 +295,6 @@ def _kept(about: Path, place: Path) -> Result:
         if left_out is None:
             return class_of(kind).load(place)
     raise NothingLeftError(**left_out)
-
-
-def _time_left(seconds: dict[Step, float], left: Sequence[Step]) -> float | None:
-    if not seconds:
-        return None
-    mean_of: dict[str, float] = {}
-    for what in {step.what for step in left}:
-        alike = [time for step, time in seconds.items() if step.what == what]
-        times = alike or list(seconds.values())
-        mean_of[what] = sum(times) / len(times)
-    return sum((mean_of[step.what] for step in left), 0.0)
 
 
 @cache

@@ -20,7 +20,7 @@ from semantic_hub.errors import (
     check_names,
 )
 from semantic_hub.experiment.findings import SPELLED_OUT, Findings
-from semantic_hub.experiment.run_folder import RunFolder, Step, run_folder
+from semantic_hub.experiment.run_folder import TOP_TOKENS, RunFolder, Step, run_folder
 from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.lenses.comparison import read_through, resolve_lenses
@@ -43,7 +43,7 @@ N_SHOWN = 3
 """Read-outs of a set whose top tokens are kept word for word."""
 
 SIMILARITY, LENS, INTERVENTION = "similarity", "lens", "intervention"
-TOP_TOKENS, LANGUAGE_MASS = "top tokens", "language mass"
+LANGUAGE_MASS = "language mass"
 """What is measured of a spoke, as progress and `Findings.left_out` name it."""
 
 Given = TypeVar("Given")

@@ -15,8 +15,7 @@ there are placeholders (see `semantic_hub.prompts.soft_tokens` and
 """
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import index
 from pathlib import Path
@@ -35,6 +34,7 @@ from semantic_hub.errors import (
     items_of,
     set_tuples,
 )
+from semantic_hub.models.kept import KeptForModel
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.soft_tokens import (
@@ -263,9 +263,8 @@ def check_word_groups(operation: str, name: str, groups: Mapping[str, tuple[str,
         check_text(operation, f"the group {group!r}", "".join(as_list(operation, name, words, str)))
 
 
-_kept_encodings: "weakref.WeakKeyDictionary[Any, dict[Prompt, Encoding]]" = (
-    weakref.WeakKeyDictionary()
-)
+kept_encodings: KeptForModel[Prompt, "Encoding"] = KeptForModel()
+"""Tokens of each prompt, while kept; the tokenizer must not be changed meanwhile."""
 
 _warned: "weakref.WeakSet[Any]" = weakref.WeakSet()
 """Tokenizers with a chat template that was not used, once that was warned of."""
@@ -436,36 +435,13 @@ def encode(model: HookedModel, prompts: Prompts) -> list[Encoding]:
     _warn_of_decomposed(converted)
     if any(prompt.text is not None for prompt in converted):
         _warn_of_template(model)
-    known = _kept_encodings.get(model, {})
+    known = kept_encodings.of(model)
     for number, prompt in enumerate(converted):
         if prompt not in known:
             encoding = _encode_one(model, prompt)
             _check_encoding(model, number, encoding)
             known[prompt] = encoding
     return [known[prompt] for prompt in converted]
-
-
-@contextmanager
-def keeping_encodings(model: HookedModel) -> Iterator[None]:
-    """Context in which `encode` tokenizes each prompt once for a model.
-
-    Its tokenizer must not be changed in the context.
-
-    Args:
-        model: The model.
-
-    Example:
-        >>> with keeping_encodings(model):
-        ...     encode(model, ["the dog"])[0] is encode(model, ["the dog"])[0]
-        True
-    """
-    outer = _kept_encodings.get(model)
-    _kept_encodings[model] = {} if outer is None else outer
-    try:
-        yield
-    finally:
-        if outer is None:
-            del _kept_encodings[model]
 
 
 def read_tokens(model: HookedModel, text: str) -> tuple[int, ...]:

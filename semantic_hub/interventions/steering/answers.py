@@ -198,10 +198,8 @@ class AnswerProbability(Result):
 
     def _rows(self, direction: str) -> Iterator[dict[str, Any]]:
         """Rows of the frame for one direction."""
-        n_doable, axes = (
-            int(self.doable().sum()),
-            {"layer": self.layers, "strength": self.strengths},
-        )
+        n_doable = int(self.doable().sum())
+        axes = {"layer": self.layers, "strength": self.strengths}
         mean = self.mean(direction).rows(direction=direction, **axes, outcome=self.answers[0])
         doable = self.of_doable().mean(direction).rows(**axes) if n_doable else None
         n = self.p_first.shape[-1]

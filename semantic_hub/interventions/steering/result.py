@@ -215,10 +215,8 @@ class SteeringResult(Result):
 
     def _rows(self, outcome: str, direction: str) -> Iterator[dict[str, Any]]:
         """Rows of the frame for one outcome and direction."""
-        n_doable, axes = (
-            int(self.doable().sum()),
-            {"layer": self.layers, "strength": self.strengths},
-        )
+        n_doable = int(self.doable().sum())
+        axes = {"layer": self.layers, "strength": self.strengths}
         share = self.share(outcome, direction).rows(direction=direction, **axes, outcome=outcome)
         doable = self.of_doable().share(outcome, direction).rows(**axes) if n_doable else None
         n = self.outcome.shape[-1]
