@@ -5,9 +5,11 @@
 FOLDER is where tests/real/fetch.py put the models. A read-out's words are scored in full and by
 their first tokens, the answers of patch pairs by their first tokens, as patching reads them. Each
 line has the number of read-outs, and of probabilities, and the largest difference from the sum over
-the spellings that can stand there of the model's own probability. Takes hours on one core.
+the spellings that can stand there of the model's own probability. Takes hours on one core; lines are
+kept in FOLDER/last-layer-MODEL.jsonl, and a set that has one is not measured again.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -61,16 +63,36 @@ def main(folder: Path, names: Sequence[str]) -> None:
     for name in names:
         model = sh.load_model(folder / name, device="cpu")
         network = transformers.AutoModelForCausalLM.from_pretrained(folder / name).eval()
-        total = n_values = 0
-        largest = 0.0
+        kept = folder / f"last-layer-{name}.jsonl"
+        lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+        done = {line["set"]: line for line in map(json.loads, lines)}
         for set_name, readouts, whole in sets():
-            n, found = differences(model, network, readouts, whole)
-            total, n_values, largest = total + n, n_values + len(found), max(largest, *found)
-            print(f"{name} | {set_name} | {n} | {len(found)} | {max(found):.2g}", flush=True)
-        print(f"{name} | all | {total} | {n_values} | {largest:.2g}", flush=True)
-        worst = max(worst, largest)
+            if set_name not in done:
+                n, found = differences(model, network, readouts, whole)
+                line = {"set": set_name, "readouts": n, "values": len(found), "most": max(found)}
+                done[set_name] = line
+                with kept.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(line) + "\n")
+            told(name, done[set_name])
+        total = {key: sum(line[key] for line in done.values()) for key in ("readouts", "values")}
+        most = max(line["most"] for line in done.values())
+        told(name, {"set": "all", "most": most, **total})
+        worst = max(worst, most)
     if worst > BOUND:
         raise SystemExit(f"{worst:.2g} is more than {BOUND:g}")
+
+
+def told(name: str, line: dict[str, Any]) -> None:
+    """Print what was found of a set."""
+    print(
+        name,
+        line["set"],
+        line["readouts"],
+        line["values"],
+        f"{line['most']:.2g}",
+        sep=" | ",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
