@@ -7,8 +7,12 @@ PIP = -m pip install --quiet --disable-pip-version-check
 report: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --out report.html
 
+# With SHAPES=1 every annotated shape and type is checked in every call, which takes twice as long.
+ifdef SHAPES
+CHECKED = --jaxtyping-packages=semantic_hub,beartype.beartype
+endif
 test: .venv/ready
-	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist loadfile $(CHECKED)
 
 test-slow: .venv/ready
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n auto --dist worksteal -m "slow and not training"
