@@ -46,10 +46,14 @@ notebooks: .venv/ready
 		.venv/bin/jupytext --quiet --to ipynb --output notebooks/$$(basename $$example .py).ipynb $$example || exit 1; \
 	done
 
-# Two real pretrained models, fetched into a folder outside the checkout, and their page of the docs.
+# Two real pretrained models, fetched into a folder outside the checkout, held to plain transformers on
+# both lines of TransformerLens, and their page of the docs.
 REAL ?= $(HOME)/.cache/semantic-hub/real
-real: .venv/ready
+real: .venv/ready .venv-tl4/ready
 	.venv/bin/python tests/real/fetch.py $(REAL)
+	for line in .venv .venv-tl4; do \
+		SEMANTIC_HUB_REAL_MODELS=$(REAL) OMP_NUM_THREADS=1 $$line/bin/python -m pytest -m slow tests/test_real_models.py || exit 1; \
+	done
 	.venv/bin/python tests/real/report.py $(REAL)
 
 bench: .venv/ready
