@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from semantic_hub.activations.batches import (
@@ -129,10 +129,14 @@ def capture_changed(
     lengths = [len(encodings[base]) for base in bases]
     joining = sorted({change.layer for of_base in changes.values() for change in of_base})
     runs = _ChangedRuns(model, encodings, positions, layer, batch_size)
+
+    def read_part(some: Sequence[int]) -> ReadPrompts:
+        return read_prompts(model, encodings, some, joining, layer)
+
     with torch.inference_mode():
         for batch in batch_indices(lengths, batch_size):
-            for part in _of_at_most(_PREFIX_TOKENS, [bases[i] for i in batch], lengths[batch[0]]):
-                for read in halved_to_fit(lambda some: runs.read(some, joining), part, batch_size):
+            for part in of_bounded_length([bases[i] for i in batch], lengths[batch[0]]):
+                for read in halved_to_fit(read_part, part, batch_size):
                     of_read = [
                         (row, change)
                         for row, base in enumerate(read.bases)
@@ -153,12 +157,94 @@ class _Change(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class _Read:
-    """Distinct prompts that were read: keys and values, and the stream at some layers."""
+class ReadPrompts:
+    """Distinct prompts that were read: keys and values, and the stream at some layers.
+
+    Args:
+        bases: Indices of the prompts.
+        key_values: At each block that was run.
+        streams: Layer to the stream.
+    """
 
     bases: Sequence[int]
     key_values: KeyValues
     streams: Mapping[int, Float[Tensor, "base pos d_model"]] = field(repr=False)
+
+    def joining(
+        self, sources: Int[Tensor, " run"], layers: Sequence[int], columns: slice
+    ) -> list[tuple[str, Callable[..., Tensor]]]:
+        """Hooks with which changed runs join a growing pass, each where it differs first.
+
+        Args:
+            sources: For each run its prompt's row, in the order in which the runs join.
+            layers: For each run the layer at which it joins, ascending.
+            columns: What the pass reads.
+        """
+
+        def join(layer: int) -> tuple[str, Callable[..., Tensor]]:
+            first, after = layers.index(layer), len(layers) - layers[::-1].index(layer)
+            stream = self.streams[layer]
+            new = stream[sources[first:after].to(stream.device), columns]
+            return layer_hook(
+                layer
+            ), lambda value, hook: torch.cat([value, new.to(value)]) if first else new.to(value)
+
+        return [join(layer) for layer in dict.fromkeys(layers)]
+
+
+def read_prompts(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    bases: Sequence[int],
+    layers: Sequence[int],
+    last_layer: int,
+) -> ReadPrompts:
+    """Run prompts without any change, and keep what changed runs go on from.
+
+    Args:
+        model: A model on which `starts_where_it_acts`.
+        encodings: The caller's prompts.
+        bases: Indices of those that are read.
+        layers: Where the stream is kept.
+        last_layer: The pass stops after this layer.
+    """
+    batch = pad(model, encodings, bases)
+    streams: dict[int, Tensor] = {}
+
+    def keep(layer: int) -> tuple[str, Callable[..., None]]:
+        return layer_hook(layer), lambda value, hook: streams.update({layer: value})
+
+    injector = FeatureInjector(model, encodings)
+    recorder = Recorder(model, len(bases))
+    with (
+        injector.injecting(),
+        running_to_layer(model, last_layer, [keep(layer) for layer in layers]) as run,
+    ):
+        injector.start(batch)
+        run(batch.tokens, batch.attention_mask, **recorder.options)
+    return ReadPrompts(bases, recorder.key_values(max(last_layer, 1)), streams)
+
+
+def of_bounded_length(prompts: Sequence[int], length: int) -> Iterator[Sequence[int]]:
+    """Parts of a batch of prompts whose keys, values and states are kept at a time.
+
+    Args:
+        prompts: The batch.
+        length: Tokens in each.
+    """
+    size = max(1, _PREFIX_TOKENS // length)
+    for start in range(0, len(prompts), size):
+        yield prompts[start : start + size]
+
+
+def runs_at_once(start: int, stop: int) -> int:
+    """Changed runs in an automatic batch that differs from one position on.
+
+    Args:
+        start: The first position that is run.
+        stop: The position after the last.
+    """
+    return max(1, min(AUTO_BATCH_TOKENS // (stop - start), _READ_TOKENS // stop))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,32 +257,15 @@ class _ChangedRuns:
     last_layer: int
     batch_size: int | Literal["auto"]
 
-    def read(self, bases: Sequence[int], layers: Sequence[int]) -> _Read:
-        """Run prompts without any change."""
-        batch = pad(self.model, self.encodings, bases)
-        streams: dict[int, Tensor] = {}
-
-        def keep(layer: int) -> tuple[str, Callable[..., None]]:
-            return layer_hook(layer), lambda value, hook: streams.update({layer: value})
-
-        injector = FeatureInjector(self.model, self.encodings)
-        recorder = Recorder(self.model, len(bases))
-        with (
-            injector.injecting(),
-            running_to_layer(self.model, self.last_layer, [keep(layer) for layer in layers]) as run,
-        ):
-            injector.start(batch)
-            run(batch.tokens, batch.attention_mask, **recorder.options)
-        return _Read(bases, recorder.key_values(max(self.last_layer, 1)), streams)
-
-    def changed(self, read: _Read, changes: Sequence[tuple[int, _Change]]) -> Iterator[Captured]:
+    def changed(
+        self, read: ReadPrompts, changes: Sequence[tuple[int, _Change]]
+    ) -> Iterator[Captured]:
         """Run what changes in the prompts that were read; a change comes with its prompt's row."""
         groups: dict[tuple[int, int], list[tuple[int, _Change]]] = defaultdict(list)
         for row, change in changes:
             groups[change.start, change.stop].append((row, change))
         for (start, stop), members in groups.items():
-            fitting = min(AUTO_BATCH_TOKENS // (stop - start), _READ_TOKENS // stop)
-            limit = max(1, fitting) if self.batch_size == "auto" else self.batch_size
+            limit = runs_at_once(start, stop) if self.batch_size == "auto" else self.batch_size
             for first in range(0, len(members), limit):
                 some = members[first : first + limit]
                 yield from halved_to_fit(
@@ -205,7 +274,7 @@ class _ChangedRuns:
                     self.batch_size,
                 )
 
-    def _grow(self, read: _Read, members: Sequence[tuple[int, _Change]]) -> Captured:
+    def _grow(self, read: ReadPrompts, members: Sequence[tuple[int, _Change]]) -> Captured:
         """One growing pass over changed runs that differ from the same position on."""
         members = sorted(members, key=lambda member: member[1].layer)
         sources = torch.tensor([row for row, _ in members])
@@ -222,15 +291,11 @@ class _ChangedRuns:
         for part in (writer, keeper):
             part.start(Batch(indices, empty, empty, offsets))
 
-        def join(layer: int) -> tuple[str, Callable[..., Tensor]]:
-            """The hook with which the runs that change first at a layer join the others."""
-            first, after = layers.index(layer), len(layers) - layers[::-1].index(layer)
-            new = read.streams[layer][sources[first:after], start:stop]
-            return layer_hook(
-                layer
-            ), lambda value, hook: torch.cat([value, new.to(value)]) if first else new.to(value)
-
-        hooks = [*map(join, dict.fromkeys(layers)), *writer.hooks(), *keeper.hooks()]
+        hooks = [
+            *read.joining(sources, layers, slice(start, stop)),
+            *writer.hooks(),
+            *keeper.hooks(),
+        ]
         before = [(keys[:, :start], values[:, :start]) for keys, values in read.key_values]
         with (
             measuring(self.model),
@@ -269,13 +334,6 @@ def _first_layer(hook: str) -> int | None:
     """The last layer of the stream that an activation comes after, or is; None if it is unknown."""
     found = _BLOCK_HOOK.fullmatch(hook)
     return None if found is None else int(found[1]) + (found[2] == "hook_resid_post")
-
-
-def _of_at_most(n_tokens: int, items: Sequence[int], length: int) -> Iterator[Sequence[int]]:
-    """Parts of a batch of prompts, of so many tokens or a single prompt each."""
-    size = max(1, n_tokens // length)
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _difference(model: HookedModel) -> str | None:

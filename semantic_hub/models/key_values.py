@@ -75,6 +75,64 @@ class Recorder:
         return kept
 
 
+class RowKeyValues:
+    """Keys and values of rows that go on from texts, with room for the columns that will come.
+
+    Args:
+        key_values: Of the texts.
+        sources: For each row the text that it goes on from.
+        n_columns: Columns of a row in the end; the first ones are those of its text.
+
+    Example:
+        >>> texts = [(torch.zeros(2, 3, 4, 8), torch.zeros(2, 3, 4, 8))]
+        >>> rows = RowKeyValues(texts, torch.tensor([0, 1, 1]), n_columns=5)
+        >>> keys, values = rows.before(3)[0]
+        >>> tuple(keys.shape)
+        (3, 3, 4, 8)
+    """
+
+    def __init__(self, key_values: KeyValues, sources: Int[Tensor, " run"], n_columns: int) -> None:
+        self._blocks = [
+            (_with_room(keys, sources, n_columns), _with_room(values, sources, n_columns))
+            for keys, values in key_values
+        ]
+
+    def before(self, column: int) -> KeyValues:
+        """Keys and values of all columns before one.
+
+        Args:
+            column: The first column that is left out.
+        """
+        return [(keys[:, :column], values[:, :column]) for keys, values in self._blocks]
+
+    def write(self, block: int, column: int, new_keys: Tensor, new_values: Tensor) -> KeyValues:
+        """Write new columns of the first rows, and return all that these rows have so far.
+
+        Args:
+            block: The block.
+            column: The first new column.
+            new_keys: ``[row pos head d_head]``.
+            new_values: ``[row pos head d_v]``.
+        """
+        n_rows, n_new = new_keys.shape[:2]
+        both = []
+        for room, new in zip(self._blocks[block], (new_keys, new_values), strict=True):
+            room[:n_rows, column : column + n_new] = new
+            both.append(room[:n_rows, : column + n_new])
+        return [tuple(both)]
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Drop all rows but some.
+
+        Args:
+            rows: Those that stay.
+        """
+        self._blocks = [
+            (keys[rows.to(keys.device)], values[rows.to(values.device)])
+            for keys, values in self._blocks
+        ]
+
+
 @contextmanager
 def growing_pass(
     model: HookedModel,
@@ -85,6 +143,8 @@ def growing_pass(
     first_layer: int,
     last_layer: int,
     hooks: Sequence[tuple[str, Callable[..., Any]]],
+    kept: RowKeyValues | None = None,
+    tokens: Int[Tensor, "run column"] | None = None,
 ) -> Iterator[Callable[[], None]]:
     """Context with a function that runs a growing pass over what follows the positions kept.
 
@@ -99,6 +159,10 @@ def growing_pass(
         last_layer: The pass stops after this layer.
         hooks: ``(hook name, function)``; those that add rows put the first ones in the place of the
             single row with which the pass enters.
+        kept: Where the rows' own keys and values are kept, with what was before them; `key_values`
+            are then those before the pass, and `sources` are not read.
+        tokens: What the pass reads, where all rows enter with tokens; None where they come on the
+            way.
 
     Raises:
         SemanticHubError: When it is run, a block that did not ask for the keys and values kept.
@@ -107,9 +171,15 @@ def growing_pass(
     parameter = first_parameter(model)
     asked: list[int] = []
 
+    axis = 2 if is_bridge else 1
+
     def append(block: int, *tensors: Tensor, **_: Any) -> tuple[Tensor, Tensor]:
         asked.append(block)
-        return _appended(*tensors[:4], sources=sources, axis=2 if is_bridge else 1)
+        if kept is None or block < first_layer:
+            return _appended(*tensors[:4], sources=sources, axis=axis)
+        before, new = tensors[0], [tensor.transpose(1, axis) for tensor in tensors[2:4]]
+        [(keys, values)] = kept.write(block, before.shape[axis], *new)
+        return keys.transpose(1, axis), values.transpose(1, axis)
 
     def run() -> None:
         asked.clear()
@@ -119,10 +189,22 @@ def growing_pass(
             raise _unkept(f"block {min(missing)}, which did not ask for keys and values")
 
     def run_once() -> None:
+        device = model.cfg.device
         if is_bridge:
-            tokens = torch.zeros(1, n_columns, dtype=torch.long, device=model.cfg.device)
+            given = torch.zeros(1, n_columns, dtype=torch.long) if tokens is None else tokens
             cache = _growing_cache(key_values, append)
-            model(tokens, return_type=None, past_key_values=cache, use_cache=True)
+            model(given.to(device), return_type=None, past_key_values=cache, use_cache=True)
+            return
+        if tokens is not None:
+            entries = _growing_entries(key_values, append)
+            cache = _hooked_cache(entries, len(tokens), key_values[0][0].shape[1], device)
+            model(
+                tokens.to(device),
+                attention_mask=torch.ones_like(tokens).to(device),
+                return_type=None,
+                stop_at_layer=max(last_layer, 1),
+                past_kv_cache=cache,
+            )
             return
         model(
             parameter.new_zeros(1, n_columns, model.cfg.d_model),
@@ -162,6 +244,24 @@ def _growing_entries(key_values: KeyValues, append: Callable[..., Any]) -> list[
         entry.append = partial(append, block, keys, values)
         entries.append(entry)
     return entries
+
+
+def _hooked_cache(entries: list[Any], n_rows: int, n_columns: int, device: Any) -> Any:
+    """A cache of TransformerLens of entries, after so many columns without padding."""
+    from transformer_lens.cache.key_value_cache import TransformerLensKeyValueCache
+
+    mask = torch.ones(n_rows, n_columns, dtype=torch.int, device=device)
+    return TransformerLensKeyValueCache(entries, previous_attention_mask=mask)
+
+
+def _with_room(
+    tensor: Float[Tensor, "text pos head d"], sources: Int[Tensor, " row"], n_columns: int
+) -> Float[Tensor, "row column head d"]:
+    """Each row's text, and room for the columns after it."""
+    rows = sources.to(tensor.device)
+    room = tensor.new_empty(len(rows), n_columns, *tensor.shape[2:])
+    room[:, : tensor.shape[1]] = tensor[rows]
+    return room
 
 
 def _appended(

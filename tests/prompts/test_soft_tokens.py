@@ -23,7 +23,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.patching.pairs import PatchPair, PositionMap
 from semantic_hub.interventions.patching.scope import patchscope
 from semantic_hub.interventions.patching.sweep import patching_sweep
-from semantic_hub.interventions.steering.continuations import Continuations, SteeringOptions
+from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.interventions.steering.contrasts import (
     activation_difference,
     mean_difference,
@@ -31,6 +31,7 @@ from semantic_hub.interventions.steering.contrasts import (
 )
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import steer
+from semantic_hub.interventions.steering.runs import Steered, SteeringOptions
 from semantic_hub.interventions.steering.sweep import steering_sweep
 from semantic_hub.interventions.text.generation import Sampling, generate_texts
 from semantic_hub.interventions.text.likelihood import perplexity
@@ -198,7 +199,10 @@ def patched(model: Any, prompts: list[Any]) -> Any:
 def continued(model: Any, prompts: list[Any]) -> list[Any]:
     texts = Continuations(model, encode(model, prompts), N_NEW)
     how = SteeringOptions("last", "add")
-    return [texts.unsteered(), texts.steered([([direction(model)], s) for s in (1.0, -1.0)], how)]
+    return [
+        texts.unsteered(),
+        texts.steered([Steered((direction(model),), s) for s in (1.0, -1.0)], how),
+    ]
 
 
 def written(model: Any, prompts: list[Any]) -> list[Any]:
@@ -329,15 +333,13 @@ def test_a_span_for_each_prompt_and_sweeps_of_them(model) -> None:
         assert "SoftPositions" in str(found.manifest["parameters"]["positions"])
     texts = Continuations(model, encode(model, prompts), N_NEW)
     options = SteeringOptions(rows, "add")
-    together = texts.steered([([direction(model)], strength) for strength in (9.0, -9.0)], options)
+    by = [Steered((direction(model),), strength) for strength in (9.0, -9.0)]
+    together = texts.steered(by, options)
     for index, positions in enumerate(rows):
         alone = Continuations(model, encode(model, [prompts[index]]), N_NEW)
-        for row, strength in enumerate((9.0, -9.0)):
+        for row, steering in enumerate(by):
             options = SteeringOptions(positions, "add")
-            assert (
-                alone.steered([([direction(model)], strength)], options)[0][0]
-                == together[row][index]
-            )
+            assert alone.steered([steering], options)[0][0] == together[row][index]
 
 
 def test_patching_spans_of_features(model) -> None:

@@ -1,7 +1,8 @@
 """Probability of one answer against another, under steering."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from math import nan
 from typing import TYPE_CHECKING, Any
 
@@ -9,25 +10,26 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from semantic_hub.activations.batches import equal_length_batches
+from semantic_hub.activations.captures import Captured, Overwrite, capture_layers
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError, as_list, check_choice
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.doable import with_doable
-from semantic_hub.interventions.steering.continuations import SteeringOptions
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
     Mode,
     SteeredPositions,
     check_reached,
-    is_span_per_prompt,
-    steer,
+    check_steering,
+    prompt_positions,
+    steered_states,
 )
 from semantic_hub.interventions.steering.per_layer import Directions, with_placebo, with_unsteered
 from semantic_hub.interventions.steering.result import NOT_DOABLE
+from semantic_hub.interventions.steering.runs import SteeringOptions
 from semantic_hub.interventions.steering.sweep import STRENGTHS
 from semantic_hub.lenses.projection import score_words
-from semantic_hub.models.layers import check_layers
+from semantic_hub.models.layers import check_layers, layer_hook
 from semantic_hub.models.loading import check_decoder
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
@@ -42,7 +44,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
-_BATCH_SIZE = 64
+_BLOCK = 2**26
+"""Numbers in the states that are held at a time: 256 MiB in float32."""
+
 _ALL_FEATURES = SoftPositions()
 
 
@@ -272,13 +276,11 @@ def answer_probability(
         "answer_probability", directions, chosen_layers, n_prompts=len(prompts),
         seed=resampling.seed,
     )  # fmt: skip
+    for by_layer in expanded.values():
+        for direction in by_layer.values():
+            check_steering(model, direction, positions=positions, mode=mode)
     reader = _AnswerReader(model, tuple(prompts), answers, SteeringOptions(positions, mode))
-    p_first = reader.unsteered().repeat(len(expanded), len(chosen_layers), len(factors), 1)
-    for row, by_layer in enumerate(expanded.values()):
-        for column, direction in enumerate(by_layer.values()):
-            for place, strength in enumerate(factors):
-                if strength:
-                    p_first[row, column, place] = reader.steered(direction, strength)
+    p_first = reader.p_first(list(expanded.values()), chosen_layers, factors)
     return AnswerProbability(
         layers=tuple(chosen_layers),
         strengths=factors,
@@ -286,7 +288,7 @@ def answer_probability(
         effect_direction=next(iter(expanded)),
         control_direction=PLACEBO,
         answers=answers,
-        p_first=p_first[..., list(reader.candidates.kept)],
+        p_first=p_first,
         right=tuple(right[index] for index in reader.candidates.kept if right),
         dropped={reason: n for reason, n in reader.candidates.dropped.items() if n},
         resampling=resampling,
@@ -320,7 +322,11 @@ def check_right(
 
 
 class _AnswerReader:
-    """Reads the probability of the first answer at the prompts where it can be scored."""
+    """Reads the probability of the first answer at the prompts where it can be scored.
+
+    Steering at one layer of a prompt is an overwrite by what `steer` would make of the stream, so
+    all of a prompt's cells are rows of one call, and start where they act.
+    """
 
     def __init__(
         self,
@@ -332,67 +338,96 @@ class _AnswerReader:
         readouts = [Readout(prompt, {a: (a,) for a in answers}) for prompt in prompts]
         self.candidates = candidate_tokens(model, readouts)
         self.words = dict(zip(self.candidates.kept, self.candidates.words, strict=True))
-        self.model, self.prompts, self.options = model, prompts, options
-        encodings = encode(model, prompts)
-        _check_read_after(prompts, encodings, options.positions)
-        lengths = [len(encoding) for encoding in encodings]
-        batches = equal_length_batches(lengths, new_tokens=0, batch_size=_BATCH_SIZE)
-        usable = [[index for index in batch if index in self.words] for batch, _ in batches]
-        self.batches = [batch for batch in usable if batch]
+        self.model, self.prompts = model, prompts
+        self.mode: Mode = options.mode
+        self.encodings = encode(model, prompts)
+        self.positions = prompt_positions("answer_probability", self.encodings, options.positions)
+        _check_read_after(prompts, self.encodings, self.positions)
 
-    def unsteered(self) -> Float[Tensor, " prompt"]:
-        """Probability of the first answer at each prompt, without steering."""
-        p_first = torch.empty(len(self.prompts), dtype=torch.float32)
-        for batch in self.batches:
-            p_first[batch] = self._read(batch)
-        return p_first
+    def p_first(
+        self,
+        directions: Sequence[Mapping[int, Direction]],
+        layers: Sequence[int],
+        strengths: Sequence[float],
+    ) -> Float[Tensor, "direction layer strength prompt"]:
+        """Probability of the first answer in every cell, at each prompt where it can be scored."""
+        cells = list(product(directions, layers, strengths))
+        kept = self.candidates.kept
+        n_states = len(cells) + max(map(len, self.positions)) * len(layers)
+        at_once = max(1, _BLOCK // (n_states * self.model.cfg.d_model))
+        parts = [
+            self._read(kept[first : first + at_once], cells, layers)
+            for first in range(0, len(kept), at_once)
+        ]
+        shape = len(directions), len(layers), len(strengths)
+        return torch.cat(parts).T.unflatten(0, shape)
 
-    def steered(self, direction: Direction, strength: float) -> Float[Tensor, " prompt"]:
-        """The same under a direction; one with rows steers prompt i by row i."""
-        p_first = torch.empty(len(self.prompts), dtype=torch.float32)
-        for batch in self.batches:
-            positions, mode = self.options.rows(batch)
-            rows = direction.rows(batch)
-            with steer(self.model, rows, strength, positions=positions, mode=mode):
-                p_first[batch] = self._read(batch)
-        return p_first
-
-    def _read(self, batch: list[int]) -> Float[Tensor, " prompt"]:
-        """Probability of the first answer at some prompts, by the model as it is now."""
+    def _read(
+        self,
+        prompts: Sequence[int],
+        cells: Sequence[tuple[Mapping[int, Direction], int, float]],
+        layers: Sequence[int],
+    ) -> Float[Tensor, "prompt cell"]:
+        """Probability of the first answer at some prompts, in every cell."""
         last = [self.model.cfg.n_layers]
-        prompts = [self.prompts[index] for index in batch]
-        states = residual_stream(self.model, prompts, layers=last, batch_size=len(batch))
-        words = [self.words[index] for index in batch]
-        log_prob, _ = score_words(self.model, states, last, words, ranks=False)
-        return (log_prob[:, 0, 0] - log_prob[:, 0, 1]).sigmoid()
+        unsteered = self._streams(prompts, layers)
+        rows = list(product(range(len(prompts)), cells))
+
+        def overwrites_at(place: int, layer: int) -> Callable[[int], Overwrite | None]:
+            def overwrite_of(row: int) -> Overwrite | None:
+                number, (by_layer, at, strength) = rows[row]
+                if at != layer or not strength:
+                    return None
+                vector, prompt = by_layer[layer].vector, prompts[number]
+                vector = vector if vector.ndim == 1 else vector[prompt]
+                states = unsteered[number][:, place]
+                factor = torch.tensor(strength, dtype=torch.float32)
+                new = steered_states(states, vector, factor, self.mode)
+                return Overwrite(self.positions[prompt], new)
+
+            return overwrite_of
+
+        overwrites = {layer_hook(k): overwrites_at(place, k) for place, k in enumerate(layers)}
+        read = [self.prompts[prompts[number]] for number, _ in rows]
+        states = residual_stream(self.model, read, layers=last, overwrites=overwrites)
+        by_prompt = states.reshape(len(prompts), len(cells), -1)
+        words = [self.words[index] for index in prompts]
+        log_prob, _ = score_words(self.model, by_prompt, last * len(cells), words, ranks=False)
+        return (log_prob[..., 0] - log_prob[..., 1]).sigmoid()
+
+    def _streams(
+        self, prompts: Sequence[int], layers: Sequence[int]
+    ) -> list[Float[Tensor, "position layer d_model"]]:
+        """Each prompt's stream at its steered positions."""
+        found: dict[int, Tensor] = {}
+
+        def keep(captured: Captured, values: Float[Tensor, "position layer d_model"]) -> None:
+            for row, index in enumerate(captured.prompts):
+                found[index] = values[captured.rows.to(values.device) == row].cpu()
+
+        capture_layers(
+            self.model,
+            [self.encodings[index] for index in prompts],
+            [self.positions[index] for index in prompts],
+            layers,
+            keep,
+        )
+        return [found[index] for index in range(len(prompts))]
 
 
 def _check_read_after(
-    prompts: Sequence[Prompt], encodings: Sequence[Encoding], positions: SteeredPositions
+    prompts: Sequence[Prompt],
+    encodings: Sequence[Encoding],
+    positions: Sequence[Sequence[int]],
 ) -> None:
     """Raise where an answer is read before the first steered position, which cannot change it."""
-    spans: list[Any] = [positions] * len(prompts)
-    if is_span_per_prompt(positions):
-        spans = [*positions]
-    if len(spans) != len(prompts):
-        raise SemanticHubError(
-            "answer_probability",
-            got=f"{len(prompts)} prompts and {len(spans)} spans to steer",
-            expected="one for each prompt, or one for all",
-            fix="Give a span for each prompt, in their order.",
-        )
     reads = read_positions(prompts, encodings)
-    for number, (prompt, encoding, span, (read,)) in enumerate(
-        zip(prompts, encodings, spans, reads, strict=True)
-    ):
-        first = len(encoding) - 1 if span == "last" else 0
-        if not isinstance(span, str):
-            first = min(read_positions([prompt], [encoding], span)[0])
-        if read < first:
+    for number, (steered, (read,)) in enumerate(zip(positions, reads, strict=True)):
+        if read < min(steered):
             raise SemanticHubError(
                 "answer_probability",
-                got=f"prompt {number}, which is read at token {read} of {len(encoding)} and steered"
-                f" from token {first} on",
+                got=f"prompt {number}, which is read at token {read} of {len(encodings[number])} "
+                f"and steered from token {min(steered)} on",
                 expected="an answer that is read at a steered position or after it",
                 fix="Leave the prompt's position out, or steer earlier.",
             )

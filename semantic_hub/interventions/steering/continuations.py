@@ -1,41 +1,27 @@
 """Greedy continuations of prompts, unsteered or steered."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import product, takewhile
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 
 from semantic_hub.activations.batches import equal_length_batches, pad
 from semantic_hub.activations.features import FeatureInjector
+from semantic_hub.activations.generating import generate_changed
+from semantic_hub.activations.growing import starts_where_it_acts
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.direction import Direction
-from semantic_hub.interventions.steering.hook import (
-    Mode,
-    SteeredPositions,
-    is_span_per_prompt,
-    steer,
-)
+from semantic_hub.interventions.steering.hook import steer
+from semantic_hub.interventions.steering.runs import Steered, SteeredRuns, SteeringOptions
 from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.output import last_logits_alone
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Encoding
 from semantic_hub.prompts.words import decode
-
-
-class SteeringOptions(NamedTuple):
-    """Where and how to steer; see `semantic_hub.interventions.steering.hook.steer`."""
-
-    positions: SteeredPositions
-    mode: Mode
-
-    def rows(self, indices: Sequence[int]) -> "SteeringOptions":
-        """Options for the prompts with the given indices; selects spans where each has its own."""
-        if not is_span_per_prompt(self.positions):
-            return self
-        return self._replace(positions=tuple(self.positions[index] for index in indices))
 
 
 class Continuations:
@@ -67,43 +53,62 @@ class Continuations:
     ) -> None:
         check_room("steering_sweep", model, encodings, max_new_tokens)
         self.model, self.encodings, self.max_new_tokens = model, encodings, max_new_tokens
+        self.batch_size: int | Literal["auto"] = batch_size
         self.batches = list(_batches(encodings, max_new_tokens, batch_size))
 
     def unsteered(self) -> list[str]:
         """Text of each prompt's new tokens, without steering."""
-        texts = [""] * len(self.encodings)
-        for batch in self.batches:
-            for index, text in zip(batch.prompts, self._generate(batch.prompts), strict=True):
-                texts[index] = text
+        [texts] = self.steered([Steered((), 0.0)], SteeringOptions("last", "add"))
         return texts
 
-    def steered(
-        self, steerings: Sequence[tuple[Sequence[Direction], float]], options: SteeringOptions
-    ) -> list[list[str]]:
-        """Continue every prompt under each of several steerings of the same layers.
+    def steered(self, steerings: Sequence[Steered], options: SteeringOptions) -> list[list[str]]:
+        """Continue every prompt under each of several steerings.
+
+        Each prompt is read once, and a steered one from where its steering acts, on a model where
+        that gives the same; see `semantic_hub.activations.generating`.
 
         Args:
-            steerings: For each the direction of every layer, and the strength; prompt i is steered
-                by row i of each direction.
+            steerings: By what; prompt i is steered by row i of each direction.
             options: Where and how; prompt i has span i where each has its own.
 
         Returns:
             ``[steering][prompt]``.
         """
+        n_prompts = len(self.encodings)
+        if not starts_where_it_acts(self.model):
+            return self._from_the_start(steerings, options)
+        cells = list(product(range(len(steerings)), range(n_prompts)))
+        steered = SteeredRuns(self.model, self.encodings, steerings, options, cells)
+        new = generate_changed(
+            self.model,
+            self.encodings,
+            steered.runs,
+            steered.edits,
+            max_new_tokens=self.max_new_tokens,
+            batch_size=self.batch_size,
+        )
+        texts = [decode(self.model.tokenizer, list(tokens)) for tokens in new]
+        return [texts[first : first + n_prompts] for first in range(0, len(texts), n_prompts)]
+
+    def _from_the_start(
+        self, steerings: Sequence[Steered], options: SteeringOptions
+    ) -> list[list[str]]:
+        """The same by passes over whole prompts, for steerings of the same layers at a time."""
         texts = [[""] * len(self.encodings) for _ in steerings]
-        for batch in self.batches:
+        of_layers: dict[tuple[int | None, ...], list[int]] = defaultdict(list)
+        for row, steering in enumerate(steerings):
+            of_layers[tuple(d.layer for d in steering.directions)].append(row)
+        for rows, batch in product(of_layers.values(), self.batches):
             at_once = max(1, batch.limit // len(batch.prompts))
-            for start in range(0, len(steerings), at_once):
-                some = steerings[start : start + at_once]
-                for (row, index), text in self._steered_batch(batch, some, options).items():
-                    texts[start + row][index] = text
+            for start in range(0, len(rows), at_once):
+                some = rows[start : start + at_once]
+                found = self._steered_batch(batch, [steerings[row] for row in some], options)
+                for (place, index), text in found.items():
+                    texts[some[place]][index] = text
         return texts
 
     def _steered_batch(
-        self,
-        batch: "_Batch",
-        steerings: Sequence[tuple[Sequence[Direction], float]],
-        options: SteeringOptions,
+        self, batch: "_Batch", steerings: Sequence[Steered], options: SteeringOptions
     ) -> dict[tuple[int, int], str]:
         """Texts of one batch under every steering, by steering and prompt."""
         n_prompts = len(batch.prompts)

@@ -19,6 +19,7 @@ from semantic_hub.models.loading import check_model
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.shared_state import exclusive
 from semantic_hub.prompts.positions import Span
+from semantic_hub.prompts.prompt import Encoding
 from semantic_hub.prompts.soft_tokens import SoftPositions
 
 Mode = Literal["add", "replace", "project_out"]
@@ -212,6 +213,94 @@ def is_span_per_prompt(positions: object) -> TypeGuard[tuple[Span, ...]]:
     )
 
 
+def steered_states(
+    states: Float[Tensor, "*axes d_model"],
+    vector: Float[Tensor, "... d_model"],
+    strength: Float[Tensor, "..."],
+    mode: Mode,
+) -> Float[Tensor, "*axes d_model"]:
+    """The stream as `steer` changes it.
+
+    Args:
+        states: The stream.
+        vector: The direction, of a shape that goes with the states'.
+        strength: Its factor, likewise.
+        mode: How.
+
+    Example:
+        >>> halved = steered_states(torch.tensor([[4.0, 2.0]]), torch.tensor([0.0, 3.0]),
+        ...                         torch.tensor(0.5), "project_out")
+        >>> halved.tolist()
+        [[4.0, 1.0]]
+    """
+    if mode == "project_out":
+        vector = vector / vector.norm(dim=-1, keepdim=True)
+    vector, strength = vector.to(states), strength.to(states)
+    if mode == "add":
+        return states + strength * vector
+    if mode == "replace":
+        return states.lerp(vector.expand_as(states), strength)
+    return states - strength * (states * vector).sum(dim=-1, keepdim=True) * vector
+
+
+def prompt_positions(
+    operation: str, encodings: Sequence[Encoding], positions: SteeredPositions | slice
+) -> list[tuple[int, ...]]:
+    """Indices into each prompt's tokens that are steered.
+
+    Args:
+        operation: The user's call, for errors.
+        encodings: The prompts' tokens.
+        positions: Where to steer; a tuple of spans has one for each prompt.
+
+    Raises:
+        SemanticHubError: Spans for another number of prompts, or one that is empty in its prompt.
+
+    Example:
+        >>> from semantic_hub.prompts.prompt import encode
+        >>> prompt_positions("example", encode(model, ["the dog is"]), "last")
+        [(4,)]
+    """
+    spans: list[Any] = [positions] * len(encodings)
+    if is_span_per_prompt(positions):
+        spans = [*positions]
+    if len(spans) != len(encodings):
+        raise SemanticHubError(
+            operation,
+            got=f"{len(encodings)} prompts and {len(spans)} spans to steer",
+            expected="one for each prompt, or one for all",
+            fix="Give a span for each prompt, in their order.",
+        )
+    found = []
+    for number, (encoding, span) in enumerate(zip(encodings, spans, strict=True)):
+        if span in ("all", "prompt"):
+            chosen = tuple(range(len(encoding)))
+        elif span == "last":
+            chosen = (len(encoding) - 1,)
+        elif span == "generated":
+            chosen = ()
+        elif isinstance(span, SoftPositions):
+            chosen = span.among(encoding.spans)
+        else:
+            own = encoding.own_positions
+            chosen = tuple(own[span if isinstance(span, slice) else slice(*span)])
+        if not chosen and span != "generated":
+            raise _empty_span(span, number, len(encoding.own_positions), len(encoding.spans))
+        found.append(chosen)
+    return found
+
+
+def _empty_span(span: object, prompt: int, n_tokens: int, n_features: int) -> SemanticHubError:
+    """Error for a span that holds none of a prompt's tokens."""
+    return SemanticHubError(
+        "steer",
+        got=f"positions={span!r} in prompt {prompt}, which has {n_tokens} tokens"
+        f" and {n_features} spans of features",
+        expected="a span with at least one of its tokens",
+        fix="Count from 0, or from the end with negative numbers, without the BOS token.",
+    )
+
+
 class _SteeringHook:
     """Hook that changes the steered positions of the current forward pass."""
 
@@ -228,7 +317,6 @@ class _SteeringHook:
         self.mode: Mode = mode
         self.steering = f"steer({direction.description})"
         vector = direction.vector
-        vector = vector / vector.norm(dim=-1, keepdim=True) if mode == "project_out" else vector
         self.vector = vector if direction.n_rows is None else vector[:, None]
         self.strength = torch.as_tensor(strength, dtype=vector.dtype).reshape(-1, 1, 1)
         self.reached: bool | None = None
@@ -250,7 +338,7 @@ class _SteeringHook:
                 expected="one for each prompt",
                 fix="Pick the batch's rows with direction.rows(...), or use direction.mean().",
             )
-        edited = _edited(value, self.vector.to(value), self.strength.to(value), self.mode)
+        edited = steered_states(value, self.vector, self.strength, self.mode)
         return torch.where(steered[..., None].to(value.device), edited, value)
 
     def _steered(self, n_rows: int, n_columns: int) -> Bool[Tensor, "batch pos"]:
@@ -273,20 +361,6 @@ class _SteeringHook:
         return torch.cat(columns, dim=1)[:, -n_columns:]
 
 
-def _edited(
-    value: Float[Tensor, "batch pos d_model"],
-    vector: Float[Tensor, "..."],
-    strength: Float[Tensor, "#batch 1 1"],
-    mode: Mode,
-) -> Float[Tensor, "batch pos d_model"]:
-    """The stream, steered at all positions."""
-    if mode == "add":
-        return value + strength * vector
-    if mode == "replace":
-        return value.lerp(vector.expand_as(value), strength)
-    return value - strength * (value * vector).sum(dim=-1, keepdim=True) * vector
-
-
 def _steered_in_prompts(
     prompts: PromptColumns, positions: SteeredPositions | slice
 ) -> Bool[Tensor, "batch prompt"]:
@@ -297,13 +371,7 @@ def _steered_in_prompts(
     for row, span in enumerate(_span_of_each(positions, len(steered))):
         columns = _columns(prompts, row, span)
         if not columns:
-            raise SemanticHubError(
-                "steer",
-                got=f"positions={span!r} in prompt {row}, which has {len(prompts.own(row))} tokens"
-                f" and {len(prompts.spans(row))} spans of features",
-                expected="a span with at least one of its tokens",
-                fix="Count from 0, or from the end with negative numbers, without the BOS token.",
-            )
+            raise _empty_span(span, row, len(prompts.own(row)), len(prompts.spans(row)))
         steered[row, columns] = True
     return steered
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from semantic_hub.activations.batches import check_batch_size
 from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
-from semantic_hub.interventions.steering.continuations import Continuations, SteeringOptions
+from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
     Mode,
@@ -30,6 +30,7 @@ from semantic_hub.interventions.steering.per_layer import (
     with_unsteered,
 )
 from semantic_hub.interventions.steering.result import SteeringResult
+from semantic_hub.interventions.steering.runs import Steered, SteeringOptions
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token
@@ -60,9 +61,9 @@ def steering_sweep(
 ) -> SteeringResult:
     """Steer prompts in one or several directions, and count the outcomes.
 
-    Every prompt is continued greedily, under each direction at each layer and strength. Prompts
-    of the same number of tokens share a batch, so that nothing is padded; so do directions and
-    strengths at one layer.
+    Every prompt is continued greedily, under each direction at each layer and strength. Each is
+    read once; a steered run starts at the layer and position where it is steered first, and all
+    runs of prompts of the same number of tokens go on together.
 
     Args:
         model: A decoder with a tokenizer.
@@ -81,7 +82,7 @@ def steering_sweep(
         mode: How; see there.
         max_new_tokens: How far to generate; a text ends before its end-of-text token.
         all_later_layers: Steer every layer from each on, not it alone, each by its own direction.
-        batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens.
+        batch_size: Prompts, and steered runs, per batch; ``"auto"`` fills a fixed number of tokens.
         resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
@@ -184,16 +185,16 @@ def _sweep(
     """Outcomes of all cells; `layers` maps each layer to those that are then steered."""
     unsteered = _outcomes(outcome, continuations.unsteered())
     outcomes = unsteered.repeat(len(directions), len(layers), len(strengths), 1)
-    for column, steered_layers in enumerate(layers.values()):
-        cells = {
-            (row, place): ([by_layer[layer] for layer in steered_layers], strength)
-            for row, by_layer in enumerate(directions.values())
-            for place, strength in enumerate(strengths)
-            if strength
-        }
-        texts = continuations.steered(list(cells.values()), options)
-        for (row, place), steered in zip(cells, texts, strict=True):
-            outcomes[row, column, place] = _outcomes(outcome, steered)
+    cells = {
+        (row, column, place): Steered(tuple(by_layer[k] for k in steered_layers), strength)
+        for column, steered_layers in enumerate(layers.values())
+        for row, by_layer in enumerate(directions.values())
+        for place, strength in enumerate(strengths)
+        if strength
+    }
+    texts = continuations.steered(list(cells.values()), options)
+    for cell, steered in zip(cells, texts, strict=True):
+        outcomes[cell] = _outcomes(outcome, steered)
     return outcomes
 
 
