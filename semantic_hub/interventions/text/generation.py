@@ -7,11 +7,16 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from semantic_hub.activations.batches import equal_length_batches, pad
 from semantic_hub.activations.features import FeatureInjector
+from semantic_hub.activations.generating import generate_changed
+from semantic_hub.activations.growing import starts_where_it_acts
 from semantic_hub.errors import SemanticHubError, check_kinds, set_tuples
 from semantic_hub.interventions.steering.continuations import before_end, check_room
+from semantic_hub.interventions.steering.runs import Steered, SteeredRuns, SteeringOptions
 from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import check_predicts_next_token, last_logits_alone
@@ -112,7 +117,8 @@ def generate_texts(
             it, as those of `semantic_hub.interventions.steering.hook.steer`, apply.
         prompts: Text, :class:`~semantic_hub.prompts.prompt.Prompt` objects or token ids.
         sampling: How to sample; None for the defaults of `Sampling`.
-        batch_size: Prompts per batch; ``"auto"`` fills a fixed number of tokens.
+        batch_size: Prompts per batch, and texts that go on together; ``"auto"`` fills a fixed
+            number of tokens.
 
     Returns:
         One `Generation` for each prompt and seed; all seeds of a prompt, then the next prompt.
@@ -132,6 +138,9 @@ def generate_texts(
     sampling = sampling or Sampling()
     encodings = encode(model, prompts)
     check_room("generate_texts", model, encodings, sampling.max_new_tokens)
+    if starts_where_it_acts(model):
+        options = SteeringOptions("last", "add")
+        return steered_texts(model, encodings, sampling, Steered((), 0.0), options, batch_size)
     lengths = [len(encoding) for encoding in encodings]
     new_tokens = {
         (prompt, seed): new
@@ -146,6 +155,110 @@ def generate_texts(
         for prompt in range(len(encodings))
         for seed in sampling.seeds
     ]
+
+
+def steered_texts(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    sampling: Sampling,
+    steering: Steered,
+    options: SteeringOptions,
+    batch_size: int | Literal["auto"] = "auto",
+) -> list[Generation]:
+    """Continue every prompt once for each seed, all at once, as `generate_texts` under `steer`.
+
+    Args:
+        model: A model on which `semantic_hub.activations.growing.starts_where_it_acts`.
+        encodings: The prompts' tokens, and their features.
+        sampling: How to sample.
+        steering: What is steered by.
+        options: Where and how.
+        batch_size: As in `generate_texts`.
+
+    Example:
+        >>> direction = sh.activation_difference(model, "good", "bad", layer=4)
+        >>> prompts, sampling = ["bad, sad,"], Sampling(max_new_tokens=8, seeds=(0,))
+        >>> ours = steered_texts(model, encode(model, prompts), sampling,
+        ...                      Steered((direction,), 2.0), SteeringOptions("all", "add"))
+        >>> with sh.steer(model, direction, 2.0):
+        ...     ours == generate_texts(model, prompts, sampling)
+        True
+    """
+    cells = [(prompt, seed) for prompt in range(len(encodings)) for seed in sampling.seeds]
+    runs = SteeredRuns(model, encodings, [steering], options, [(0, prompt) for prompt, _ in cells])
+    new_tokens = generate_changed(
+        model,
+        encodings,
+        runs.runs,
+        runs.edits,
+        max_new_tokens=sampling.max_new_tokens,
+        choose=_Sampler(encodings, sampling, cells, batch_size),
+        batch_size=batch_size,
+    )
+    return [
+        _generation(model.tokenizer, prompt, seed, encodings[prompt], new)
+        for (prompt, seed), new in zip(cells, new_tokens, strict=True)
+    ]
+
+
+class _Sampler:
+    """Draw the next tokens of texts as ``generate`` does for each batch of prompts and each seed.
+
+    A token is drawn as torch draws one: the largest share of its probability in an exponential
+    random number. These numbers are those of the whole batch, whichever of its texts go on.
+    """
+
+    def __init__(
+        self,
+        encodings: Sequence[Encoding],
+        sampling: Sampling,
+        cells: Sequence[tuple[int, int]],
+        batch_size: int | Literal["auto"],
+    ) -> None:
+        self.encodings, self.sampling, self.cells = encodings, sampling, cells
+        lengths = [len(encoding) for encoding in encodings]
+        batches = equal_length_batches(lengths, sampling.max_new_tokens, batch_size)
+        self.batch_of = {prompt: indices for indices, _ in batches for prompt in indices}
+        self.drawn: dict[tuple[int, int], tuple[int, Tensor, torch.Generator]] = {}
+
+    def __call__(
+        self,
+        runs: Sequence[int],
+        tokens: Int[Tensor, "run pos"],
+        logits: Float[Tensor, "run d_vocab"],
+    ) -> Int[Tensor, " run"]:
+        share = self._probabilities(tokens.to(logits.device), logits)
+        noise = torch.stack([self._noise(run, tokens.shape[1], logits.shape[1]) for run in runs])
+        return (share / noise.to(share)).argmax(dim=-1)
+
+    def _probabilities(
+        self, tokens: Int[Tensor, "run pos"], logits: Float[Tensor, "run d_vocab"]
+    ) -> Float[Tensor, "run d_vocab"]:
+        """What tokens are drawn from, after penalty and cut."""
+        logits = logits / self.sampling.temperature
+        if self.sampling.frequency_penalty > 0:
+            ones = torch.ones_like(tokens, dtype=logits.dtype)
+            counts = torch.zeros_like(logits).scatter_add_(1, tokens, ones)
+            logits = logits - self.sampling.frequency_penalty * counts
+        ordered, order = logits.sort(descending=True)
+        cut = ordered.softmax(dim=-1).cumsum(dim=-1) > self.sampling.top_p
+        cut = torch.cat([torch.zeros_like(cut[:, :1]), cut[:, :-1]], dim=1)
+        logits = logits.masked_fill(cut.scatter(1, order, cut), -torch.inf)
+        return (logits - logits.logsumexp(dim=-1, keepdim=True)).softmax(dim=-1)
+
+    def _noise(self, run: int, n_tokens: int, d_vocab: int) -> Float[Tensor, " d_vocab"]:
+        """Exponential random numbers of one text's next token."""
+        prompt, seed = self.cells[run]
+        batch, step = self.batch_of[prompt], n_tokens - len(self.encodings[prompt])
+        key = batch[0], seed
+        if key not in self.drawn or self.drawn[key][0] != step:
+            if step == 0:
+                generator = torch.Generator().manual_seed(_batch_seed(seed, batch[0]))
+            else:
+                generator = self.drawn[key][2]
+            drawn = torch.empty(len(batch), d_vocab, dtype=torch.float32)
+            self.drawn[key] = step, drawn.exponential_(generator=generator), generator
+        return self.drawn[key][1][batch.index(prompt)]
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import torch
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.sweep import steering_sweep
+from semantic_hub.interventions.text import generation
 from semantic_hub.interventions.text.generation import Generation, Sampling, generate_texts
 from semantic_hub.models import loading as models
 
@@ -38,6 +39,17 @@ def test_text_is_what_the_tokens_say_behind_the_prompt(model, texts):
 
 def test_the_same_call_gives_the_same_texts(model, texts):
     assert generate_texts(model, PROMPTS, SHORT) == texts
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"top_p": 1.0, "temperature": 1.5}, {"frequency_penalty": 0.0, "top_p": 0.7}]
+)
+def test_the_texts_are_those_of_transformer_lens(model, how, monkeypatch):
+    """Drawn for each seed and batch by ``generate`` itself, which reads every prompt anew."""
+    prompts, sampling = [*PROMPTS, "The cat runs"], Sampling(max_new_tokens=12, seeds=(0, 3), **how)
+    ours = generate_texts(model, prompts, sampling)
+    monkeypatch.setattr(generation, "starts_where_it_acts", lambda *_: False)
+    assert generate_texts(model, prompts, sampling) == ours
 
 
 def test_seeds_are_independent_of_each_other(model, texts):
