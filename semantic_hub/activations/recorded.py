@@ -1,7 +1,7 @@
 """States that were read elsewhere (nnsight, NDIF, vLLM, a file), in place of a model.
 
 `States` has what a measurement asks of a model: its layers, its tokenizer and its unembedding. It
-runs no forward pass, so interventions and models made from it are refused.
+runs no forward pass: interventions are refused, and a report names them as left out.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 
 from semantic_hub.errors import SemanticHubError, check_kinds, reading
+from semantic_hub.models.protocol import HookedModel
+from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.prompt import PromptLike, Prompts, as_prompt, as_prompts
 
 Unembedding = Float[Tensor, "d_model d_vocab"] | Float[np.ndarray, "d_model d_vocab"]
@@ -29,8 +31,9 @@ class States(Module):
     """States of prompts at every layer, to be measured in place of the model they come from.
 
     Takes a model's place in `semantic_hub.similarity`, `semantic_hub.residual_stream` and, with a
-    tokenizer and an unembedding, `semantic_hub.logit_lens`. Prompts are looked up by what they are:
-    text, tokens and position.
+    tokenizer and an unembedding, `semantic_hub.logit_lens`; so it does in `semantic_hub.run` and
+    `semantic_hub.report`, for which `semantic_hub.experiment.prompts_to_record` lists what to read.
+    Prompts are looked up by what they are: text, tokens and position.
 
     Args:
         prompts: What was read, each once.
@@ -41,10 +44,12 @@ class States(Module):
         unembedding: ``[d_model, d_vocab]``, for the lens.
         final_norm: Function of states ``[..., d_model]``, such as the model's own module; None
             where `unembedding` takes states as they are.
+        twin: States of the same prompts in a randomly initialized copy of the model: a control of
+            the report's similarity.
 
     Raises:
         SemanticHubError: States of another shape or number than the prompts, with NaN or infinity,
-            a prompt given twice, or an unembedding of another width.
+            a prompt given twice, an unembedding of another width, or a twin of other layers.
 
     Example:
         >>> import semantic_hub as sh
@@ -53,6 +58,8 @@ class States(Module):
         >>> sh.similarity(recorded, pairs, permutations=10).layers[-1]
         12
     """
+
+    _states: Tensor
 
     def __init__(
         self,
@@ -63,6 +70,7 @@ class States(Module):
         tokenizer: Any | None = None,
         unembedding: Unembedding | None = None,
         final_norm: Callable[[Tensor], Tensor] | None = None,
+        twin: "States | None" = None,
     ) -> None:
         from transformers import PreTrainedTokenizerBase
 
@@ -75,6 +83,7 @@ class States(Module):
             tokenizer=(tokenizer, (PreTrainedTokenizerBase, None)),
             unembedding=(unembedding, (Tensor, np.ndarray, None)),
             final_norm=(final_norm, (Callable, None)),
+            twin=(twin, (States, None)),
         )
         values = torch.as_tensor(states).detach().float().cpu()
         if values.ndim != 3 or len(values) != len(prompts) or not all(values.shape):
@@ -100,7 +109,8 @@ class States(Module):
                 expected="each prompt once",
                 fix="Leave out repeated ones; for another position give the Prompt its position.",
             )
-        self._states, self.tokenizer, self.blocks = values, tokenizer, ()
+        self.register_buffer("_states", values)
+        self.tokenizer, self.blocks = tokenizer, ()
         d_model = values.shape[2]
         self.cfg = SimpleNamespace(
             model_name=name,
@@ -128,6 +138,14 @@ class States(Module):
             self.W_U, self.b_U = weight, torch.zeros(weight.shape[1])
             self.cfg.d_vocab = weight.shape[1]
             self.unembed = _Unembed(weight)
+        if twin is not None and twin.cfg.n_layers != self.cfg.n_layers:
+            raise SemanticHubError(
+                "States",
+                got=f"a twin of {twin.cfg.n_layers} blocks",
+                expected=f"{self.cfg.n_layers}, as the states have",
+                fix="Read the same layers in a randomly initialized copy of the model.",
+            )
+        self.twin = twin
 
     @classmethod
     def from_file(cls, path: str | Path, prompts: Sequence[PromptLike], **options: Any) -> "States":
@@ -158,6 +176,36 @@ class States(Module):
             tensors = load_file(file)
             states = tensors["states"]
         return cls(prompts, states, **{"unembedding": tensors.get("unembedding"), **options})
+
+    def hold(self, prompts: Sequence[PromptLike]) -> bool:
+        """Whether all of some prompts were recorded.
+
+        Args:
+            prompts: Text, `Prompt` objects or token ids.
+
+        Example:
+            >>> recorded = States(["dog"], torch.ones(1, 3, 4))
+            >>> recorded.hold(["dog"]), recorded.hold(["dog", "cat"])
+            (True, False)
+        """
+        return all(as_prompt(prompt) in self._rows for prompt in prompts)
+
+    def get_extra_state(self) -> Any:
+        """What these states are of, for ``state_dict``: prompts, and a norm that is no module."""
+        return tuple(self._rows), getattr(self, "ln_final", None)
+
+    def set_extra_state(self, state: Any) -> None:
+        """Refuse: prompts and states are given together.
+
+        Raises:
+            SemanticHubError: Always.
+        """
+        raise SemanticHubError(
+            "States",
+            got="a state_dict to load",
+            expected="prompts and states, given together",
+            fix="Make new States.",
+        )
 
     def read(
         self, prompts: Sequence[PromptLike], layers: Sequence[int]
@@ -202,6 +250,26 @@ class States(Module):
 
     hooks = run_with_hooks = run_with_cache = generate = forward
     hook_dict = property(forward)
+
+
+def holds(model: HookedModel, prompts: Sequence[PromptLike]) -> bool:
+    """Whether prompts can be read: by any model that runs, of recorded states those that are there.
+
+    Args:
+        model: A model, or `States`.
+        prompts: What is to be read.
+    """
+    return not isinstance(model, States) or model.hold(prompts)
+
+
+def twin_of(model: HookedModel, seed: int) -> HookedModel | None:
+    """The random twin of a model; of recorded states the one that was recorded, None without.
+
+    Args:
+        model: A model, or `States`.
+        seed: Of the twin's weights.
+    """
+    return model.twin if isinstance(model, States) else random_twin(model, seed)
 
 
 class _Unembed(Module):

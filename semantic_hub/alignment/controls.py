@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from semantic_hub.activations.recorded import States, holds, twin_of
 from semantic_hub.alignment.surface import has_cognates, is_latin, romanized, shares_surface
 from semantic_hub.errors import SemanticHubError, as_seed, check_kinds, check_names
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.models.twins import random_twin
 from semantic_hub.plotting.values import short_repr
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.positions import read_positions
@@ -97,7 +97,8 @@ def stacked_controls(
     Null controls, row i of each made from pair i: ``"random twin"``, ``"shuffled tokens"``
     (`shuffled_tokens`), and ``"hard negatives"`` where given; the pairs' own mismatches always
     count. Check rows: ``"no shared surface"`` (`without_shared_surface`) and ``"romanized"``
-    (`romanized_pairs`). A row that these pairs do not allow is left out, with the reason.
+    (`romanized_pairs`). A row that these pairs do not allow is left out, with the reason; so is one
+    whose prompts recorded `States` do not have.
 
     Args:
         model: Whose tokens are shuffled, and whose twin is made.
@@ -124,13 +125,18 @@ def stacked_controls(
         hard_negatives=(hard_negatives, (Pairs, None)),
         twin=(twin, (HookedModel, None)),
     )
+    twin = twin_of(model, seed) if twin is None else twin
     made: dict[str, HookedModel | Pairs | str] = {
-        RANDOM_TWIN: random_twin(model, seed) if twin is None else twin,
-        SHUFFLED: shuffled_tokens(model, pairs, seed) or "at most half of the pairs would change",
+        RANDOM_TWIN: twin or "none was recorded",
+        SHUFFLED: _shuffled_or_why_not(model, pairs, seed),
         HARD_NEGATIVES: _aligned(hard_negatives, pairs) or "none were given",
         NO_SHARED_SURFACE: without_shared_surface(pairs) or _why_no_subset(pairs),
         ROMANIZED: romanized_pairs(pairs) or _why_not_romanized(pairs),
     }
+    for name, row in made.items():
+        reader, read = (model, row) if isinstance(row, Pairs) else (row, pairs)
+        if not isinstance(reader, str) and not holds(reader, read.x + read.y):
+            made[name] = "its prompts were not recorded"
     left_out = {name: row for name, row in made.items() if isinstance(row, str)}
     rows = {name: row for name, row in made.items() if not isinstance(row, str)}
     dropped = {NO_SHARED_SURFACE: shared_surface(pairs)} if NO_SHARED_SURFACE in rows else {}
@@ -201,6 +207,12 @@ def romanized_pairs(pairs: Pairs) -> Pairs | None:
     chosen = _subset(pairs, keep)
     x, y = (tuple(map(_romanized, side)) for side in (chosen.x, chosen.y))
     return replace(chosen, x=x, y=y)
+
+
+def _shuffled_or_why_not(model: HookedModel, pairs: Pairs, seed: int) -> Pairs | str:
+    if isinstance(model, States) and model.tokenizer is None:
+        return "recorded without a tokenizer"
+    return shuffled_tokens(model, pairs, seed) or "at most half of the pairs would change"
 
 
 def _aligned(hard_negatives: Pairs | None, pairs: Pairs) -> Pairs | None:

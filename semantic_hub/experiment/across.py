@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Literal
 
+from semantic_hub.activations.recorded import holds
 from semantic_hub.alignment.between_forms import FormSimilarity, LabeledItems, compare_forms
 from semantic_hub.errors import as_list, check_kinds, check_names
 from semantic_hub.experiment.spoke import Spoke
@@ -49,7 +50,8 @@ def compare_concepts(
     not of a question about it: at the last token of a word, the last patch or frame.
 
     Args:
-        model: A ``HookedTransformer`` or ``TransformerBridge``.
+        model: A ``HookedTransformer`` or ``TransformerBridge``, or `States`: of the concepts that
+            were recorded.
         spokes: Those without ``concepts()`` take no part.
         layers: Which layers, 0..n_layers; None for all.
         batch_size: Prompts in a forward pass, or ``"auto"``.
@@ -67,7 +69,10 @@ def compare_concepts(
         >>> across.forms[:2], int(across.shared[0, 1])
         (('digits', 'en'), 21)
     """
-    items = concept_items(spokes)
+    items = {
+        form: {word: prompt for word, prompt in prompts.items() if holds(model, [prompt])}
+        for form, prompts in concept_items(spokes).items()
+    }
     if not any(len(a.keys() & b.keys()) > 1 for a, b in combinations(items.values(), 2)):
         return None
     return compare_forms(model, items, layers=layers, batch_size=batch_size, resampling=resampling)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from semantic_hub.activations.kept import keeping_states
+from semantic_hub.activations.recorded import States, twin_of
 from semantic_hub.alignment.controls import stacked_controls
 from semantic_hub.alignment.measures import run_measures
 from semantic_hub.alignment.pairwise import similarity
@@ -32,7 +33,6 @@ from semantic_hub.lenses.topk import TopTokens, top_tokens
 from semantic_hub.models.loading import check_model
 from semantic_hub.models.output import predicts_next_token
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.models.twins import random_twin
 from semantic_hub.plotting.progress import Progress, showing_progress
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt, Readout
@@ -65,10 +65,11 @@ def run(
     `run_measures`. The first few read-outs of each set are also kept word for word
     (`top_tokens`). A set of which nothing is left on this model, such as words that its tokenizer
     splits, is noted in ``Findings.left_out``. A model that predicts no next token gets similarity
-    alone.
+    alone. So do recorded `States`, and the lens where they have an unembedding: what runs a model,
+    and sets whose prompts were not recorded, are noted as left out.
 
     Args:
-        model: A ``HookedTransformer`` or ``TransformerBridge``.
+        model: A ``HookedTransformer`` or ``TransformerBridge``, or `States`.
         spoke: Where the data come from.
         resampling: Resamples and coverage of the intervals; its seed is also that of pairings, of
             the twin's weights and of placebos.
@@ -162,6 +163,7 @@ class SpokeSets:
     interventions: Mapping[str, Any] = field(default_factory=dict)
     spelled_out: Mapping[str, Sequence[Prompt]] = field(default_factory=dict)
     texts: Mapping[str, LanguageTexts] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return sum(1 for _ in self.steps())
@@ -199,9 +201,9 @@ def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
     negatives = _each_of(operation, spoke, "hard_negatives", Pairs)
     for name in negatives:
         check_choice(f"{type(spoke).__name__}.hard_negatives()", "set of pairs", name, [*pairs])
-    if not predicts_next_token(model):
+    if not predicts_next_token(model) and not isinstance(model, States):
         return SpokeSets(spoke=spoke, pairs=pairs, hard_negatives=negatives)
-    return SpokeSets(
+    sets = SpokeSets(
         spoke=spoke,
         pairs=pairs,
         hard_negatives=negatives,
@@ -210,6 +212,7 @@ def sets_of(operation: str, model: HookedModel, spoke: Spoke) -> SpokeSets:
         spelled_out=_lists_of(operation, spoke, "spelled_out", Prompt),
         texts=_each_of(operation, spoke, "texts", LanguageTexts),
     )
+    return _of_recorded(model, sets) if isinstance(model, States) else sets
 
 
 def check_any_sets(operation: str, sets: SpokeSets) -> None:
@@ -227,8 +230,45 @@ def check_any_sets(operation: str, sets: SpokeSets) -> None:
             operation,
             got=f"the spoke {sets.spoke.name!r}, without a set that can be measured on this model",
             expected="at least one, such as pairs()",
-            fix="Let it return a set; a model that predicts no next token reads pairs alone.",
+            fix="Let it return a set. A model that predicts no next token reads pairs alone; "
+            "recorded states have the sets of which every prompt was recorded.",
         )
+
+
+def _of_recorded(model: States, sets: SpokeSets) -> SpokeSets:
+    """The sets whose prompts were recorded, with what they are read with."""
+    head = "an unembedding" if not predicts_next_token(model) else "a tokenizer"
+    left_out = {}
+    for what, name, given in sets.steps():
+        prompts = _prompts_of(what, given)
+        if prompts is None:
+            left_out[what, name] = "recorded states run no model"
+        elif what != SIMILARITY and (model.tokenizer is None or not predicts_next_token(model)):
+            left_out[what, name] = f"recorded without {head}"
+        elif missing := sum(not model.hold([prompt]) for prompt in prompts):
+            left_out[what, name] = f"{missing} of {len(prompts)} prompts were not recorded"
+
+    def there(what: str, named: Mapping[str, Given]) -> dict[str, Given]:
+        return {name: given for name, given in named.items() if (what, name) not in left_out}
+
+    return SpokeSets(
+        spoke=sets.spoke,
+        pairs=there(SIMILARITY, sets.pairs),
+        hard_negatives=there(SIMILARITY, sets.hard_negatives),
+        readouts=there(LENS, sets.readouts),
+        spelled_out=there(TOP_TOKENS, sets.spelled_out),
+        left_out={f"{what}, {name}": reason for (what, name), reason in left_out.items()},
+    )
+
+
+def _prompts_of(what: str, given: Any) -> list[Prompt] | None:
+    """Prompts whose states a set is measured by; None for one that needs the model itself."""
+    if what == SIMILARITY:
+        pairs, _ = given
+        return [*pairs.x, *pairs.y]
+    if what == LENS:
+        return [readout.prompt for readout in given]
+    return list(given) if what == TOP_TOKENS else None
 
 
 def _sets_of(operation: str, spoke: Spoke, method: str) -> Mapping[str, Any]:
@@ -298,9 +338,10 @@ def measuring_sets(
         kept = None if folder is None else stack.enter_context(run_folder(folder, model))
         total = sum(map(len, spokes)) + more_steps
         step = stack.enter_context(showing_progress(progress, total))
-        twin = random_twin(model, settings.resampling.seed)
-        stack.enter_context(keeping_states(model))
-        stack.enter_context(keeping_states(twin))
+        twin = twin_of(model, settings.resampling.seed)
+        for read in (model, twin):
+            if read is not None:
+                stack.enter_context(keeping_states(read))
         keys: dict[tuple[str, str, str], str] = {}
         if kept is not None:
             steps = [
@@ -326,7 +367,7 @@ class _SetBySet:
     """Measures set after set, and notes those of which a model leaves nothing."""
 
     model: HookedModel
-    twin: HookedModel
+    twin: HookedModel | None
     sets: SpokeSets
     settings: RunSettings
     kept: RunFolder | None
@@ -337,6 +378,7 @@ class _SetBySet:
     def findings(self) -> Findings:
         """Everything that the spoke shows."""
         resampling, name_of_spoke = self.settings.resampling, self.sets.spoke.name
+        self.left_out.update(self.sets.left_out)
         results: dict[str, Mapping[str, Result]] = {}
         results["similarity"] = self._each(SIMILARITY, self._similarity)
         if not predicts_next_token(self.model):

@@ -132,7 +132,7 @@ def report(
     """Measure every spoke on a model as `run` does, and collect the findings in a `Report`.
 
     Args:
-        model: A ``HookedTransformer`` or ``TransformerBridge``.
+        model: A ``HookedTransformer`` or ``TransformerBridge``, or `States`.
         spokes: What to measure: a spoke or several, or their names as
             `semantic_hub.reporting.defaults.known_spokes` has them; None for the defaults.
         resampling: Resamples and coverage of the intervals, and the seed of everything random.

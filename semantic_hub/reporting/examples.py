@@ -4,6 +4,7 @@ from itertools import islice
 
 import numpy as np
 
+from semantic_hub.activations.recorded import States
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.spoke import Spoke
@@ -33,7 +34,7 @@ def read_grids(model: HookedModel, spoke: Spoke, findings: Findings) -> dict[str
 
     Returns:
         Set name to the prompt at every token; without sets that have no prompt of at most `LONGEST`
-        tokens among the first few.
+        tokens among the first few; none of recorded `States`, which have one position of a prompt.
 
     Example:
         >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
@@ -43,6 +44,8 @@ def read_grids(model: HookedModel, spoke: Spoke, findings: Findings) -> dict[str
         >>> read_grids(model, spoke, findings)["c=a+, digits"].pieces[-1]
         '+'
     """
+    if isinstance(model, States):
+        return {}
     sets = spoke.readouts() if findings.lens else {}
     grids = {}
     for name, result in findings.lens.items():
