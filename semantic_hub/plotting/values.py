@@ -2,12 +2,10 @@
 
 import html
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import fields, is_dataclass
-from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.tables import html_table, latex_table, text_table
 from semantic_hub.plotting.text import one_line, shortened
 
@@ -122,57 +120,3 @@ class Displayable:
     def to_latex(self) -> str:
         """The table of `summary`, every row of it, in LaTeX with the rules of booktabs."""
         return latex_table(self._table())
-
-
-def curve_svg(
-    layers: Sequence[int],
-    value: Sequence[float],
-    low: Sequence[float],
-    high: Sequence[float],
-    unit: str,
-) -> str:
-    """A small picture of a curve over layers with its interval, as SVG.
-
-    Args:
-        layers: Where the points are, ascending.
-        value: Heights; NaN leaves a point out.
-        low: Lower ends of the interval.
-        high: Upper ends.
-        unit: What the height is.
-
-    Example:
-        >>> curve_svg([0, 1], [0.1, 0.4], [0.0, 0.3], [0.2, 0.5], "cosine").count("<poly")
-        2
-    """
-    width, height, left = 280, 90, 44
-    ends = [end for end in (*value, *low, *high) if not isnan(end)]
-    if len(layers) < 2 or not ends:
-        return ""
-    bottom, top = min(ends), max(ends)
-    across, up = layers[-1] - layers[0], (top - bottom) or 1.0
-
-    def points(heights: Sequence[float]) -> list[str]:
-        return [
-            f"{left + (layer - layers[0]) / across * width:.1f},"
-            f"{height - (y - bottom) / up * (height - 12):.1f}"
-            for layer, y in zip(layers, heights, strict=True)
-            if not isnan(y)
-        ]
-
-    band = " ".join([*points(low), *reversed(points(high))])
-    texts = "".join(
-        f'<text x="{x}" y="{y}" text-anchor="{anchor}">{text}</text>'
-        for x, y, anchor, text in (
-            (left - 4, 16, "end", f"{top:.3g}"),
-            (left - 4, height, "end", f"{bottom:.3g}"),
-            (left, height + 16, "start", f"layer {layer_name(layers[0])}"),
-            (left + width, height + 16, "end", layer_name(layers[-1])),
-        )
-    )
-    return (
-        f'<svg width="{left + width + 8}" height="{height + 24}" role="img" fill="#767676" '
-        f'font-family="system-ui, sans-serif" font-size="11"><title>{html.escape(unit)}</title>'
-        f'<polygon points="{band}" fill="#0072B2" opacity="0.25"/>'
-        f'<polyline points="{" ".join(points(value))}" fill="none" stroke="#0072B2" '
-        f'stroke-width="2"/>{texts}</svg>'
-    )

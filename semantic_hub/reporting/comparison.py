@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from semantic_hub.errors import SemanticHubError, check_kinds, check_names
+from semantic_hub.experiment.verdict.picture import verdict_html
 from semantic_hub.plotting.values import Displayable
 from semantic_hub.reporting.cautions import Caution
 from semantic_hub.reporting.document import Report
@@ -105,6 +106,7 @@ class Comparison(Displayable):
             names=list(self.reports),
             models={name: report.manifest["model"] for name, report in self.reports.items()},
             lines=list(_lines(self.reports)),
+            pictures={name: verdict_html(r.verdicts) for name, r in self.reports.items()},
             sections=sections,
             differences=differences(self.reports, frame),
             manifests={name: readable(r.manifest) for name, r in self.reports.items()},

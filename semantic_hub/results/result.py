@@ -26,7 +26,8 @@ from semantic_hub.models.layers import layer_name
 from semantic_hub.models.loading import describe
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.models.registry import Registry
-from semantic_hub.plotting.values import Displayable, curve_svg, short_repr
+from semantic_hub.plotting.svg import curve_svg
+from semantic_hub.plotting.values import Displayable, short_repr
 from semantic_hub.results.files import (
     RECORD_FILE,
     about_loading,

@@ -68,9 +68,23 @@ def pages(llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     worst = spoiled(report(tiny, [Hostile()], lenses={TEMPLATE: "raw"}, **SETTINGS))
     return {
         "report": measured.save(folder / "report.html"),
+        "six": six(measured).save(folder / "six.html"),
         "hostile": worst.save(folder / "hostile.html"),
         "compare": compare({SCRIPT: worst, "again": worst}).save(folder / "compare.html"),
     }
+
+
+def six(page: Report) -> Report:
+    """The same numbers under the names of the six spokes."""
+    [found] = page.findings
+    names = ("language", "arithmetic", "code", "semantics", "vision", "audio")
+    return replace(
+        page,
+        findings=tuple(replace(found, spoke=name) for name in names),
+        pictures={},
+        grids={},
+        scores={},
+    )
 
 
 def spoiled(page: Report) -> Report:
@@ -97,6 +111,12 @@ def hostile(texts: dict[str, str]) -> dict[str, str]:
     return {token: HOSTILE[i % len(HOSTILE)] for i, token in enumerate(texts)}
 
 
+OPEN_ALL = """() => {
+  document.querySelectorAll("details").forEach((one) => { one.open = true; });
+  document.querySelectorAll(".choice > .one").forEach((one) => { one.hidden = false; });
+}"""
+
+
 @dataclass
 class Opened:
     """A page, and all that it said and asked for since it was opened."""
@@ -107,7 +127,8 @@ class Opened:
     dialogs: list[str] = field(default_factory=list)
 
     def drawn(self) -> list[Any]:
-        """Every figure, after each was scrolled into view."""
+        """Every figure, after all was opened and each was scrolled into view."""
+        self.page.evaluate(OPEN_ALL)
         places = self.page.query_selector_all(".plot")
         for place in places:
             place.evaluate("place => place.scrollIntoView()")
@@ -120,8 +141,8 @@ def opened(browser: Any, pages: dict[str, Path]) -> Iterator[Callable[..., Opene
     """Opens one of the pages from disk."""
     made = []
 
-    def open_page(name: str, width: int = 1280, scheme: str = "light") -> Opened:
-        page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def open_page(name: str, width: int = 1280, scheme: str = "light", height: int = 900) -> Opened:
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         found = Opened(page)
         made.append(page)
         page.set_default_timeout(120_000)  # a busy machine is not a fault of the page
@@ -183,6 +204,7 @@ COVERED = """() => [...document.querySelectorAll(".plot")].filter((place) => {
 
 def test_tables_scroll_in_themselves(opened: Callable[..., Opened]) -> None:
     page = opened("report", 400).page
+    page.evaluate(OPEN_ALL)
     table = page.query_selector(".table[aria-label=verdicts]")
     assert table.evaluate("it => it.scrollWidth > it.clientWidth && it.clientWidth <= 400")
     table.focus()
@@ -192,6 +214,7 @@ def test_tables_scroll_in_themselves(opened: Callable[..., Opened]) -> None:
 
 def test_hover_on_the_lens_grid_lists_the_likeliest_tokens(opened: Callable[..., Opened]) -> None:
     found = opened("report")
+    found.page.evaluate(OPEN_ALL)
     grid = found.page.query_selector(".wide .plot")
     grid.evaluate("place => place.scrollIntoView()")
     found.page.wait_for_function("place => place.querySelector('.nsewdrag')", arg=grid)
@@ -208,15 +231,62 @@ def test_links_of_the_contents_lead_to_their_headings(
     opened: Callable[..., Opened], name: str
 ) -> None:
     page = opened(name).page
-    links = page.query_selector_all("nav a")
+    links = page.query_selector_all("nav a, .verdicts a")
     assert len(links) >= 6
     for link in links:
         link.click()
-        top, atend = page.evaluate(
-            "() => [document.querySelector(':target').getBoundingClientRect().top,"
-            " innerHeight + scrollY >= document.documentElement.scrollHeight - 2]"
-        )
-        assert abs(top) < 2 or (atend and 0 < top < 900)
+        page.wait_for_function(ARRIVED, arg=link.get_attribute("href"))
+
+
+ARRIVED = """(address) => {
+  const target = document.querySelector(":target");
+  if (`#${target?.id}` !== address || !target.checkVisibility()) return false;
+  const top = target.getBoundingClientRect().top;
+  const end = innerHeight + scrollY >= document.documentElement.scrollHeight - 2;
+  return Math.abs(top) < 2 || (end && 0 < top && top < innerHeight);
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (400, 800)])
+def test_the_answer_is_on_the_first_screen(
+    opened: Callable[..., Opened], width: int, height: int
+) -> None:
+    """A sentence for each kind of evidence, and a row for each of six spokes."""
+    page = opened("six", width, height=height).page
+    assert len(page.query_selector_all(".answers li")) == 3
+    assert len(page.query_selector_all(".verdicts tbody tr")) == 6
+    for pictures in page.query_selector_all(".verdicts svg, .answers li"):
+        box = pictures.bounding_box()
+        assert box["width"] > 60 and box["height"] > 15
+        assert box["y"] + box["height"] <= height and box["x"] + box["width"] <= width
+    assert page.evaluate("document.documentElement.scrollHeight") <= 6 * height
+    assert page.evaluate(COVERED_CELLS) == []
+
+
+COVERED_CELLS = """() => [...document.querySelectorAll(".verdicts th, .verdicts td")].filter(
+  (cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent)"""
+
+
+def test_one_set_is_shown_at_a_time(opened: Callable[..., Opened]) -> None:
+    page = opened("report").page
+    page.click("#spoke-1")
+    choice = page.query_selector(".choice:has(> label)")
+    select, ones = choice.query_selector("select"), choice.query_selector_all(":scope > .one")
+    names = [one.get_attribute("data-name") for one in ones]
+    assert len(names) >= 2
+    assert select.evaluate("it => [...it.options].map((one) => one.text)") == names
+    assert [one.is_visible() for one in ones] == [True] + [False] * (len(ones) - 1)
+    select.select_option(label=names[1])
+    assert [one.is_visible() for one in ones[:2]] == [False, True]
+    page.wait_for_function("one => one.querySelector('svg.main-svg')", arg=ones[1])
+
+
+def test_all_figures_are_printed(opened: Callable[..., Opened]) -> None:
+    page = opened("report").page
+    assert page.pdf().startswith(b"%PDF")
+    places = page.query_selector_all(".plot")
+    assert len(places) >= 5
+    assert all(place.query_selector("svg.main-svg") for place in places)
 
 
 @pytest.mark.parametrize(("name", "texts"), [("hostile", HOSTILE), ("compare", (SCRIPT, IMAGE))])
@@ -224,7 +294,6 @@ def test_hostile_text_is_shown_and_never_runs(
     opened: Callable[..., Opened], name: str, texts: tuple[str, ...]
 ) -> None:
     found = opened(name)
-    found.page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
     for figure in found.drawn():
         figure.evaluate("place => place.scrollIntoView()")
         figure.hover(force=True)

@@ -83,8 +83,8 @@ def test_two_runs_give_the_same_page(model) -> None:
 
 
 def test_the_verdict_comes_first(page: Page) -> None:
-    assert page.links[0] == "#verdict"
-    assert page.ids[:2] == ["template", "verdict"]
+    assert page.links[:2] == ["#spoke-1-similarity", "#spoke-1-lens"]  # cells of the picture
+    assert page.ids[:3] == ["template", "answer", "verdict"]
     assert "median set" in page.text
     assert "not measured" in page.text  # no interventions
     assert "All 2 sets" in page.text

@@ -5,12 +5,18 @@ from itertools import chain
 from math import ceil
 from typing import Any, NamedTuple, get_args
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, as_list, check_kinds
 from semantic_hub.experiment.findings import Findings
-from semantic_hub.experiment.verdict.result import SetVerdict, SpokeVerdict, Verdicts
+from semantic_hub.experiment.verdict.result import (
+    LayerMargin,
+    SetVerdict,
+    SpokeVerdict,
+    Verdicts,
+)
 from semantic_hub.experiment.verdict.rule import (
     NOT_SUPPORTED,
     SUPPORTED,
@@ -167,6 +173,7 @@ def _set_verdict(
         verdict=judgment.verdict,
         n=margins.n,
         unit=margins.unit,
+        profile=tuple(_profile(margins)),
         **_at_reported_cell(margins, p, judgment),
     )
 
@@ -193,6 +200,17 @@ def _at_reported_cell(
         "gaps": gaps,
         "reason": "",
     }
+
+
+def _profile(margins: CellMargins) -> Iterator[LayerMargin]:
+    """The cell with the largest margin at each layer."""
+    cells: dict[int, list[int]] = {}
+    for index, cell in enumerate(margins.cells):
+        cells.setdefault(cell.layer, []).append(index)
+    for layer in sorted(cells):
+        best = max(cells[layer], key=lambda index: margins.value[index].nan_to_num(-torch.inf))
+        ends = (float(getattr(margins, name)[best]) for name in ("value", "low", "high"))
+        yield LayerMargin(layer, *ends)
 
 
 def _layers(margins: CellMargins, cells: Sequence[int]) -> tuple[tuple[int, ...], bool]:

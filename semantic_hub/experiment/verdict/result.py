@@ -3,8 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from semantic_hub.experiment.verdict.rule import (
+    CANNOT_TELL,
+    NOT_MEASURED,
+    NOT_SUPPORTED,
+    SUPPORTED,
+)
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.values import Displayable, short_repr
 
@@ -12,9 +18,28 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+HEADINGS = {
+    "similarity": "Shared states",
+    "lens": "Read in the dominant language",
+    "causal": "Used by the model",
+}
+"""What each kind of evidence asks of a model, as a heading."""
+
+SIGNS = {SUPPORTED: "✓", NOT_SUPPORTED: "✗", CANNOT_TELL: "?", NOT_MEASURED: "–"}
+"""A sign for each verdict, so that no color is needed to tell them apart."""
+
 _MEDIAN = ("name", "margin", "low", "high", "strongest", "p")
 _COUNTS = ("spoke", "evidence", "verdict", "n_sets", "n_supported", "n_not_supported")
 _LINE_COLUMNS = (*_COUNTS, "name", "layers", "margin", "low", "high", "strongest", "p")
+
+
+class LayerMargin(NamedTuple):
+    """Effect above the strongest control at one layer, with the ends of its interval."""
+
+    layer: int
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +64,7 @@ class SetVerdict:
         n: Number of items.
         unit: What the margin counts.
         reason: Why nothing was measured.
+        profile: The margin at each middle layer: of several places or strengths there, the largest.
     """
 
     spoke: str
@@ -57,6 +83,7 @@ class SetVerdict:
     n: int
     unit: str
     reason: str
+    profile: tuple[LayerMargin, ...] = ()
     __repr__ = short_repr
 
     @property
@@ -116,10 +143,15 @@ class Verdicts(Displayable):
         yield f"Verdicts on {len(self.sets)} sets: {counted}"
         for line in self.lines[:3]:
             yield f"{line.spoke}, {line.evidence}: {line.verdict}, {line.n_sets} sets"
-        yield "to_frame()  sets_frame()  summary()  to_latex()"
+        yield "to_frame()  sets_frame()  profiles_frame()  sentences()  to_latex()"
 
     def _table(self) -> "pd.DataFrame":
         return self.to_frame()
+
+    def _repr_html_(self) -> str:
+        from semantic_hub.experiment.verdict.picture import verdict_html
+
+        return verdict_html(self)
 
     def to_frame(self) -> "pd.DataFrame":
         """The verdicts of all spokes as a frame.
@@ -131,9 +163,69 @@ class Verdicts(Displayable):
         return _frame([_line(line) for line in self.lines], _LINE_COLUMNS)
 
     def sets_frame(self) -> "pd.DataFrame":
-        """The verdicts of all sets as a frame: the fields of `SetVerdict`, ``layers`` as text."""
+        """The verdicts of all sets as a frame: the fields of `SetVerdict` but ``profile``.
+
+        ``layers`` are text.
+        """
         rows = [{**vars(one), "layers": one.layer_range} for one in self.sets]
-        return _frame(rows, list(SetVerdict.__dataclass_fields__))
+        return _frame(rows, [name for name in SetVerdict.__dataclass_fields__ if name != "profile"])
+
+    def profiles_frame(self) -> "pd.DataFrame":
+        """The margin of every set at each middle layer.
+
+        Returns:
+            Columns ``spoke evidence name layer value low high``.
+        """
+        rows = [
+            {"spoke": one.spoke, "evidence": one.evidence, "name": one.name, **at._asdict()}
+            for one in self.sets
+            for at in one.profile
+        ]
+        return _frame(rows, ("spoke", "evidence", "name", *LayerMargin._fields))
+
+    def sentences(self) -> dict[str, str]:
+        """What each kind of evidence says of all spokes, one sentence each.
+
+        The layers are those of the spoke's set with the median margin, where they support it.
+
+        Returns:
+            Kind of evidence to its sentence.
+
+        Example:
+            >>> verdict = Verdicts(lines=(), sets=(), alpha=0.05, smallest=0.1)
+            >>> verdict.sentences()
+            {}
+        """
+        spoken: dict[str, dict[str, list[str]]] = {}
+        for line in self.lines:
+            said = spoken.setdefault(line.evidence, {})
+            said.setdefault(line.verdict, []).append(_with_layers(line))
+        return {
+            evidence: f"{HEADINGS.get(evidence, evidence)}: "
+            + "; ".join(
+                f"{verdict} for {_listed(said[verdict])}" for verdict in SIGNS if verdict in said
+            )
+            + "."
+            for evidence, said in spoken.items()
+        }
+
+
+def _with_layers(line: SpokeVerdict) -> str:
+    """The spoke, with the layers that support it."""
+    one = line.median_set
+    if line.verdict != SUPPORTED or one is None or one.verdict != SUPPORTED:
+        return line.spoke
+    return f"{line.spoke} ({'layer' if len(one.layers) == 1 else 'layers'} {one.layer_range})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    Example:
+        >>> _listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _line(line: SpokeVerdict) -> dict[str, Any]:
