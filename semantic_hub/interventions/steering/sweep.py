@@ -183,8 +183,6 @@ def _sweep(
     options: SteeringOptions,
 ) -> Int[Tensor, "direction layer strength prompt"]:
     """Outcomes of all cells; `layers` maps each layer to those that are then steered."""
-    unsteered = _outcomes(outcome, continuations.unsteered())
-    outcomes = unsteered.repeat(len(directions), len(layers), len(strengths), 1)
     cells = {
         (row, column, place): Steered(tuple(by_layer[k] for k in steered_layers), strength)
         for column, steered_layers in enumerate(layers.values())
@@ -192,7 +190,9 @@ def _sweep(
         for place, strength in enumerate(strengths)
         if strength
     }
-    texts = continuations.steered(list(cells.values()), options)
+    unsteered, *texts = continuations.steered([Steered((), 0.0), *cells.values()], options)
+    shape = len(directions), len(layers), len(strengths), 1
+    outcomes = _outcomes(outcome, unsteered).repeat(shape)
     for cell, steered in zip(cells, texts, strict=True):
         outcomes[cell] = _outcomes(outcome, steered)
     return outcomes
