@@ -59,9 +59,11 @@ def logit_lens(
         layers: Which layers, 0..n_layers; None for all that the lens covers.
         cases: Case variants of the candidates to add, such as ``(str.capitalize,)``.
         whole_words: Score a word of several tokens in full, so that words that begin alike are
-            told apart. False: by the first tokens of its spellings alone, as the paper does, and a
-            read-out is dropped where another candidate begins with them. Words of one token score
-            the same. Recorded `States`, from which nothing can go on, are read by first tokens.
+            told apart; one of the controls must then be split as the hub's words are, see
+            ``docs/calibration.md``. False: by the first tokens of its spellings alone, as the
+            paper does, and a read-out is dropped where another candidate begins with them. Words of
+            one token score the same. Recorded `States`, from which nothing can go on, are read by
+            first tokens.
         batch_size: Prompts per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 

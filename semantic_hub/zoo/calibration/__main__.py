@@ -1,8 +1,9 @@
 """Calibrate the tests and intervals: ``python -m semantic_hub.zoo.calibration --out PAGE``.
 
 Writes a page of Markdown with the false-positive rate and coverage of every measure in worlds in
-which the null is true, its power in worlds with a hub, the verdicts on both, and what the
-candidates for the effect read of anisotropic states; and two charts of power.
+which the null is true, its power in worlds with a hub, the verdicts on both, what the candidates
+for the effect read of anisotropic states, and the verdicts of the lens where words are split; and
+two charts of power.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from semantic_hub.zoo.calibration.nulls import (
 )
 from semantic_hub.zoo.calibration.page import FRESH, POWER_SHARE, Nulls, page_text
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES, power
+from semantic_hub.zoo.calibration.split_words import split_verdict_shares
 from semantic_hub.zoo.calibration.verdict import all_verdict_shares
 from semantic_hub.zoo.calibration.worlds import NULL_WORLDS
 
@@ -54,7 +56,15 @@ def calibrate(page: Path, n_worlds: int) -> None:
     anisotropy = measure_anisotropy(seeds, range(n_worlds))
     second = page.with_name(f"{page.stem}-anisotropy.svg")
     text = page_text(
-        nulls, again, hub, hub_folded, verdicts, anisotropy, n_worlds, (chart.name, second.name)
+        nulls,
+        again,
+        hub,
+        hub_folded,
+        verdicts,
+        anisotropy,
+        split_verdict_shares(range(n_worlds)),
+        n_worlds,
+        (chart.name, second.name),
     )
     write_atomically(page, text.encode(), "calibrate")
     candidates = power_chart(

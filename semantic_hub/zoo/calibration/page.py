@@ -20,6 +20,7 @@ from semantic_hub.zoo.calibration.nulls import (
     judgment,
 )
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES
+from semantic_hub.zoo.calibration.split_words import ALIKE, UNRELATED, SplitWorld
 from semantic_hub.zoo.calibration.verdict import VerdictWorld
 from semantic_hub.zoo.markdown import markdown_table
 from semantic_hub.zoo.planted.models import N_CONCEPTS
@@ -44,6 +45,7 @@ def page_text(
     hub_folded: Power,
     verdicts: Mapping[VerdictWorld, Mapping[str, float]],
     anisotropy: Anisotropy,
+    split_words: Mapping[SplitWorld, Mapping[str, float]],
     n_worlds: int,
     charts: tuple[str, str],
 ) -> str:
@@ -56,6 +58,7 @@ def page_text(
         hub_folded: Power on ``planted-hub``, `folded`.
         verdicts: Share of worlds with each verdict.
         anisotropy: What candidates and verdict make of anisotropic states.
+        split_words: Share of worlds with each verdict of the lens, where words are split.
         n_worlds: Number of worlds of each kind.
         charts: Addresses of the charts of power and of anisotropy.
     """
@@ -66,6 +69,7 @@ def page_text(
     sections += ["### planted-hub, folded\n\n" + _power_table(hub_folded)]
     sections += [_verdict_section(verdicts, n_worlds)]
     sections += [_anisotropy_section(anisotropy, n_worlds, charts[1])]
+    sections += [_split_section(split_words, n_worlds)]
     return "\n".join(sections)
 
 
@@ -174,6 +178,26 @@ Share of {n_hubs} worlds with a hub in which the test of a candidate finds it (c
 hub at most {bound:.3f} may be (binomial, {confidence:.0%}): **failures: {failures}**.
 
 {verdicts}
+"""
+
+
+_SPLIT = """\
+## The lens, and words that the tokenizer splits
+
+Share of {n_worlds} worlds in which the verdict on the lens is each of the three, where words of
+several tokens count [in full](measures.md#logit-lens) or by their first tokens alone. Read are {n}
+Spanish words; a share of the words of English (the dominant language) and of the others is split:
+{alike} words of a language begin with one token, and one or two more tell them apart. The states
+are those of the planted worlds, in closed form, with noise so many times as long as the stream; how
+a text goes on after a first token follows from what the model knows: in every world which tokens
+can follow in that language, and which of them is meant only where the concept is known in that
+language. That is Spanish, and all languages with a hub. Controls: French words alone, or also
+*{unrelated}*, the English words for something else, as the built-in spokes have them.
+
+"Supported" in `planted-separate` is a false positive: at most {bound:.3f} of the worlds may have it
+(binomial, {confidence:.0%}). Where no word is split, both ways of scoring are one.
+
+**Failures: {failures}.**
 """
 
 
@@ -303,6 +327,42 @@ def _anisotropy_section(found: Anisotropy, n_worlds: int, chart: str) -> str:
         verdicts=markdown_table(("world", *places), verdicts),
         failures=int((found.separate > bound).sum()),
     )
+
+
+def _split_section(shares_of: Mapping[SplitWorld, Mapping[str, float]], n_worlds: int) -> str:
+    """Section on words that are split."""
+    _, bound = accepted(n_worlds, ALPHA)
+    wrong = [
+        world
+        for world, shares in shares_of.items()
+        if world.name == "planted-separate" and shares.get(SUPPORTED, 0) > bound
+    ]
+    text = _SPLIT.format(
+        n_worlds=n_worlds,
+        n=N_CONCEPTS,
+        alike=ALIKE,
+        unrelated=UNRELATED,
+        bound=bound,
+        confidence=CONFIDENCE,
+        failures=len(wrong),
+    )
+    names = (SUPPORTED, NOT_SUPPORTED, CANNOT_TELL)
+    rows = (
+        (
+            world.name,
+            f"{world.noise:g}",
+            *(f"{share:.0%}" for share in world.split),
+            f"French, {UNRELATED}" if world.unrelated else "French",
+            "whole words" if world.whole_words else "first tokens",
+            *(f"{shares.get(verdict, 0):.3f}" for verdict in names),
+            "**FAILS**" if world in wrong else "",
+        )
+        for world, shares in shares_of.items()
+    )
+    header = (
+        "world", "noise", "split, English", "split, others", "controls", "scored by", *names, "",
+    )  # fmt: skip
+    return text + "\n" + markdown_table(header, rows)
 
 
 def _power_table(power: Power) -> str:

@@ -54,8 +54,26 @@ def planted_states(
     """
     world = planted_world(name, seed, languages=LANGUAGES, n_concepts=n_concepts)
     rng = np.random.default_rng((seed, 1))
-    x, y = (_noisy(expected_stream(world, language), noise, rng) for language in LANGUAGES)
+    x, y = (with_noise(expected_stream(world, language), noise, rng) for language in LANGUAGES)
     return x, y
+
+
+def with_noise(
+    stream: Float[np.ndarray, "pair layer d_model"], noise: float, rng: np.random.Generator
+) -> Float[np.ndarray, "pair layer d_model"]:
+    """Add noise to a planted stream, drawn for each state and layer.
+
+    Args:
+        stream: As `semantic_hub.zoo.planted.expected.expected_stream` gives it.
+        noise: Length of the noise over that of the stream.
+        rng: What draws it.
+
+    Returns:
+        float32.
+    """
+    deviation = noise * np.sqrt(SQUARED_LENGTHS / stream.shape[-1])
+    drawn = rng.standard_normal(stream.shape) * deviation[:, None]
+    return (stream + drawn).astype(np.float32)
 
 
 def anisotropic(
@@ -167,15 +185,6 @@ NULL_WORLDS: Mapping[str, StatesOf] = MappingProxyType(
     }
 )
 """Worlds by name in which the pairing of the states is arbitrary."""
-
-
-def _noisy(
-    stream: Float[np.ndarray, "pair layer d_model"], noise: float, rng: np.random.Generator
-) -> Float[np.ndarray, "pair layer d_model"]:
-    """Stream with noise of a relative length."""
-    deviation = noise * np.sqrt(SQUARED_LENGTHS / stream.shape[-1])
-    drawn = rng.standard_normal(stream.shape) * deviation[:, None]
-    return (stream + drawn).astype(np.float32)
 
 
 @cache
