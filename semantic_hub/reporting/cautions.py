@@ -8,12 +8,16 @@ from semantic_hub.experiment.findings import Findings
 from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.models.provenance import effects
 from semantic_hub.plotting.values import short_repr
+from semantic_hub.prompts.prompt import HUB, SURFACE
 
 FEW = 30
 """Items below which a set is called small."""
 
 MOST_DROPPED = 0.2
 """Share of a set's items above which the dropped ones are mentioned."""
+
+MORE_SPLIT = 0.1
+"""Share of read-outs by which every control is split oftener than the hub's words, to be named."""
 
 _FULL_PRECISION = ("float32", "float64")
 
@@ -33,8 +37,9 @@ def cautions(
 
     Processed weights, a precision below float32, what could not be measured, null controls that
     could not be made, sets without a verdict, sets of fewer than `FEW` items, sets of which more
-    than the share `MOST_DROPPED` could not be scored, words scored by their first token alone, and
-    the notes of the verdicts.
+    than the share `MOST_DROPPED` could not be scored, words scored by their first token alone, sets
+    whose controls are all split oftener than the hub's words (`MORE_SPLIT`), and the notes of the
+    verdicts.
 
     Args:
         findings: Of each spoke.
@@ -72,6 +77,8 @@ def cautions(
         "Words scored by their first token alone, which other words may begin with too:": (
             _first_tokens(findings)
         ),
+        "No control is split by the tokenizer as seldom as the hub's words are, so that the hub is "
+        "supported too easily:": _controls_more_split(findings),
     }
     about_sets = [Caution(message, tuple(sets)) for message, sets in sets_by_message.items()]
     about_all = [Caution(message) for message in (*_about_model(model), *verdicts.notes)]
@@ -123,3 +130,13 @@ def _first_tokens(findings: Sequence[Findings]) -> Iterator[str]:
             groups = [f"{group} in {n}" for group, n in zip(lens.groups, counts, strict=True) if n]
             if groups:
                 yield f"{found.spoke}, lens: {name} ({', '.join(groups)} of {len(lens.kept)})"
+
+
+def _controls_more_split(findings: Sequence[Findings]) -> Iterator[str]:
+    for found in findings:
+        for name, lens in found.lens.items():
+            split = dict(zip(lens.groups, (lens.n_tokens > 1).double().mean(dim=0), strict=True))
+            hub, _ = split.pop(HUB, None), split.pop(SURFACE, None)
+            if hub is not None and split and min(split.values()) > hub + MORE_SPLIT:
+                shares = ", ".join(f"{group} {share:.0%}" for group, share in split.items())
+                yield f"{found.spoke}, lens: {name} ({HUB} {hub:.0%}, {shares})"
