@@ -5,7 +5,9 @@ from collections.abc import Collection, Sequence
 from math import isnan
 
 from semantic_hub.models.layers import layer_name
-from semantic_hub.plotting.style import PALETTE, TEXT_COLOR
+
+_BLUE, _VERMILION, _GRAY = "#0072B2", "#D55E00", "#767676"
+"""The first colors and that of texts in `semantic_hub.plotting.style`, which imports plotly."""
 
 _DOT = 3
 
@@ -63,8 +65,8 @@ def curve_svg(
 
     band = " ".join([*points(low), *reversed(points(high))])
     shapes = [
-        f'<polygon points="{band}" fill="{PALETTE[0]}" opacity="0.25"/>',
-        f'<polyline points="{" ".join(points(value))}" fill="none" stroke="{PALETTE[0]}" '
+        f'<polygon points="{band}" fill="{_BLUE}" opacity="0.25"/>',
+        f'<polyline points="{" ".join(points(value))}" fill="none" stroke="{_BLUE}" '
         'stroke-width="2"/>',
     ]
     if bottom <= 0 <= top:
@@ -72,13 +74,13 @@ def curve_svg(
         shapes.insert(
             0,
             f'<line x1="{x:.1f}" x2="{end:.1f}" y1="{zero:.1f}" y2="{zero:.1f}" '
-            f'stroke="{TEXT_COLOR}" stroke-dasharray="2 3"/>',
+            f'stroke="{_GRAY}" stroke-dasharray="2 3"/>',
         )
     for layer, y in zip(layers, value, strict=True):
         if layer in marked and not isnan(y):
             right, down = place(layer, y)
             shapes.append(
-                f'<circle cx="{right:.1f}" cy="{down:.1f}" r="{_DOT}" fill="{PALETTE[1]}"/>'
+                f'<circle cx="{right:.1f}" cy="{down:.1f}" r="{_DOT}" fill="{_VERMILION}"/>'
             )
     if axes:
         shapes += [
@@ -93,6 +95,6 @@ def curve_svg(
     full = left + width + (8 if axes else 4), height + (24 if axes else 4)
     return (
         f'<svg viewBox="0 0 {full[0]} {full[1]}" width="{full[0]}" height="{full[1]}" role="img" '
-        f'fill="{TEXT_COLOR}" font-family="system-ui, sans-serif" font-size="11">'
+        f'fill="{_GRAY}" font-family="system-ui, sans-serif" font-size="11">'
         f"<title>{html.escape(label)}</title>{''.join(shapes)}</svg>"
     )

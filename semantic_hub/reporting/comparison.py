@@ -106,7 +106,7 @@ class Comparison(Displayable):
             names=list(self.reports),
             models={name: report.manifest["model"] for name, report in self.reports.items()},
             lines=list(_lines(self.reports)),
-            pictures={name: verdict_html(r.verdicts) for name, r in self.reports.items()},
+            pictures={name: verdict_html(r.verdicts.lines) for name, r in self.reports.items()},
             sections=sections,
             differences=differences(self.reports, frame),
             manifests={name: readable(r.manifest) for name, r in self.reports.items()},

@@ -12,8 +12,9 @@ from semantic_hub.experiment.run_folder import run_findings, run_status
 from semantic_hub.experiment.runner import RunSettings, check_any_sets, measuring_sets, sets_of
 from semantic_hub.experiment.spoke import Spoke
 from semantic_hub.experiment.verdict.judging import verdicts
+from semantic_hub.experiment.verdict.lines import SpokeVerdict
 from semantic_hub.experiment.verdict.picture import verdict_html
-from semantic_hub.experiment.verdict.result import SpokeVerdict, Verdicts
+from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.lenses.lens import LensLike
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.plotting.progress import Progress
@@ -75,7 +76,7 @@ class Report(Displayable, ReportParts):
             "report.html.jinja",
             model=model,
             verdicts=self.verdicts,
-            picture=verdict_html(self.verdicts, self._address),
+            picture=verdict_html(self.verdicts.lines, self._address),
             forms=page_figures(titled(f, "Forms against forms, layer by layer") for f in forms),
             sections=[
                 section(
@@ -96,7 +97,7 @@ class Report(Displayable, ReportParts):
         return f"#spoke-{number}-{line.evidence}"
 
     def _repr_html_(self) -> str:
-        return verdict_html(self.verdicts)
+        return verdict_html(self.verdicts.lines)
 
     def save(self, path: str | Path) -> Path:
         """Write the page to a file; an existing file is replaced atomically.

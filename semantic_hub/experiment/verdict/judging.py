@@ -11,12 +11,8 @@ from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, as_list, check_kinds
 from semantic_hub.experiment.findings import Findings
-from semantic_hub.experiment.verdict.result import (
-    LayerMargin,
-    SetVerdict,
-    SpokeVerdict,
-    Verdicts,
-)
+from semantic_hub.experiment.verdict.lines import LayerMargin, SetVerdict, SpokeVerdict
+from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.experiment.verdict.rule import (
     NOT_SUPPORTED,
     SUPPORTED,

@@ -1,10 +1,10 @@
 """All verdicts in one look: spokes by kinds of evidence, each cell a profile over layers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from math import isnan
 
-from semantic_hub.experiment.verdict.result import HEADINGS, SIGNS, SpokeVerdict, Verdicts
+from semantic_hub.experiment.verdict.lines import HEADINGS, SIGNS, SpokeVerdict
 from semantic_hub.experiment.verdict.rule import NOT_MEASURED, SUPPORTED
 from semantic_hub.plotting.svg import curve_svg
 
@@ -30,7 +30,38 @@ _SIZE = (160, 40)
 """Of a cell's picture; it grows with its column."""
 
 
-def verdict_html(verdicts: Verdicts, link: Callable[[SpokeVerdict], str] | None = None) -> str:
+def sentences(lines: Sequence[SpokeVerdict]) -> dict[str, str]:
+    """What each kind of evidence says of all spokes, one sentence each.
+
+    The layers are those of the spoke's set with the median margin, where they support it.
+
+    Args:
+        lines: ``Verdicts.lines``.
+
+    Returns:
+        Kind of evidence to its sentence.
+
+    Example:
+        >>> sentences([])
+        {}
+    """
+    spoken: dict[str, dict[str, list[str]]] = {}
+    for line in lines:
+        said = spoken.setdefault(line.evidence, {})
+        said.setdefault(line.verdict, []).append(_with_layers(line))
+    return {
+        evidence: f"{HEADINGS.get(evidence, evidence)}: "
+        + "; ".join(
+            f"{verdict} for {_listed(said[verdict])}" for verdict in SIGNS if verdict in said
+        )
+        + "."
+        for evidence, said in spoken.items()
+    }
+
+
+def verdict_html(
+    lines: Sequence[SpokeVerdict], link: Callable[[SpokeVerdict], str] | None = None
+) -> str:
     """HTML of a sentence for each kind of evidence, and a table of all spokes.
 
     A cell of the table has the verdict, as a sign and in words, and the effect above the strongest
@@ -38,31 +69,30 @@ def verdict_html(verdicts: Verdicts, link: Callable[[SpokeVerdict], str] | None 
     line at 0, and dots at the layers that support it. All cells of a column have one scale.
 
     Args:
-        verdicts: From `semantic_hub.verdicts`.
+        lines: ``Verdicts.lines``.
         link: Gives the address that a cell leads to; None for cells without one.
 
     Example:
-        >>> verdicts = Verdicts(lines=(), sets=(), alpha=0.05, smallest=0.1)
-        >>> "<table" in verdict_html(verdicts)
+        >>> "<table" in verdict_html([])
         True
     """
-    families = list(dict.fromkeys(line.evidence for line in verdicts.lines))
-    cell_of = {(line.spoke, line.evidence): line for line in verdicts.lines}
-    span_of = {family: _span(verdicts, family) for family in families}
+    families = list(dict.fromkeys(line.evidence for line in lines))
+    cell_of = {(line.spoke, line.evidence): line for line in lines}
+    span_of = {family: _span(lines, family) for family in families}
     titles = {family: HEADINGS.get(family, family) for family in families}
     heads = "".join(
         f'<th scope="col">{title} <span class="quiet">({family})</span></th>'
         for family, title in titles.items()
     )
     rows = []
-    for spoke in dict.fromkeys(line.spoke for line in verdicts.lines):
+    for spoke in dict.fromkeys(line.spoke for line in lines):
         cells = [
             _cell(line, span_of[family], "" if link is None else link(line))
             for family in families
             if (line := cell_of.get((spoke, family)))
         ]
         rows.append(f'<tr><th scope="row">{escape(spoke)}</th>{"".join(cells)}</tr>')
-    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in verdicts.sentences().values())
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(lines).values())
     table = (
         f'<table class="verdicts"><thead><tr><th scope="col">spoke</th>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
@@ -70,9 +100,9 @@ def verdict_html(verdicts: Verdicts, link: Callable[[SpokeVerdict], str] | None 
     return f'<style>{STYLE}</style><ul class="answers">{said}</ul>{table}'
 
 
-def _span(verdicts: Verdicts, family: str) -> tuple[float, float]:
+def _span(lines: Sequence[SpokeVerdict], family: str) -> tuple[float, float]:
     """Lowest and highest margin of a kind of evidence, with 0 between."""
-    shown = [line.median_set for line in verdicts.lines if line.evidence == family]
+    shown = [line.median_set for line in lines if line.evidence == family]
     ends = [end for one in shown if one for at in one.profile for end in (at.low, at.high)]
     known = [end for end in ends if not isnan(end)]
     return min([0.0, *known]), max([0.0, *known])
@@ -110,3 +140,21 @@ def _picture(line: SpokeVerdict, span: tuple[float, float]) -> Iterator[str]:
         size=_SIZE,
         axes=False,
     )
+
+
+def _with_layers(line: SpokeVerdict) -> str:
+    """The spoke, with the layers that support it."""
+    one = line.median_set
+    if line.verdict != SUPPORTED or one is None or one.verdict != SUPPORTED:
+        return line.spoke
+    return f"{line.spoke} ({'layer' if len(one.layers) == 1 else 'layers'} {one.layer_range})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them.
+
+    Example:
+        >>> _listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -13,7 +13,7 @@ from semantic_hub.alignment.result import MeasureResult, SimilarityResult
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.experiment.runner import run
 from semantic_hub.experiment.verdict.judging import verdicts
-from semantic_hub.experiment.verdict.result import SpokeVerdict
+from semantic_hub.experiment.verdict.lines import SpokeVerdict
 from semantic_hub.interventions.patching.result import PatchResult
 from semantic_hub.interventions.steering.answers import AnswerProbability
 from semantic_hub.interventions.steering.result import SteeringResult

@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
+from semantic_hub.experiment.verdict.lines import LayerMargin, SetVerdict, SpokeVerdict
 from semantic_hub.experiment.verdict.picture import verdict_html
-from semantic_hub.experiment.verdict.result import (
-    LayerMargin,
-    SetVerdict,
-    SpokeVerdict,
-    Verdicts,
-)
+from semantic_hub.experiment.verdict.result import Verdicts
 
 ONE = SetVerdict(
     spoke="language",
@@ -98,7 +94,7 @@ def test_sentences_say_which_spokes_and_layers() -> None:
 
 
 def test_each_cell_has_its_verdict_as_a_sign_and_in_words() -> None:
-    found = Read(verdict_html(VERDICTS))
+    found = Read(verdict_html(LINES))
     assert found.rows[0] == ["spoke", "Shared states (similarity)", "Used by the model (causal)"]
     assert found.rows[1:] == [
         ["language", "✓ supported layers 2–3", "– not measured"],
@@ -111,7 +107,7 @@ def test_each_cell_has_its_verdict_as_a_sign_and_in_words() -> None:
 
 
 def test_cells_that_were_measured_are_links() -> None:
-    found = Read(verdict_html(VERDICTS, lambda one: f"#{one.spoke}-{one.evidence}"))
+    found = Read(verdict_html(LINES, lambda one: f"#{one.spoke}-{one.evidence}"))
     assert found.links == [
         "#language-similarity",
         "#code-similarity",
@@ -122,11 +118,9 @@ def test_cells_that_were_measured_are_links() -> None:
 
 def test_a_column_has_one_scale() -> None:
     """The same profile beside a larger one is drawn lower."""
-    small = verdict_html(replace(VERDICTS, lines=LINES[:1]))
+    small = verdict_html(LINES[:1])
     large = replace(ONE, profile=tuple(at._replace(high=9.0) for at in ONE.profile))
-    both = verdict_html(
-        replace(VERDICTS, lines=(LINES[0], line("code", "similarity", "supported", large)))
-    )
+    both = verdict_html([LINES[0], line("code", "similarity", "supported", large)])
     assert small.split("<polyline")[1] != both.split("<polyline")[1]
 
 
