@@ -185,7 +185,7 @@ _SPLIT = """\
 ## The lens, and words that the tokenizer splits
 
 Share of {n_worlds} worlds in which the verdict on the lens is each of the three, where words of
-several tokens count [in full](measures.md#logit-lens) or by their first tokens alone. Read are {n}
+several tokens count [in full](measures.md#lens) or by their first tokens alone. Read are {n}
 Spanish words; a share of the words of English (the dominant language) and of the others is split:
 {alike} words of a language begin with one token, and one or two more tell them apart. The states
 are those of the planted worlds, in closed form, with noise so many times as long as the stream; how
