@@ -14,12 +14,12 @@ _DOT = 3
 
 def curve_svg(
     layers: Sequence[int],
-    value: Sequence[float],
-    low: Sequence[float],
-    high: Sequence[float],
+    value: Sequence[float | int],
+    low: Sequence[float | int],
+    high: Sequence[float | int],
     label: str,
     *,
-    span: tuple[float, float] | None = None,
+    span: tuple[float | int, float | int] | None = None,
     marked: Collection[int] = (),
     size: tuple[int, int] = (280, 90),
     axes: bool = True,
@@ -52,14 +52,14 @@ def curve_svg(
     bottom, top = span or (min(ends), max(ends))
     across, up = layers[-1] - layers[0], (top - bottom) or 1.0
 
-    def place(layer: int, y: float) -> tuple[float, float]:
+    def place(layer: int, y: float | int) -> tuple[float, float]:
         inside = min(max(y, bottom), top)
         return (
             left + (layer - layers[0]) / across * width,
             height - (inside - bottom) / up * (height - (12 if axes else 4)),
         )
 
-    def points(heights: Sequence[float]) -> list[str]:
+    def points(heights: Sequence[float | int]) -> list[str]:
         places = [place(layer, y) for layer, y in zip(layers, heights, strict=True) if not isnan(y)]
         return [f"{x:.1f},{y:.1f}" for x, y in places]
 
