@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from math import isnan
 
-from semantic_hub.experiment.verdict.lines import HEADINGS, SIGNS, SpokeVerdict
+from semantic_hub.experiment.verdict.lines import HEADINGS, SIGNS, SetVerdict, SpokeVerdict
 from semantic_hub.experiment.verdict.rule import NOT_MEASURED, SUPPORTED
 from semantic_hub.plotting.svg import curve_svg
 
@@ -113,7 +113,7 @@ def _cell(line: SpokeVerdict, span: tuple[float, float], address: str) -> str:
     said = f"<strong>{SIGNS[line.verdict]} {line.verdict}</strong>"
     one = line.median_set
     if line.verdict == SUPPORTED and one is not None and one.verdict == SUPPORTED:
-        said += f' <span class="quiet">layers {one.layer_range}</span>'
+        said += f' <span class="quiet">{_layers(one)}</span>'
     inside = f"{picture}{said}"
     if not address or line.verdict == NOT_MEASURED:
         return f"<td>{inside}</td>"
@@ -147,7 +147,12 @@ def _with_layers(line: SpokeVerdict) -> str:
     one = line.median_set
     if line.verdict != SUPPORTED or one is None or one.verdict != SUPPORTED:
         return line.spoke
-    return f"{line.spoke} ({'layer' if len(one.layers) == 1 else 'layers'} {one.layer_range})"
+    return f"{line.spoke} ({_layers(one)})"
+
+
+def _layers(one: SetVerdict) -> str:
+    """The layers that support a set, in words."""
+    return f"{'layer' if len(one.layers) == 1 else 'layers'} {one.layer_range}"
 
 
 def _listed(names: Sequence[str]) -> str:

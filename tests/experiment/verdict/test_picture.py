@@ -98,7 +98,7 @@ def test_each_cell_has_its_verdict_as_a_sign_and_in_words() -> None:
     assert found.rows[0] == ["spoke", "Shared states (similarity)", "Used by the model (causal)"]
     assert found.rows[1:] == [
         ["language", "✓ supported layers 2–3", "– not measured"],
-        ["code", "✓ supported layers 4", "? cannot tell"],
+        ["code", "✓ supported layer 4", "? cannot tell"],
         ["<b>", "✗ not supported", "– not measured"],
     ]
     assert "b" not in found.tags
