@@ -1,6 +1,6 @@
 """All verdicts in one look: spokes by kinds of evidence, each cell a profile over layers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from math import isnan
 
@@ -48,15 +48,14 @@ def sentences(lines: Sequence[SpokeVerdict]) -> dict[str, str]:
     spoken: dict[str, dict[str, list[str]]] = {}
     for line in lines:
         said = spoken.setdefault(line.evidence, {})
-        said.setdefault(line.verdict, []).append(_with_layers(line))
-    return {
-        evidence: f"{HEADINGS.get(evidence, evidence)}: "
-        + "; ".join(
-            f"{verdict} for {_listed(said[verdict])}" for verdict in SIGNS if verdict in said
-        )
-        + "."
-        for evidence, said in spoken.items()
-    }
+        layers = _layers(line)
+        name = f"{line.spoke} ({layers})" if layers else line.spoke
+        said.setdefault(line.verdict, []).append(name)
+    found = {}
+    for evidence, said in spoken.items():
+        parts = [f"{verdict} for {_listed(said[verdict])}" for verdict in SIGNS if verdict in said]
+        found[evidence] = f"{HEADINGS.get(evidence, evidence)}: {'; '.join(parts)}."
+    return found
 
 
 def verdict_html(
@@ -109,49 +108,49 @@ def _span(lines: Sequence[SpokeVerdict], family: str) -> tuple[float, float]:
 
 
 def _cell(line: SpokeVerdict, span: tuple[float, float], address: str) -> str:
-    picture = "".join(_picture(line, span))
     said = f"<strong>{SIGNS[line.verdict]} {line.verdict}</strong>"
-    one = line.median_set
-    if line.verdict == SUPPORTED and one is not None and one.verdict == SUPPORTED:
-        said += f' <span class="quiet">{_layers(one)}</span>'
-    inside = f"{picture}{said}"
+    if layers := _layers(line):
+        said += f' <span class="quiet">{layers}</span>'
+    inside = f"{_picture(line, span)}{said}"
     if not address or line.verdict == NOT_MEASURED:
         return f"<td>{inside}</td>"
     return f'<td><a href="{escape(address)}">{inside}</a></td>'
 
 
-def _picture(line: SpokeVerdict, span: tuple[float, float]) -> Iterator[str]:
+def _picture(line: SpokeVerdict, span: tuple[float, float]) -> str:
+    """The profile of the set with the median margin; nothing where there is none."""
     one = line.median_set
-    if one is None or not one.profile:
-        return
+    if one is None:
+        return ""
     told = (
         f"{line.spoke}, {line.evidence}: {line.verdict}; the median set, {one.name}, lies "
         f"{one.margin:.2f} [{one.low:.2f}, {one.high:.2f}] above {one.strongest or 'its control'} "
         f"at layer {one.where}"
     )
-    yield curve_svg(
+    return curve_svg(
         [at.layer for at in one.profile],
         [at.value for at in one.profile],
         [at.low for at in one.profile],
         [at.high for at in one.profile],
         told,
         span=span,
-        marked=one.layers if line.verdict == one.verdict == SUPPORTED else (),
+        marked=one.layers if _supporting_set(line) else (),
         size=_SIZE,
         axes=False,
     )
 
 
-def _with_layers(line: SpokeVerdict) -> str:
-    """The spoke, with the layers that support it."""
+def _supporting_set(line: SpokeVerdict) -> SetVerdict | None:
+    """The set with the median margin, where it supports the spoke and so its layers do."""
     one = line.median_set
-    if line.verdict != SUPPORTED or one is None or one.verdict != SUPPORTED:
-        return line.spoke
-    return f"{line.spoke} ({_layers(one)})"
+    return one if one is not None and line.verdict == one.verdict == SUPPORTED else None
 
 
-def _layers(one: SetVerdict) -> str:
-    """The layers that support a set, in words."""
+def _layers(line: SpokeVerdict) -> str:
+    """The layers that support a spoke, in words; nothing where none do."""
+    one = _supporting_set(line)
+    if one is None:
+        return ""
     return f"{'layer' if len(one.layers) == 1 else 'layers'} {one.layer_range}"
 
 

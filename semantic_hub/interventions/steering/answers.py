@@ -19,8 +19,8 @@ from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
     Mode,
     SteeredPositions,
+    check_all_steering,
     check_reached,
-    check_steering,
     prompt_positions,
     steered_states,
 )
@@ -276,9 +276,7 @@ def answer_probability(
         "answer_probability", directions, chosen_layers, n_prompts=len(prompts),
         seed=resampling.seed,
     )  # fmt: skip
-    for by_layer in expanded.values():
-        for direction in by_layer.values():
-            check_steering(model, direction, positions=positions, mode=mode)
+    check_all_steering(model, expanded, positions=positions, mode=mode)
     reader = _AnswerReader(model, tuple(prompts), answers, SteeringOptions(positions, mode))
     p_first = reader.p_first(list(expanded.values()), chosen_layers, factors)
     return AnswerProbability(

@@ -1,7 +1,7 @@
 """Steer a model: add a direction to its residual stream, replace the stream, or project out."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
 from typing import Any, Literal, TypeGuard, get_args
@@ -161,6 +161,29 @@ def check_steering(
     return layer
 
 
+def check_all_steering(
+    model: HookedModel,
+    directions: Mapping[str, Mapping[int, Direction]],
+    *,
+    positions: SteeredPositions,
+    mode: Mode,
+) -> None:
+    """Check every direction of a sweep as `steer` does, before the first is used.
+
+    Args:
+        model: The model.
+        directions: Name to layer to direction.
+        positions: Where to steer.
+        mode: How.
+
+    Raises:
+        SemanticHubError: As `check_steering`.
+    """
+    for by_layer in directions.values():
+        for direction in by_layer.values():
+            check_steering(model, direction, positions=positions, mode=mode)
+
+
 def check_reached(operation: str, positions: SteeredPositions | slice, max_new_tokens: int) -> None:
     """Raise where no position can be steered: no pass reads the last token that is generated.
 
@@ -274,19 +297,14 @@ def prompt_positions(
     found = []
     for number, (encoding, span) in enumerate(zip(encodings, spans, strict=True)):
         if span in ("all", "prompt"):
-            chosen = tuple(range(len(encoding)))
-        elif span == "last":
-            chosen = (len(encoding) - 1,)
+            chosen: Sequence[int] = range(len(encoding))
         elif span == "generated":
             chosen = ()
-        elif isinstance(span, SoftPositions):
-            chosen = span.among(encoding.spans)
         else:
-            own = encoding.own_positions
-            chosen = tuple(own[span if isinstance(span, slice) else slice(*span)])
+            chosen = _of_span(span, len(encoding) - 1, encoding.own_positions, encoding.spans)
         if not chosen and span != "generated":
             raise _empty_span(span, number, len(encoding.own_positions), len(encoding.spans))
-        found.append(chosen)
+        found.append(tuple(chosen))
     return found
 
 
@@ -369,7 +387,8 @@ def _steered_in_prompts(
         return torch.full(prompts.real.shape, positions != "generated")
     steered = torch.zeros_like(prompts.real)
     for row, span in enumerate(_span_of_each(positions, len(steered))):
-        columns = _columns(prompts, row, span)
+        last = int(prompts.real[row].nonzero()[-1])
+        columns = _of_span(span, last, prompts.own(row), prompts.spans(row))
         if not columns:
             raise _empty_span(span, row, len(prompts.own(row)), len(prompts.spans(row)))
         steered[row, columns] = True
@@ -390,13 +409,13 @@ def _span_of_each(positions: SteeredPositions | slice, n_prompts: int) -> Sequen
     return positions
 
 
-def _columns(prompts: PromptColumns, row: int, span: Any) -> Sequence[int]:
-    """Columns of one prompt that a span or ``"last"`` stands for."""
+def _of_span(span: Any, last: int, own: Sequence[int], features: Sequence[range]) -> Sequence[int]:
+    """Places of one prompt that a span or ``"last"`` stands for, given those of its tokens."""
     if span == "last":
-        return prompts.real[row].nonzero()[-1:, 0].tolist()
+        return (last,)
     if isinstance(span, SoftPositions):
-        return span.among(prompts.spans(row))
-    return prompts.own(row)[span if isinstance(span, slice) else slice(*span)]
+        return span.among(features)
+    return own[span if isinstance(span, slice) else slice(*span)]
 
 
 def _with_layer(direction: Direction | Tensor, layer: int | None) -> Direction:

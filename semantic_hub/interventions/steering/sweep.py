@@ -18,8 +18,8 @@ from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
     Mode,
     SteeredPositions,
+    check_all_steering,
     check_reached,
-    check_steering,
     is_span_per_prompt,
 )
 from semantic_hub.interventions.steering.outcomes import OUTCOMES, OutcomeRule
@@ -131,9 +131,7 @@ def steering_sweep(
     )
     factors = with_unsteered("steering_sweep", strengths)
     _check_spans(positions, len(encodings))
-    for by_layer in expanded.values():
-        for direction in by_layer.values():
-            check_steering(model, direction, positions=positions, mode=mode)
+    check_all_steering(model, expanded, positions=positions, mode=mode)
     descriptions = {
         name: by_layer[chosen_layers[0]].description for name, by_layer in expanded.items()
     }

@@ -1,6 +1,7 @@
 """Sample continuations of prompts, the same for the same seeds."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from semantic_hub.activations.generating import generate_changed
 from semantic_hub.activations.growing import starts_where_it_acts
 from semantic_hub.errors import SemanticHubError, check_kinds, set_tuples
 from semantic_hub.interventions.steering.continuations import before_end, check_room
+from semantic_hub.interventions.steering.hook import steer
 from semantic_hub.interventions.steering.runs import Steered, SteeredRuns, SteeringOptions
 from semantic_hub.models.conventions import end_tokens
 from semantic_hub.models.loading import check_model
@@ -138,23 +140,8 @@ def generate_texts(
     sampling = sampling or Sampling()
     encodings = encode(model, prompts)
     check_room("generate_texts", model, encodings, sampling.max_new_tokens)
-    if starts_where_it_acts(model):
-        options = SteeringOptions("last", "add")
-        return steered_texts(model, encodings, sampling, Steered((), 0.0), options, batch_size)
-    lengths = [len(encoding) for encoding in encodings]
-    new_tokens = {
-        (prompt, seed): new
-        for indices, _ in equal_length_batches(lengths, sampling.max_new_tokens, batch_size)
-        for seed in sampling.seeds
-        for prompt, new in zip(
-            indices, _sample(model, encodings, indices, sampling, seed), strict=True
-        )
-    }
-    return [
-        _generation(model.tokenizer, prompt, seed, encodings[prompt], new_tokens[prompt, seed])
-        for prompt in range(len(encodings))
-        for seed in sampling.seeds
-    ]
+    options = SteeringOptions("last", "add")
+    return steered_texts(model, encodings, sampling, Steered((), 0.0), options, batch_size)
 
 
 def steered_texts(
@@ -165,10 +152,12 @@ def steered_texts(
     options: SteeringOptions,
     batch_size: int | Literal["auto"] = "auto",
 ) -> list[Generation]:
-    """Continue every prompt once for each seed, all at once, as `generate_texts` under `steer`.
+    """Continue every prompt once for each seed, as `generate_texts` under `steer`.
+
+    All at once, from where steering acts, on a model where that gives the same.
 
     Args:
-        model: A model on which `semantic_hub.activations.growing.starts_where_it_acts`.
+        model: A decoder.
         encodings: The prompts' tokens, and their features.
         sampling: How to sample.
         steering: What is steered by.
@@ -185,6 +174,28 @@ def steered_texts(
         True
     """
     cells = [(prompt, seed) for prompt in range(len(encodings)) for seed in sampling.seeds]
+    if starts_where_it_acts(model):
+        new_tokens = _from_where_it_acts(
+            model, encodings, sampling, steering, options, batch_size, cells
+        )
+    else:
+        new_tokens = _from_the_start(model, encodings, sampling, steering, options, batch_size)
+    return [
+        _generation(model.tokenizer, prompt, seed, encodings[prompt], new_tokens[prompt, seed])
+        for prompt, seed in cells
+    ]
+
+
+def _from_where_it_acts(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    sampling: Sampling,
+    steering: Steered,
+    options: SteeringOptions,
+    batch_size: int | Literal["auto"],
+    cells: Sequence[tuple[int, int]],
+) -> dict[tuple[int, int], tuple[int, ...]]:
+    """New tokens by prompt and seed, of all of them together."""
     runs = SteeredRuns(model, encodings, [steering], options, [(0, prompt) for prompt, _ in cells])
     new_tokens = generate_changed(
         model,
@@ -195,10 +206,32 @@ def steered_texts(
         choose=_Sampler(encodings, sampling, cells, batch_size),
         batch_size=batch_size,
     )
-    return [
-        _generation(model.tokenizer, prompt, seed, encodings[prompt], new)
-        for (prompt, seed), new in zip(cells, new_tokens, strict=True)
-    ]
+    return dict(zip(cells, new_tokens, strict=True))
+
+
+def _from_the_start(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    sampling: Sampling,
+    steering: Steered,
+    options: SteeringOptions,
+    batch_size: int | Literal["auto"],
+) -> dict[tuple[int, int], tuple[int, ...]]:
+    """The same by the model's own ``generate``, for prompts of one length and a seed at a time."""
+    lengths = [len(encoding) for encoding in encodings]
+    found = {}
+    for indices, _ in equal_length_batches(lengths, sampling.max_new_tokens, batch_size):
+        positions, mode = options.rows(indices)
+        with ExitStack() as steered:
+            for direction in steering.directions:
+                rows = direction.rows(indices)
+                steered.enter_context(
+                    steer(model, rows, steering.strength, positions=positions, mode=mode)
+                )
+            for seed in sampling.seeds:
+                new = _sample(model, encodings, indices, sampling, seed)
+                found.update(zip([(prompt, seed) for prompt in indices], new, strict=True))
+    return found
 
 
 class _Sampler:

@@ -11,7 +11,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from semantic_hub.activations.growing import starts_where_it_acts
 from semantic_hub.errors import SemanticHubError, check_kinds
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import check_room
@@ -19,9 +18,8 @@ from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
     Mode,
     SteeredPositions,
+    check_all_steering,
     check_reached,
-    check_steering,
-    steer,
 )
 from semantic_hub.interventions.steering.per_layer import (
     Directions,
@@ -33,7 +31,6 @@ from semantic_hub.interventions.steering.runs import Steered, SteeringOptions
 from semantic_hub.interventions.text.generation import (
     Generation,
     Sampling,
-    generate_texts,
     steered_texts,
 )
 from semantic_hub.interventions.text.result import TextSteeringResult
@@ -128,9 +125,7 @@ def text_steering_sweep(
     expanded = with_placebo("text_steering_sweep", directions, layers, seed=resampling.seed)
     sampling = sampling or Sampling()
     check_reached("text_steering_sweep", positions, sampling.max_new_tokens)
-    for by_layer in expanded.values():
-        for direction in by_layer.values():
-            check_steering(model, direction, positions=positions, mode=mode)
+    check_all_steering(model, expanded, positions=positions, mode=mode)
     check_predicts_next_token(model, "text_steering_sweep")
     encodings, options = encode(model, prompts), SteeringOptions(positions, mode)
     check_room("text_steering_sweep", model, encodings, sampling.max_new_tokens)
@@ -148,12 +143,8 @@ def text_steering_sweep(
         direction: Direction, strength: float, step: Progress
     ) -> tuple[list[Generation], Tensor]:
         step(f"steering text at layer {direction.layer}: {strength:g} × {direction.description}")
-        if starts_where_it_acts(model):
-            steering = Steered((direction,) if strength else (), strength)
-            texts = steered_texts(model, encodings, sampling, steering, options, batch_size)
-        else:
-            with steer(model, direction, strength, positions=positions, mode=mode):
-                texts = generate_texts(model, prompts, sampling, batch_size=batch_size)
+        steering = Steered((direction,) if strength else (), strength)
+        texts = steered_texts(model, encodings, sampling, steering, options, batch_size)
         return texts, _scores(scorers, texts, len(sampling.seeds))
 
     with showing_progress(progress, 1 + len(expanded) * len(layers) * (len(strengths) - 1)) as step:
