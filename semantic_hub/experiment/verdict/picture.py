@@ -15,7 +15,7 @@ STYLE = """
 .verdicts th, .verdicts td { border-bottom: 1px solid #8884; line-height: 1.25;
   overflow-wrap: normal; padding: .2rem .4rem .2rem 0; text-align: left;
   vertical-align: middle; white-space: normal; }
-.verdicts th:first-child { overflow-wrap: anywhere; width: 20%; }
+.verdicts th:first-child { overflow-wrap: anywhere; width: 24%; }
 .verdicts svg { display: block; height: auto; max-width: 13rem; width: 100%; }
 .verdicts a { color: inherit; display: block; text-decoration: none; }
 .verdicts a:hover strong, .verdicts a:focus strong { text-decoration: underline; }
