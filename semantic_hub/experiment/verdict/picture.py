@@ -15,12 +15,14 @@ STYLE = """
 .verdicts th, .verdicts td { border-bottom: 1px solid #8884; line-height: 1.25;
   overflow-wrap: normal; padding: .2rem .4rem .2rem 0; text-align: left;
   vertical-align: middle; white-space: normal; }
-.verdicts th:first-child { overflow-wrap: anywhere; width: 24%; }
+.verdicts th:first-child { overflow-wrap: anywhere; width: 22%; }
 .verdicts svg { display: block; height: auto; max-width: 13rem; width: 100%; }
 .verdicts a { color: inherit; display: block; text-decoration: none; }
 .verdicts a:hover strong, .verdicts a:focus strong { text-decoration: underline; }
 .verdicts .quiet { color: #767676; font-weight: normal; }
-@media (max-width: 40rem) { .verdicts thead .quiet { display: none; } }
+@media (max-width: 40rem) {
+  .verdicts thead .quiet { display: none; } .verdicts th:first-child { font-size: .92em; }
+}
 @media (prefers-color-scheme: dark) {
   .verdicts polyline { stroke: #56B4E9; } .verdicts polygon { fill: #56B4E9; }
   .verdicts .quiet { color: #a3a3a3; }
