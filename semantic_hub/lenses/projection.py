@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError
 from semantic_hub.lenses.lens import LOGIT, Lens, LensLike, resolve_lens
-from semantic_hub.models.output import final_norm, unembed
+from semantic_hub.models.output import final_norm, unembed, unembed_columns
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.words import Tokens
 
@@ -135,6 +135,48 @@ def score_words(
     real = torch.arange(log_prob.shape[-1]) < sizes[..., None]
     by_spelling = rearrange(log_prob, "readout layer group target -> readout group target layer")
     return likeliest_words(by_spelling[real], words), rank
+
+
+@torch.inference_mode()
+def compare_words(
+    model: HookedModel,
+    states: Float[Tensor, "readout row d_model"],
+    words: Words,
+    rivals: Sequence[int],
+) -> tuple[Float[Tensor, "readout row group"], Bool[Tensor, "readout row group"]]:
+    """Logit of each group's likeliest word, and whether it has the top token, at the last layer.
+
+    A row is unembedded over the whole vocabulary only where no rival is above every group: with
+    262,000 tokens that is most of what a row costs. Differences of logits are differences of the
+    log-probabilities of `score_words`, and a group is on top where its rank there is 1.
+
+    Args:
+        model: A decoder.
+        states: States of the last layer, several of each read-out.
+        words: `semantic_hub.prompts.words.CandidateTokens.words`.
+        rivals: Ids of tokens that are likely to be on top, such as those on top in other runs.
+
+    Raises:
+        SemanticHubError: NaN or infinity in the logits.
+    """
+    by_spelling: list[Tensor] = []
+    ahead: list[Tensor] = []
+    firsts = [
+        [[spelling[0] for word in group for spelling in word] for group in groups]
+        for groups in words
+    ]
+    for rows, groups in zip(states, firsts, strict=True):
+        own = [token for group in groups for token in group]
+        logits = unembed_columns(model, final_norm(model, rows), [*own, *rivals]).cpu()
+        of_words, of_rivals = logits.split([len(own), len(rivals)], dim=-1)
+        by_spelling.append(of_words.mT)
+        ahead.append(of_words.amax(dim=-1) >= of_rivals.amax(dim=-1))
+    on_top = torch.zeros(*states.shape[:2], len(firsts[0]), dtype=torch.bool)
+    for some in torch.stack(ahead).nonzero().split(max(1, _BLOCK // model.cfg.d_vocab)):
+        top = unembed(model, final_norm(model, states[some.unbind(dim=-1)])).argmax(dim=-1)
+        for (readout, row), token in zip(some.tolist(), top.tolist(), strict=True):
+            on_top[readout, row] = torch.tensor([token in group for group in firsts[readout]])
+    return likeliest_words(torch.cat(by_spelling), words), on_top
 
 
 def likeliest_words(

@@ -1,6 +1,6 @@
 """Final layer norm and unembedding of a decoder, computed by the model's own modules."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,40 @@ def unembed(
         logits = _float32_logits(model, states)
     else:
         logits = _with_batch_and_pos(decoder.unembed, states)
+    logits = _output_transform(model)(logits).float()
+    check_finite_logits(logits)
+    return logits
+
+
+@torch.inference_mode()
+def unembed_columns(
+    model: HookedModel, residual: Float[Tensor, "*axes d_model"], tokens: Sequence[int]
+) -> Float[Tensor, "*axes token"]:
+    """Compute the logits of some tokens alone, as `unembed` computes those of all.
+
+    Args:
+        model: A decoder.
+        residual: States as :func:`final_norm` returns them.
+        tokens: Ids of the tokens.
+
+    Returns:
+        Logits in float32.
+
+    Raises:
+        SemanticHubError: As `unembed`.
+
+    Example:
+        >>> states = torch.randn(2, model.cfg.d_model)
+        >>> some = unembed_columns(model, states, [5, 7])
+        >>> torch.allclose(some, unembed(model, states)[:, [5, 7]], atol=1e-4)
+        True
+    """
+    weight, bias = unembedding(model)
+    columns = torch.tensor(tokens, device=weight.device)
+    states = residual.to(device=weight.device, dtype=first_parameter(model).dtype)
+    logits = states.float() @ weight[:, columns].float()
+    if bias is not None:
+        logits = logits + bias[columns.to(bias.device)].to(logits)
     logits = _output_transform(model)(logits).float()
     check_finite_logits(logits)
     return logits

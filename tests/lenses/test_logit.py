@@ -149,6 +149,33 @@ def test_ranks_are_counted_only_where_asked_for(model):
     assert torch.equal(log_prob, again) and rank.min() >= 1 and not none.any()
 
 
+@pytest.mark.parametrize("rivals", [[5], range(40)], ids=["hardly any", "many"])
+def test_words_compared_are_words_scored_over_the_whole_vocabulary(any_model, monkeypatch, rivals):
+    """Some rows have a word of the first group on top, some of the second, some of neither."""
+    generator = torch.Generator().manual_seed(0)
+    states = 3 * torch.randn(2, 30, any_model.cfg.d_model, generator=generator)
+    whole = lens_module.unembed
+    tops = whole(any_model, lens_module.final_norm(any_model, states)).topk(2).indices.tolist()
+    words = []
+    for of_readout in tops:
+        first = {top for top, _ in of_readout[::5]}
+        second = {other for _, other in of_readout} - first
+        words.append([[[(t,)] for t in sorted(group)] for group in (first, second)])
+        words[-1][0].append([(token,) for token in of_readout[1]])  # one word in two spellings
+    unembedded = []
+    monkeypatch.setattr(
+        lens_module, "unembed", lambda m, s: unembedded.append(len(s)) or whole(m, s)
+    )
+    logit, on_top = lens_module.compare_words(any_model, states, words, list(rivals))
+    n_unembedded, n_rows = sum(unembedded), states.shape[0] * states.shape[1]
+    layers = [any_model.cfg.n_layers] * states.shape[1]
+    log_prob, rank = lens_module.score_words(any_model, states, layers, words)
+    assert torch.equal(on_top, rank == 1) and 0 < on_top.any(dim=-1).sum() < n_rows
+    gap = logit - log_prob
+    assert torch.allclose(gap, gap[..., :1].expand_as(gap), atol=1e-4)
+    assert on_top.any(dim=-1).sum() <= n_unembedded <= n_rows
+
+
 def test_half_precision_unembeds_in_float32(checkpoint):
     """From the same states: the weights' own rounding is all that is left."""
     half = models.load_model(checkpoint("llama"), device="cpu", dtype=torch.bfloat16)

@@ -21,7 +21,7 @@ from semantic_hub.errors import SemanticHubError
 from semantic_hub.models.checkpoints import bridge_class, default_dtype
 from semantic_hub.models.gguf_files import gguf_quantization
 from semantic_hub.models.loading import describe, load_model
-from semantic_hub.models.output import final_norm, unembed
+from semantic_hub.models.output import final_norm, unembed, unembed_columns
 from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.prompt import tokenize
 
@@ -38,6 +38,8 @@ def check_same_states(model: Any, network: Any, ids: list[list[int]]) -> None:
     torch.testing.assert_close(states[:, :LAST], hidden[:, :LAST], atol=1e-5, rtol=1e-5)
     normed = final_norm(model, states[:, LAST])
     torch.testing.assert_close(unembed(model, normed), logits, atol=1e-5, rtol=1e-5)
+    some = unembed_columns(model, normed, [7, 3, 7])
+    torch.testing.assert_close(some, logits[:, [7, 3, 7]], atol=1e-5, rtol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -37,7 +37,8 @@ NOT_DOABLE = "not right without a patch"
 """Reason under which `PatchResult.of_doable` counts the pairs that it leaves out."""
 
 _ITEM_ARRAYS = (
-    "log_prob", "rank", "base_log_prob", "base_rank", "reference_log_prob", "reference_rank",
+    "log_prob", "logit_diff", "rank",
+    "base_log_prob", "base_rank", "reference_log_prob", "reference_rank",
 )  # fmt: skip
 _SMALLEST_DISTANCE = 1e-6
 """References that differ from their bases by less give no scale."""
@@ -58,8 +59,11 @@ class PatchResult(Result):
             the base's terms.
         kept: Index of each row's patch pair in the list that was given.
         dropped: Number of patch pairs whose answers could not be scored, by reason.
-        log_prob: Log-probability of each answer's likeliest token in each patched run.
-        rank: That token's rank in the vocabulary, 1 is the top.
+        log_prob: Log-probability of each answer's likeliest token in each patched run; NaN in
+            controls, which are not scored over the whole vocabulary.
+        logit_diff: Logit of the first answer minus that of the second.
+        rank: The likeliest token's rank in the vocabulary, 1 is the top; in controls 1 where it is
+            on top, else 0.
         base_answer: The answer that the base itself should get; empty if none of them is.
         base_log_prob: Log-probabilities of the answers in the unpatched base.
         base_rank: Their ranks there.
@@ -91,6 +95,7 @@ class PatchResult(Result):
     kept: tuple[int, ...]
     dropped: Mapping[str, int]
     log_prob: Float[Tensor, "item layer place answer"] = field(metadata={"unit": "nat"})
+    logit_diff: Float[Tensor, "item layer place"] = field(metadata={"unit": "nat"})
     rank: Int[Tensor, "item layer place answer"] = field(metadata={"unit": "1 = top"})
     base_answer: str
     base_log_prob: Float[Tensor, "item answer"] = field(metadata={"unit": "nat"})
@@ -115,8 +120,8 @@ class PatchResult(Result):
         Raises:
             SemanticHubError: References and bases do not differ.
         """
-        base = _logit_diff(self.base_log_prob)
-        distance = _logit_diff(self.reference_log_prob) - base
+        base = logit_difference(self.base_log_prob)
+        distance = logit_difference(self.reference_log_prob) - base
         if distance.mean().abs() < _SMALLEST_DISTANCE:
             raise SemanticHubError(
                 "PatchResult.normalized_logit_diff",
@@ -124,7 +129,7 @@ class PatchResult(Result):
                 expected="a reference that prefers the first answer more than the base does",
                 fix="Name as reference a run that gives the first answer.",
             )
-        moved = _logit_diff(self.log_prob) - base[:, None, None]
+        moved = self.logit_diff - base[:, None, None]
         return ratio_summary(
             moved, distance[:, None, None].expand_as(moved), resampling=self.resampling
         )
@@ -313,7 +318,11 @@ class PatchResult(Result):
             yield TOP1, answer, self.top1_share(answer)
 
 
-def _logit_diff(log_prob: Float[Tensor, "... answer"]) -> Float[Tensor, "..."]:
-    """Logit of the first answer minus that of the second, in double precision."""
-    first, second = torch.unbind(log_prob[..., :2].double(), dim=-1)
+def logit_difference(scores: Float[Tensor, "... answer"]) -> Float[Tensor, "..."]:
+    """Logit of the first answer minus that of the second, in double precision.
+
+    Args:
+        scores: Logits or log-probabilities.
+    """
+    first, second = torch.unbind(scores[..., :2].double(), dim=-1)
     return first - second

@@ -12,8 +12,9 @@ from semantic_hub.activations.captures import Overwrite
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.pairs import PatchPair
+from semantic_hub.interventions.patching.result import PATCHED
 from semantic_hub.interventions.patching.sources import PatchGrid
-from semantic_hub.lenses.projection import Words, score_words
+from semantic_hub.lenses.projection import Words, compare_words, lens_logits, score_words
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.prompt import Prompt
 
@@ -22,12 +23,17 @@ _BLOCK = 2**26
 
 
 class PatchedScores(NamedTuple):
-    """Log-probability and rank of each answer in the patched runs of one grid.
+    """Scores of each answer in the patched runs of one grid.
 
-    ``place`` runs over position maps, and over heads within each.
+    ``place`` runs over position maps, and over heads within each. A control is compared with what
+    was patched, and is not scored over the whole vocabulary.
+
+    Attributes:
+        value: Log-probability; for a control the logit.
+        rank: Rank in the vocabulary, 1 is the top; for a control 1 on top, else 0.
     """
 
-    log_prob: Float[Tensor, "item layer place answer"]
+    value: Float[Tensor, "item layer place answer"]
     rank: Int[Tensor, "item layer place answer"]
 
 
@@ -81,7 +87,10 @@ class PatchRuns:
     batch_size: int | Literal["auto"]
 
     def scores(
-        self, grids: Mapping[str, PatchGrid], sources: Float[Tensor, "item d_model"]
+        self,
+        patches: PatchGrid,
+        controls: Mapping[str, PatchGrid],
+        sources: Float[Tensor, "item d_model"],
     ) -> Scores:
         """Run bases and references, and each base with each of its patches.
 
@@ -89,16 +98,20 @@ class PatchRuns:
         computed once.
 
         Args:
-            grids: What goes into the bases, ``[pair][position map]``, by name; grids of one shape.
+            patches: What goes into the bases, ``[pair][position map]``.
+            controls: What goes there instead, by name, in the same shape.
             sources: Final states of the pairs' first sources, which are the references of those
                 that name none.
         """
-        n_places = len(next(iter(grids.values()))[0]) * len(self.heads)
-        per_item = 2 + len(grids) * len(self.layers) * n_places
+        grids = {PATCHED: patches, **controls}
+        n_places = len(patches[0]) * len(self.heads)
+        n_cells = len(self.layers) * n_places
+        per_item = 2 + len(grids) * n_cells
         at_once = max(1, _BLOCK // (per_item * self.model.cfg.d_model))
         starts = range(0, len(self.pairs), at_once)
         parts = [
-            self._scores(grids, sources, range(len(self.pairs))[i : i + at_once]) for i in starts
+            self._scores(grids, n_cells, sources, range(len(self.pairs))[i : i + at_once])
+            for i in starts
         ]
         log_prob, rank = (torch.cat(part) for part in zip(*parts, strict=True))
         shape = (len(self.pairs), len(grids), len(self.layers), n_places, log_prob.shape[-1])
@@ -110,10 +123,11 @@ class PatchRuns:
     def _scores(
         self,
         grids: Mapping[str, PatchGrid],
+        n_cells: int,
         sources: Float[Tensor, "item d_model"],
         items: Sequence[int],
     ) -> tuple[Float[Tensor, "item cell answer"], Int[Tensor, "item cell answer"]]:
-        """Log-probabilities and ranks for some pairs: reference, base, and every patched run."""
+        """Scores for some pairs: reference, base, and the ``n_cells`` patched runs of each grid."""
         rows: list[_Row | None] = []
         prompts: list[Prompt] = []
         for item in items:
@@ -144,7 +158,14 @@ class PatchRuns:
         by_item = states.reshape(len(items), len(rows) // len(items), -1)
         by_item = torch.cat([reference[list(items), None], by_item], dim=1)
         words = [self.words[item] for item in items]
-        return score_words(self.model, by_item, last * by_item.shape[1], words)
+        read, controls = by_item.split([2 + n_cells, (len(grids) - 1) * n_cells], dim=1)
+        log_prob, rank = score_words(self.model, read, last * read.shape[1], words)
+        if not controls.shape[1]:
+            return log_prob, rank
+        unpatched = lens_logits(self.model, read[:, :2], last * 2)
+        tops = torch.cat([logits.argmax(dim=-1) for _, _, logits in unpatched])
+        logit, on_top = compare_words(self.model, controls, words, tops.unique().tolist())
+        return torch.cat([log_prob, logit], dim=1), torch.cat([rank, on_top.long()], dim=1)
 
     def _overwrite(
         self, grids: Mapping[str, PatchGrid], rows: Sequence[_Row | None], layer: int

@@ -7,6 +7,7 @@ over languages); Wu et al. 2025, arXiv 2411.04986 (the question).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from typing import Literal
 
 import torch
@@ -20,7 +21,7 @@ from semantic_hub.interventions.patching.pairs import (
     PatchPair,
     PositionMap,
 )
-from semantic_hub.interventions.patching.result import PATCHED, PatchResult
+from semantic_hub.interventions.patching.result import PATCHED, PatchResult, logit_difference
 from semantic_hub.interventions.patching.runs import PatchRuns
 from semantic_hub.interventions.patching.sources import (
     PatchGrid,
@@ -133,7 +134,8 @@ def patching_sweep(
         controls: Also patch in a placebo (random activations of the source's norm), with three
             pairs or more a second one (random, of the source's norm, in the covariance of the other
             pairs' activations), and the activations of another pair's source, whose first answer
-            differs.
+            differs. Controls are scored for what they are compared in: the difference of the first
+            two answers, and whether an answer is on top.
         batch_size: Rows per forward pass.
         resampling: Resamples, coverage and seed of the intervals.
 
@@ -202,12 +204,11 @@ def patching_sweep(
         dropped=dict(tokens.dropped),
         resampling=resampling,
     )
-    grids = {PATCHED: patches}
-    if controls:
-        grids |= _control_grids(patches, tokens.tokens, resampling.seed)
-    scores = runs.scores(grids, sources.final)
+    others = _control_grids(patches, tokens.tokens, resampling.seed) if controls else {}
+    scores = runs.scores(patches, others, sources.final)
 
     def result_of(grid: str) -> PatchResult:
+        value, rank = scores.patched[grid]
         return PatchResult(
             component=part,
             all_later_layers=all_later_layers,
@@ -218,8 +219,9 @@ def patching_sweep(
             effect_answer=tokens.groups[0],
             kept=tokens.kept,
             dropped=dict(tokens.dropped),
-            log_prob=scores.patched[grid].log_prob,
-            rank=scores.patched[grid].rank,
+            log_prob=value if grid == PATCHED else torch.full_like(value, nan),
+            logit_diff=logit_difference(value),
+            rank=rank,
             base_answer=BASE_ANSWER if BASE_ANSWER in tokens.groups else "",
             base_log_prob=scores.base.log_prob,
             base_rank=scores.base.rank,
@@ -229,9 +231,7 @@ def patching_sweep(
             resampling=resampling,
         )
 
-    return replace(
-        result_of(PATCHED), controls={name: result_of(name) for name in grids if name != PATCHED}
-    )
+    return replace(result_of(PATCHED), controls={name: result_of(name) for name in others})
 
 
 def _answer_groups(

@@ -249,18 +249,26 @@ def test_the_batch_size_changes_no_number(mini: Any) -> None:
     many = patching_sweep(mini, PATCH_PAIRS, layers=[2, 6])
     assert torch.allclose(one.log_prob, many.log_prob, atol=1e-5)
     for name in ("placebo", "another source"):
-        assert torch.allclose(one.controls[name].log_prob, many.controls[name].log_prob, atol=1e-5)
+        first, second = one.controls[name], many.controls[name]
+        assert torch.allclose(first.logit_diff, second.logit_diff, atol=1e-5)
+        assert torch.equal(first.rank, second.rank)
 
 
 def test_controls_move_other_activations_of_the_same_kind(mini: Any) -> None:
     found = patching_sweep(mini, PATCH_PAIRS, layers=[8])
     placebo, another = found.controls["placebo"], found.controls["another source"]
-    assert not torch.allclose(placebo.log_prob, found.log_prob, atol=0.1)
+    assert not torch.allclose(placebo.logit_diff, found.logit_diff, atol=0.1)
+    assert placebo.log_prob.isnan().all() and not found.log_prob.isnan().any()
     sources = [log_probs(mini, pair.sources[0]) for pair in PATCH_PAIRS]
     for item, other in enumerate((1, 2, 0)):
         pair = PATCH_PAIRS[item]
-        expected = of_words(mini, sources[other], pair.base, first_words(pair))
-        assert torch.allclose(another.log_prob[item, 0, 0], expected, atol=1e-4)
+        first, second = of_words(mini, sources[other], pair.base, first_words(pair))
+        assert another.logit_diff[item, 0, 0].item() == pytest.approx(
+            (first - second).item(), abs=1e-4
+        )
+        top = mini.tokenizer.decode(sources[other].argmax().item()).strip()
+        on_top = [int(word == top) for word in first_words(pair)]
+        assert another.rank[item, 0, 0].tolist() == on_top
 
 
 def item_effects(found: PatchResult) -> torch.Tensor:
@@ -408,7 +416,7 @@ def test_results_are_saved_framed_and_drawn(mini: Any, tmp_path: Path) -> None:
     found = patching_sweep(mini, PATCH_PAIRS, layers=[0, 4, 8])
     again = PatchResult.load(found.save(tmp_path / "patch"))
     assert torch.equal(again.log_prob, found.log_prob)
-    assert torch.equal(again.controls["placebo"].log_prob, found.controls["placebo"].log_prob)
+    assert torch.equal(again.controls["placebo"].logit_diff, found.controls["placebo"].logit_diff)
     frame = found.to_frame()
     assert list(frame) == [
         "row",
