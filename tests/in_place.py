@@ -68,8 +68,12 @@ def expected_words(model: Any, readout: Readout, group: str) -> list[list[Tokens
 
 
 def first_tokens(tokenizer: Any, words: Words) -> list[set[Tokens]]:
-    """The first tokens of the spellings, but for mere spaces."""
-    return [{spelling[:1] for spelling in word if says(tokenizer, spelling)} for word in words]
+    """The first tokens of the spellings, but for mere spaces beside others.
+
+    A program may go on with a space, which is then the very token that `NEXT` stands for.
+    """
+    firsts = [{spelling[:1] for spelling in word} for word in words]
+    return [{first for first in word if says(tokenizer, first)} or word for word in firsts]
 
 
 def own_probabilities(network: Any, items: Sequence[tuple[Tokens, Words]]) -> list[float]:
