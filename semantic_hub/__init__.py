@@ -48,6 +48,7 @@ from semantic_hub.prompts.prompt import Prompt, Readout
 from semantic_hub.prompts.soft_tokens import SOFT, SoftPositions, SoftTokens
 from semantic_hub.reporting.comparison import compare
 from semantic_hub.reporting.document import Report, report
+from semantic_hub.reporting.render import browse
 from semantic_hub.spokes.registry import register_spoke
 from semantic_hub.statistics.resampling import Resampling
 
@@ -80,6 +81,7 @@ __all__ = [
     "TextSteering",
     "UnembeddingContrast",
     "activation_difference",
+    "browse",
     "compare",
     "intervene",
     "language_mass",

@@ -32,6 +32,7 @@ NAMES = [
     "TextSteering",
     "UnembeddingContrast",
     "activation_difference",
+    "browse",
     "compare",
     "intervene",
     "language_mass",

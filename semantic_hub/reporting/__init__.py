@@ -2,7 +2,8 @@
 
 `document` measures all spokes for one page, `comparison` shows several runs side by side, `storage`
 saves a report's numbers. `sections` and `causal` turn results into rows and figures, `cautions`
-lists reasons not to trust them, `defaults` chooses the spokes; `render` fills the `templates`.
+lists reasons not to trust them, `defaults` chooses the spokes; `render` fills the `templates`,
+`export` writes tables and figures for a paper.
 """
 
 from semantic_hub.reporting.comparison import Comparison, compare

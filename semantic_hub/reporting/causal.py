@@ -60,10 +60,7 @@ def causal_parts(findings: Findings, scores: Mapping[str, TokenScores]) -> list[
         figures.
     """
     parts = []
-    for kind, results in findings.results.items():
-        if kind in NOT_CAUSAL:
-            continue
-        part = CAUSAL_PARTS.get(kind, _OTHER)
+    for kind, part in parts_of(findings).items():
         sets = [
             {
                 "name": name,
@@ -71,11 +68,21 @@ def causal_parts(findings: Findings, scores: Mapping[str, TokenScores]) -> list[
                 "figures": page_figures(part.figures(name, result)),
                 "tokens": scores[name].to_html() if name in scores else "",
             }
-            for name, result in results.items()
+            for name, result in findings.results[kind].items()
         ]
         template = f"causal/{part.template}"
         parts.append({"kind": kind, "template": template, "sets": sets, "min_doable": MIN_DOABLE})
     return parts
+
+
+def parts_of(findings: Findings) -> dict[str, CausalPart]:
+    """How the page shows each kind of intervention that a spoke has.
+
+    Args:
+        findings: Of one spoke.
+    """
+    kinds = [kind for kind in findings.results if kind not in NOT_CAUSAL]
+    return {kind: CAUSAL_PARTS.get(kind, _OTHER) for kind in kinds}
 
 
 def _patching_row(result: PatchResult) -> dict[str, Any]:

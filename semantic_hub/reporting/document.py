@@ -22,6 +22,7 @@ from semantic_hub.plotting.values import Displayable
 from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes
 from semantic_hub.reporting.examples import read_grids, steered_tokens
+from semantic_hub.reporting.export import export
 from semantic_hub.reporting.figures import page_figures, titled
 from semantic_hub.reporting.render import readable, render, write_page
 from semantic_hub.reporting.sections import section
@@ -55,7 +56,7 @@ class Report(Displayable, ReportParts):
         for found in self.findings[:3]:
             kinds = ", ".join(f"{kind} {len(sets)}" for kind, sets in found.results.items())
             yield f"{found.spoke}: {kinds}"
-        yield 'findings  verdicts  summary()  save("page.html")  save_findings("folder")'
+        yield 'verdicts  summary()  save("page.html")  export("paper")  save_findings("run")'
 
     def _table(self) -> "pd.DataFrame":
         return self.verdicts.to_frame()
@@ -107,6 +108,26 @@ class Report(Displayable, ReportParts):
                 path, or writing failed.
         """
         return write_page(path, self.to_html(), "Report.save")
+
+    def export(self, directory: str | Path, *, figures: bool = True) -> Path:
+        """Write every table and every figure as files for a paper, into a new folder.
+
+        Tables are CSV and parquet with all numbers, and LaTeX (booktabs) with a row for each
+        verdict or set. Figures are SVG and PDF, on white, with letters of 8 points, 3.25 and 6.75
+        inches wide; they need the extra ``images``, and a warning says where it is missing.
+        ``contents.csv`` lists every file with what it shows; ``manifest.json`` has the settings.
+
+        Args:
+            directory: Must not exist, or be empty. It appears when all is written.
+            figures: Whether figures are written too, about two seconds for each.
+
+        Returns:
+            The folder.
+
+        Raises:
+            SemanticHubError: Something is at the place, writing failed, or kaleido finds no Chrome.
+        """
+        return export(self, self.verdicts, directory, figures=figures)
 
     def save_findings(self, directory: str | Path) -> Path:
         """Write every number into a folder, for `load` and `compare`.

@@ -76,6 +76,20 @@ def titled(figure: "go.Figure", title: str) -> "go.Figure":
     return figure.update_layout(title_text=escape(title))
 
 
+def plain_title(figure: "go.Figure") -> str:
+    """A figure's title as plain text, on one line.
+
+    Args:
+        figure: Any figure.
+
+    Example:
+        >>> import plotly.graph_objects as go
+        >>> plain_title(titled(go.Figure(), "a < b"))
+        'a < b'
+    """
+    return unescape((figure.layout.title.text or "").replace("<br>", " "))
+
+
 def page_template() -> str:
     """JSON of the package's plotly template, safe inside a script element."""
     return script_json(_own_template())

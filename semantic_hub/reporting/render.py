@@ -1,12 +1,16 @@
 """Fill in the page templates, and write pages atomically."""
 
 import json
+import warnings
+import webbrowser
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from tempfile import mkdtemp
+from typing import Any, Protocol, runtime_checkable
 
-from semantic_hub.errors import SemanticHubError, require, writing
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, require, writing
+from semantic_hub.plotting.text import one_line
 from semantic_hub.reporting.figures import page_template
 from semantic_hub.results.files import check_writable, write_atomically
 
@@ -46,6 +50,53 @@ def write_page(path: str | Path, html: str, operation: str) -> Path:
     with writing(operation, path):
         write_atomically(path, html.encode(), operation)
     return path
+
+
+@runtime_checkable
+class HasPage(Protocol):
+    """Type of what `browse` opens."""
+
+    def to_html(self) -> str:
+        """Render the page."""
+        ...
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page to a file."""
+        ...
+
+
+def browse(page: HasPage, path: str | Path | None = None) -> Path:
+    """Open the page of a report or of a comparison in the browser.
+
+    Args:
+        page: A `Report`, or what `compare` returns.
+        path: Where the page is written; None for a temporary folder.
+
+    Returns:
+        The file. A warning says so where no browser opens, such as on a machine without a screen.
+
+    Raises:
+        SemanticHubError: Not such a value, or writing failed.
+
+    Example:
+        >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(
+        ...     items=sh.spokes.arithmetic.problems("+")[::80], at_most=2)
+        >>> few = {"resampling": sh.Resampling(resamples=20), "permutations": 20}
+        >>> sh.browse(sh.report(model, [spoke], **few)).name  # doctest: +SKIP
+        'report.html'
+    """
+    if not isinstance(page, HasPage):
+        raise SemanticHubError(
+            "browse",
+            got=one_line(repr(page)),
+            expected="a report, or a comparison of reports",
+            fix="Measure one with semantic_hub.report.",
+        )
+    file = Path(mkdtemp(prefix="semantic-hub-")) / "report.html" if path is None else path
+    written = page.save(file).resolve()
+    if not webbrowser.open(written.as_uri()):
+        warnings.warn(f"no browser opens here; the page is {written}", SemanticHubWarning, 2)
+    return written
 
 
 def check_page_path(path: str | Path, operation: str = "Report.save") -> Path:

@@ -1,7 +1,7 @@
 """Everything that the page shows of one spoke: the numbers of its tables, and its figures."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from semantic_hub.alignment.controls import RANDOM_TWIN
 from semantic_hub.alignment.result import SimilarityResult
@@ -16,8 +16,8 @@ from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.text import display_token
 from semantic_hub.prompts.prompt import HUB, SURFACE
 from semantic_hub.prompts.soft_tokens import SOFT
-from semantic_hub.reporting.causal import causal_parts
-from semantic_hub.reporting.figures import MARGIN, cell, page_figures, titled
+from semantic_hub.reporting.causal import causal_parts, parts_of
+from semantic_hub.reporting.figures import MARGIN, cell, page_figures, plain_title, titled
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -43,22 +43,77 @@ def section(
             {
                 "name": name,
                 **_similarity_row(result),
-                "figures": page_figures([titled(result.figure(), f"{name}: {result.row}")]),
+                "figures": page_figures(_similarity_figures(name, result)),
             }
             for name, result in findings.similarity.items()
         ],
         "lens": [_lens_set(name, findings, grids.get(name)) for name in findings.lens],
         "left_out": dict(findings.left_out),
-        "pictures": page_figures(titled(figure, name) for name, figure in pictures.items()),
+        "pictures": page_figures(_pictures(pictures)),
         "mass": [
             {"name": name, **_mass_row(result)} for name, result in findings.language_mass.items()
         ],
         "mass_figures": page_figures(
-            titled(result.figure(), f"Language mass: {name}")
+            figure
             for name, result in findings.language_mass.items()
+            for figure in _mass_figures(name, result)
         ),
         "interventions": causal_parts(findings, scores),
     }
+
+
+class SectionFigure(NamedTuple):
+    """One figure of a section, and what it is about."""
+
+    evidence: str
+    set: str
+    caption: str
+    drawn: "go.Figure"
+
+
+def section_figures(
+    findings: Findings, pictures: "Mapping[str, go.Figure]"
+) -> Iterator[SectionFigure]:
+    """Every figure of a spoke that draws numbers, in the order of the page.
+
+    Args:
+        findings: Of the spoke.
+        pictures: Figures that only this spoke can draw, by title.
+
+    Example:
+        >>> found = Findings("mine", {"similarity": {"few": sh.similarity(
+        ...     model, sh.spokes.language.pairs("en", "es")[:5])}})
+        >>> [one.caption for one in section_figures(found, {})]
+        ['few: matched']
+    """
+    groups: dict[str, tuple[Mapping[str, Any], Callable[[str, Any], Iterator[go.Figure]]]] = {
+        "similarity": (findings.similarity, _similarity_figures),
+        "lens": (findings.lens, _lens_figures),
+        "lens_comparison": (findings.lens_comparison, _comparison_figures),
+        "language_mass": (findings.language_mass, _mass_figures),
+        **{
+            kind: (findings.results[kind], part.figures)
+            for kind, part in parts_of(findings).items()
+        },
+    }
+    for evidence, (results, figures) in groups.items():
+        for name, result in results.items():
+            for figure in figures(name, result):
+                yield SectionFigure(evidence, name, plain_title(figure), figure)
+    for figure in _pictures(pictures):
+        yield SectionFigure("", "", plain_title(figure), figure)
+
+
+def _pictures(pictures: "Mapping[str, go.Figure]") -> "Iterator[go.Figure]":
+    return (titled(figure, name) for name, figure in pictures.items())
+
+
+def _similarity_figures(name: str, result: SimilarityResult) -> "Iterator[go.Figure]":
+    yield titled(result.figure(), f"{name}: {result.row}")
+
+
+def _mass_figures(name: str, result: LanguageMassResult) -> "Iterator[go.Figure]":
+    yield titled(result.figure(), f"Language mass: {name}")
 
 
 def _similarity_row(result: SimilarityResult) -> dict[str, Any]:
@@ -138,15 +193,14 @@ def _other_lenses(name: str, comparison: LensComparison | None) -> dict[str, Any
     if comparison is None:
         return {"lenses": [], "lens_figures": []}
     rows = [{"lens": lens, **_lens_row(result)} for lens, result in comparison.lenses.items()]
+    return {"lenses": rows, "lens_figures": page_figures(_comparison_figures(name, comparison))}
+
+
+def _comparison_figures(name: str, comparison: LensComparison) -> "Iterator[go.Figure]":
     groups = next(iter(comparison.lenses.values())).groups
-    overlays = (
-        titled(
-            comparison.figure(measure, group=HUB if HUB in groups else None),
-            f"{name}: {measure} by lens",
-        )
-        for measure in ("probability", "share")
-    )
-    return {"lenses": rows, "lens_figures": page_figures(overlays)}
+    for measure in ("probability", "share"):
+        figure = comparison.figure(measure, group=HUB if HUB in groups else None)
+        yield titled(figure, f"{name}: {measure} by lens")
 
 
 def _mass_row(result: LanguageMassResult) -> dict[str, Any]:

@@ -1,16 +1,20 @@
 """Pages in a real browser, opened from disk: they draw, they fit, and nothing hostile runs."""
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from small_spokes import SETTINGS, Told
 
 import semantic_hub as sh
 from semantic_hub.plotting.style import layout
+from semantic_hub.plotting.tables import latex_table
 from semantic_hub.reporting.comparison import compare
 from semantic_hub.reporting.document import Report, report
 from semantic_hub.spokes.arithmetic.items import problems
@@ -287,6 +291,66 @@ def test_all_figures_are_printed(opened: Callable[..., Opened]) -> None:
     places = page.query_selector_all(".plot")
     assert len(places) >= 5
     assert all(place.query_selector("svg.main-svg") for place in places)
+
+
+@pytest.mark.parametrize("name", ["report", "hostile"])
+def test_every_table_can_be_copied(opened: Callable[..., Opened], name: str) -> None:
+    """As CSV, which a second reader reads back, and as LaTeX, as the package writes it."""
+    page = opened(name).page
+    page.evaluate(OPEN_ALL)
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    tables = page.query_selector_all(".table")
+    assert len(tables) >= 4
+    for place in tables:
+        shown = place.evaluate(CELLS)
+        as_csv, as_latex = place.evaluate_handle("it => it.nextSibling").query_selector_all(
+            "button"
+        )
+        as_csv.click()
+        page.wait_for_function("button => button.textContent === 'copied as CSV'", arg=as_csv)
+        assert list(csv.reader(io.StringIO(page.evaluate("window.copied")))) == shown
+        as_latex.click()
+        page.wait_for_function("button => button.textContent === 'copied as LaTeX'", arg=as_latex)
+        latex = page.evaluate("window.copied")
+        head, *body = shown
+        if "multicolumn" not in latex:
+            expected = latex_table(pd.DataFrame(body, columns=head)).splitlines()
+            lines = latex.splitlines()
+            assert lines[:1] + lines[2:] == expected[:1] + expected[2:]
+            assert set(lines[1].removeprefix("\\begin{tabular}")) <= set("{lr}")
+
+
+CELLS = """(place) => [...place.querySelectorAll("tr")].map((row) => [...row.cells].flatMap(
+  (cell) => [cell.textContent.trim().replace(/\\s+/g, " "), ...Array(cell.colSpan - 1).fill("")]))"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_barrier(opened: Callable[..., Opened], name: str, scheme: str) -> None:
+    """Rules of WCAG and good practice, on the closed page and with everything open and drawn."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core").Axe()
+    found = opened(name, scheme=scheme)
+    for prepare in (lambda: None, found.drawn):
+        prepare()
+        violations = axe.run(found.page).response["violations"]
+        told = [
+            (v["id"], v["help"], [node["html"][:120] for node in v["nodes"][:3]])
+            for v in violations
+        ]
+        assert told == []
+
+
+def test_a_figure_is_saved_under_its_own_name(opened: Callable[..., Opened]) -> None:
+    page = opened("report").page
+    page.click("#spoke-1")
+    figure = page.query_selector(".plot")
+    figure.evaluate("place => place.scrollIntoView()")
+    page.wait_for_function("place => place.querySelector('.modebar-btn')", arg=figure)
+    figure.hover()
+    with page.expect_download() as download:
+        figure.query_selector(".modebar-btn[data-title='save as SVG']").click()
+    assert download.value.suggested_filename == "a-b-digits-digits-en.svg"
+    assert "<svg" in download.value.path().read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "texts"), [("hostile", HOSTILE), ("compare", (SCRIPT, IMAGE))])
