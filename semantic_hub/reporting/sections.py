@@ -84,7 +84,7 @@ def section_figures(
         >>> found = Findings("mine", {"similarity": {"few": sh.similarity(
         ...     model, sh.spokes.language.pairs("en", "es")[:5])}})
         >>> [one.caption for one in section_figures(found, {})]
-        ['few: matched']
+        ['few: en – es']
     """
     groups: dict[str, tuple[Mapping[str, Any], Callable[[str, Any], Iterator[go.Figure]]]] = {
         "similarity": (findings.similarity, _similarity_figures),
