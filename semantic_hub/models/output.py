@@ -110,7 +110,6 @@ def unembed(
     return logits
 
 
-@torch.inference_mode()
 def unembed_columns(
     model: HookedModel, residual: Float[Tensor, "*axes d_model"], tokens: Sequence[int]
 ) -> Float[Tensor, "*axes token"]:
