@@ -14,6 +14,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -37,7 +38,7 @@ from semantic_hub.activations.captures import (
 )
 from semantic_hub.activations.features import FeatureInjector
 from semantic_hub.errors import SemanticHubWarning
-from semantic_hub.models.key_values import KeyValues, Recorder, growing_pass
+from semantic_hub.models.key_values import KeyValues, Recorder, RowKeyValues, growing_pass
 from semantic_hub.models.layers import layer_hook, running_to_layer
 from semantic_hub.models.output import predicts_next_token
 from semantic_hub.models.protocol import HookedModel, first_parameter
@@ -46,6 +47,9 @@ from semantic_hub.prompts.prompt import Encoding
 
 _PREFIX_TOKENS = 1024
 """Tokens of distinct prompts whose keys, values and states are kept at a time."""
+
+_LEAST_SHARED = 8
+"""Tokens that prompts must begin with alike for these to be read once."""
 
 _READ_TOKENS = 4 * AUTO_BATCH_TOKENS
 """Kept positions, over all rows, that an automatic batch of changed runs may go on from."""
@@ -201,6 +205,8 @@ def read_prompts(
 ) -> ReadPrompts:
     """Run prompts without any change, and keep what changed runs go on from.
 
+    What all of them begin with, such as the examples before a question, is read once.
+
     Args:
         model: A model on which `starts_where_it_acts`.
         encodings: The caller's prompts.
@@ -214,6 +220,34 @@ def read_prompts(
     def keep(layer: int) -> tuple[str, Callable[..., None]]:
         return layer_hook(layer), lambda value, hook: streams.update({layer: value})
 
+    n_shared = _n_shared([encodings[base] for base in bases])
+    if n_shared >= _LEAST_SHARED:
+        beginning = Encoding(encodings[bases[0]].tokens[:n_shared], slice(0, n_shared))
+        before = read_prompts(model, [beginning], [0], layers, last_layer)
+        sources = torch.zeros(len(bases), dtype=torch.long)
+        rest = batch.tokens[:, n_shared:]
+        rows = RowKeyValues(before.key_values, sources, batch.tokens.shape[1])
+        with (
+            measuring(model),
+            growing_pass(
+                model,
+                rows.before(n_shared),
+                sources,
+                rest.shape[1],
+                first_layer=0,
+                last_layer=last_layer,
+                hooks=[keep(layer) for layer in layers],
+                kept=rows,
+                tokens=rest,
+            ) as run_rest,
+        ):
+            run_rest()
+        whole = {
+            layer: torch.cat([before.streams[layer].expand(len(bases), -1, -1), stream], dim=1)
+            for layer, stream in streams.items()
+        }
+        return ReadPrompts(bases, rows.before(batch.tokens.shape[1]), whole)
+
     injector = FeatureInjector(model, encodings)
     recorder = Recorder(model, len(bases))
     with (
@@ -223,6 +257,14 @@ def read_prompts(
         injector.start(batch)
         run(batch.tokens, batch.attention_mask, **recorder.options)
     return ReadPrompts(bases, recorder.key_values(max(last_layer, 1)), streams)
+
+
+def _n_shared(encodings: Sequence[Encoding]) -> int:
+    """Tokens that several prompts begin with alike, but for the last of the shortest."""
+    if len(encodings) < 2 or any(encoding.soft for encoding in encodings):
+        return 0
+    columns = zip(*(encoding.tokens[:-1] for encoding in encodings), strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
 def of_bounded_length(prompts: Sequence[int], length: int) -> Iterator[Sequence[int]]:

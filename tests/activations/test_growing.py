@@ -58,16 +58,17 @@ def both_ways(
 
 
 def every_kind(
-    model: Any, parts: bool = True
+    model: Any, parts: bool = True, beginning: str = ""
 ) -> tuple[list[str], dict[str, Callable[[int], Overwrite | None]]]:
     """Prompts, most of them several times, and one way of overwriting in each."""
     generator = torch.Generator().manual_seed(0)
-    lengths = [len(encoding) for encoding in encode(model, SENTENCES)]
+    sentences = [beginning + sentence for sentence in SENTENCES]
+    lengths = [len(encoding) for encoding in encode(model, sentences)]
     prompts: list[str] = []
     changes: list[dict[str, Overwrite]] = []
 
     def add(prompt: int, *changed: tuple[str, Sequence[int], int | None, tuple[int, ...]]) -> None:
-        prompts.append(SENTENCES[prompt])
+        prompts.append(sentences[prompt])
         changes.append(
             {
                 name: Overwrite(
@@ -107,6 +108,20 @@ def test_changed_runs_equal_whole_runs(
     whole, begun = both_ways(model, prompts, overwrites)
     assert whole.isfinite().all()
     torch.testing.assert_close(begun, whole, atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize(("architecture", "backend"), ON_EACH_CLASS)
+def test_prompts_that_begin_alike_equal_whole_runs(
+    checkpoint: Callable[[str], Path], architecture: str, backend: Any
+) -> None:
+    """Changes within what they begin with included."""
+    model = load_model(checkpoint(architecture), device="cpu", backend=backend)
+    prompts, overwrites = every_kind(model, architecture != "opt", beginning=EXAMPLES)
+    whole, begun = both_ways(model, prompts, overwrites)
+    torch.testing.assert_close(begun, whole, atol=2e-5, rtol=2e-5)
+
+
+EXAMPLES = "the cat sees the dog and the dog sees the cat and "
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -160,6 +175,22 @@ def last_patched_at_every_layer(model: Any) -> tuple[list[str], Overwrites, int]
         for layer in range(N_LAYERS + 1)
     }
     return [prompt] * (N_LAYERS + 1), overwrites, len(encoding)
+
+
+def test_what_prompts_begin_with_is_read_once(model: Any) -> None:
+    encodings = encode(model, [EXAMPLES + word for word in ("dog", "cat", "the dog")])
+    columns = zip(*(encoding.tokens for encoding in encodings), strict=False)
+    n_alike = [len(set(column)) == 1 for column in columns].index(False)
+    longest = max(map(len, encodings))
+    last = [[len(encoding) - 1] for encoding in encodings]
+
+    def run() -> None:
+        capture_changed(model, encodings, last, N_LAYERS, lambda *_: None, overwrites={})
+
+    assert starts_where_it_acts(model) and n_alike >= 8
+    joined = len({*map(len, encodings)})  # a row with which the last positions of a length enter
+    n_read = n_alike + len(encodings) * (longest - n_alike) + joined
+    assert positions_read(model, run) == n_read
 
 
 def test_a_prompt_is_read_once_and_each_change_one_position(model: Any) -> None:
