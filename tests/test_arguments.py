@@ -57,6 +57,7 @@ GOOD: dict[str, Mapping[str, Any]] = {
     "TextSteering": {**STEERING, "scorers": {"none": lambda texts: [0.0 for _ in texts]}},
     "UnembeddingContrast": {"plus": "dog", "minus": "cat"},
     "activation_difference": {"model": MODEL, "plus": DOG, "minus": CAT, "layer": 1},
+    "browse": {"page": REPORT},
     "compare": {"reports": {"a": REPORT, "b": REPORT}},
     "intervene": {"model": MODEL, "spec": sh.Patching((PAIR,))},
     "language_mass": {"model": MODEL, "texts": ["el perro"], "languages": ["en", "es"]},

@@ -206,8 +206,8 @@ def _with_batch_and_pos(
     module: Callable[[Tensor], Tensor], states: Float[Tensor, "*axes features"]
 ) -> Float[Tensor, "*axes out"]:
     """Apply a module that expects ``[batch, pos, features]`` to states of any shape."""
-    flat = states.reshape(1, -1, states.shape[-1])
-    return module(flat).reshape(*states.shape[:-1], -1)
+    out = module(states.reshape(1, -1, states.shape[-1]))
+    return out.reshape(*states.shape[:-1], out.shape[-1])
 
 
 def _output_transform(model: Any) -> Callable[[Tensor], Tensor]:

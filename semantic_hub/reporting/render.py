@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, Protocol, runtime_checkable
 
-from semantic_hub.errors import SemanticHubError, SemanticHubWarning, require, writing
+from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_kinds, require, writing
 from semantic_hub.plotting.text import one_line
 from semantic_hub.reporting.figures import page_template
 from semantic_hub.results.files import check_writable, write_atomically
@@ -85,10 +85,11 @@ def browse(page: HasPage, path: str | Path | None = None) -> Path:
         >>> sh.browse(sh.report(model, [spoke], **few)).name  # doctest: +SKIP
         'report.html'
     """
+    check_kinds("browse", path=(path, (str, Path, None)))
     if not isinstance(page, HasPage):
         raise SemanticHubError(
             "browse",
-            got=one_line(repr(page)),
+            got=f"page={one_line(repr(page))}",
             expected="a report, or a comparison of reports",
             fix="Measure one with semantic_hub.report.",
         )

@@ -30,6 +30,7 @@ def patched(seed: int, places=("last",), **changes) -> PatchResult:
         "kept": tuple(range(N)),
         "dropped": {},
         "log_prob": torch.zeros(shape),
+        "logit_diff": torch.zeros(shape[:-1], dtype=torch.float64),
         "rank": torch.randint(1, 4, shape, generator=generator),
         "base_answer": "other",
         "base_log_prob": torch.zeros(N, 2),

@@ -149,6 +149,21 @@ def test_ranks_are_counted_only_where_asked_for(model):
     assert torch.equal(log_prob, again) and rank.min() >= 1 and not none.any()
 
 
+def test_no_row_is_unembedded_where_a_rival_is_above_the_words(any_model, monkeypatch):
+    states = torch.randn(2, 3, any_model.cfg.d_model)
+    normed = lens_module.final_norm(any_model, states)
+    logits = lens_module.unembed(any_model, normed)
+    lowest, highest = logits.amax(dim=(0, 1)).argmin().item(), logits.argmax(dim=-1).unique()
+    asked = []
+    whole = lens_module.unembed
+    monkeypatch.setattr(lens_module, "unembed", lambda m, s: asked.append(len(s)) or whole(m, s))
+    found, on_top = lens_module.compare_words(
+        any_model, states, [[[[(lowest,)]]]] * 2, highest.tolist()
+    )
+    assert not on_top.any() and sum(asked) == 0
+    assert torch.allclose(found[..., 0], logits[..., lowest], atol=1e-5)
+
+
 @pytest.mark.parametrize("rivals", [[5], range(40)], ids=["hardly any", "many"])
 def test_words_compared_are_words_scored_over_the_whole_vocabulary(any_model, monkeypatch, rivals):
     """Some rows have a word of the first group on top, some of the second, some of neither."""
