@@ -214,49 +214,67 @@ def read_prompts(
         layers: Where the stream is kept.
         last_layer: The pass stops after this layer.
     """
-    batch = pad(model, encodings, bases)
-    streams: dict[int, Tensor] = {}
-
-    def keep(layer: int) -> tuple[str, Callable[..., None]]:
-        return layer_hook(layer), lambda value, hook: streams.update({layer: value})
-
     n_shared = _n_shared([encodings[base] for base in bases])
     if n_shared >= _LEAST_SHARED:
-        beginning = Encoding(encodings[bases[0]].tokens[:n_shared], slice(0, n_shared))
-        before = read_prompts(model, [beginning], [0], layers, last_layer)
-        sources = torch.zeros(len(bases), dtype=torch.long)
-        rest = batch.tokens[:, n_shared:]
-        rows = RowKeyValues(before.key_values, sources, batch.tokens.shape[1])
-        with (
-            measuring(model),
-            growing_pass(
-                model,
-                rows.before(n_shared),
-                sources,
-                rest.shape[1],
-                first_layer=0,
-                last_layer=last_layer,
-                hooks=[keep(layer) for layer in layers],
-                kept=rows,
-                tokens=rest,
-            ) as run_rest,
-        ):
-            run_rest()
-        whole = {
-            layer: torch.cat([before.streams[layer].expand(len(bases), -1, -1), stream], dim=1)
-            for layer, stream in streams.items()
-        }
-        return ReadPrompts(bases, rows.before(batch.tokens.shape[1]), whole)
-
+        return _read_after(model, encodings, bases, n_shared, layers, last_layer)
+    batch, streams = pad(model, encodings, bases), _Streams()
     injector = FeatureInjector(model, encodings)
     recorder = Recorder(model, len(bases))
     with (
         injector.injecting(),
-        running_to_layer(model, last_layer, [keep(layer) for layer in layers]) as run,
+        running_to_layer(model, last_layer, streams.hooks(layers)) as run,
     ):
         injector.start(batch)
         run(batch.tokens, batch.attention_mask, **recorder.options)
     return ReadPrompts(bases, recorder.key_values(max(last_layer, 1)), streams)
+
+
+def _read_after(
+    model: HookedModel,
+    encodings: Sequence[Encoding],
+    bases: Sequence[int],
+    n_shared: int,
+    layers: Sequence[int],
+    last_layer: int,
+) -> ReadPrompts:
+    """Read what prompts begin with alike, and go on from its keys and values with each."""
+    beginning = Encoding(encodings[bases[0]].tokens[:n_shared], slice(0, n_shared))
+    before = read_prompts(model, [beginning], [0], layers, last_layer)
+    tokens, streams = pad(model, encodings, bases).tokens, _Streams()
+    sources = torch.zeros(len(bases), dtype=torch.long)
+    rows = RowKeyValues(before.key_values, sources, tokens.shape[1])
+    with (
+        measuring(model),
+        growing_pass(
+            model,
+            rows.before(n_shared),
+            sources,
+            tokens.shape[1] - n_shared,
+            first_layer=0,
+            last_layer=last_layer,
+            hooks=streams.hooks(layers),
+            kept=rows,
+            tokens=tokens[:, n_shared:],
+        ) as run,
+    ):
+        run()
+    whole = {
+        layer: torch.cat([before.streams[layer].expand(len(bases), -1, -1), rest], dim=1)
+        for layer, rest in streams.items()
+    }
+    return ReadPrompts(bases, rows.before(tokens.shape[1]), whole)
+
+
+class _Streams(dict[int, Tensor]):
+    """Layer to the stream that a forward pass had there."""
+
+    def hooks(self, layers: Sequence[int]) -> list[tuple[str, Callable[..., None]]]:
+        """Hooks that keep the stream at these layers."""
+
+        def keep(layer: int) -> Callable[..., None]:
+            return lambda value, hook: self.update({layer: value})
+
+        return [(layer_hook(layer), keep(layer)) for layer in layers]
 
 
 def _n_shared(encodings: Sequence[Encoding]) -> int:

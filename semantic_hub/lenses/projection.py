@@ -126,10 +126,7 @@ def score_words(
     Raises:
         SemanticHubError: As `lens_logits`.
     """
-    tokens = [
-        [[spelling[0] for word in group for spelling in word] for group in groups]
-        for groups in words
-    ]
+    tokens = _first_tokens(words)
     log_prob, rank = score(model, states, layers, tokens, lens, ranks=ranks)
     sizes = torch.tensor([[len(group) for group in groups] for groups in tokens])
     real = torch.arange(log_prob.shape[-1]) < sizes[..., None]
@@ -161,10 +158,7 @@ def compare_words(
     """
     by_spelling: list[Tensor] = []
     ahead: list[Tensor] = []
-    firsts = [
-        [[spelling[0] for word in group for spelling in word] for group in groups]
-        for groups in words
-    ]
+    firsts = _first_tokens(words)
     for rows, groups in zip(states, firsts, strict=True):
         own = [token for group in groups for token in group]
         logits = unembed_columns(model, final_norm(model, rows), [*own, *rivals]).cpu()
@@ -172,9 +166,11 @@ def compare_words(
         by_spelling.append(of_words.mT)
         ahead.append(of_words.amax(dim=-1) >= of_rivals.amax(dim=-1))
     on_top = torch.zeros(*states.shape[:2], len(firsts[0]), dtype=torch.bool)
-    for some in torch.stack(ahead).nonzero().split(max(1, _BLOCK // model.cfg.d_vocab)):
-        top = unembed(model, final_norm(model, states[some.unbind(dim=-1)])).argmax(dim=-1)
-        for (readout, row), token in zip(some.tolist(), top.tolist(), strict=True):
+    places = torch.stack(ahead).nonzero()
+    undecided = states[places.unbind(dim=-1)][:, None]
+    for _, block, logits in lens_logits(model, undecided, [model.cfg.n_layers]):
+        top = logits.argmax(dim=-1).tolist()
+        for (readout, row), token in zip(places[block].tolist(), top, strict=True):
             on_top[readout, row] = torch.tensor([token in group for group in firsts[readout]])
     return likeliest_words(torch.cat(by_spelling), words), on_top
 
@@ -222,6 +218,14 @@ def padded(
     """
     most = max(len(group) for groups in numbers for group in groups)
     return torch.tensor([[[*g, *[g[0]] * (most - len(g))] for g in groups] for groups in numbers])
+
+
+def _first_tokens(words: Words) -> list[list[list[int]]]:
+    """The first token of every spelling, as ``[readout][group]``."""
+    return [
+        [[spelling[0] for word in group for spelling in word] for group in groups]
+        for groups in words
+    ]
 
 
 def _read(model: HookedModel, lens: Lens, layer: int, residual: Tensor) -> Tensor:

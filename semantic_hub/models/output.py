@@ -102,12 +102,8 @@ def unembed(
     decoder: Any = model
     states = _for_module(model, decoder.unembed, residual)
     if states.dtype.itemsize < torch.float32.itemsize:
-        logits = _float32_logits(model, states)
-    else:
-        logits = _with_batch_and_pos(decoder.unembed, states)
-    logits = _output_transform(model)(logits).float()
-    check_finite_logits(logits)
-    return logits
+        return _as_put_out(model, _float32_logits(model, states))
+    return _as_put_out(model, _with_batch_and_pos(decoder.unembed, states))
 
 
 def unembed_columns(
@@ -132,15 +128,10 @@ def unembed_columns(
         >>> torch.allclose(some, unembed(model, states)[:, [5, 7]], atol=1e-4)
         True
     """
-    weight, bias = unembedding(model)
-    columns = torch.tensor(tokens, device=weight.device)
-    states = residual.to(device=weight.device, dtype=first_parameter(model).dtype)
-    logits = states.float() @ weight[:, columns].float()
-    if bias is not None:
-        logits = logits + bias[columns.to(bias.device)].to(logits)
-    logits = _output_transform(model)(logits).float()
-    check_finite_logits(logits)
-    return logits
+    check_predicts_next_token(model, "unembed_columns")
+    decoder: Any = model
+    states = _for_module(model, decoder.unembed, residual)
+    return _as_put_out(model, _float32_logits(model, states, tokens))
 
 
 def unembedding(
@@ -182,11 +173,22 @@ def last_logits_alone(model: HookedModel) -> Iterator[None]:
         handle.remove()
 
 
+def _as_put_out(model: HookedModel, logits: Float[Tensor, "*axes token"]) -> Tensor:
+    """Logits as the model puts them out, in float32; NaN and infinity are refused."""
+    logits = _output_transform(model)(logits).float()
+    check_finite_logits(logits)
+    return logits
+
+
 def _float32_logits(
-    model: HookedModel, states: Float[Tensor, "*axes d_model"]
-) -> Float[Tensor, "*axes d_vocab"]:
-    """Logits in float32 without a float32 copy of the whole unembedding, in blocks of columns."""
+    model: HookedModel,
+    states: Float[Tensor, "*axes d_model"],
+    tokens: Sequence[int] | None = None,
+) -> Float[Tensor, "*axes token"]:
+    """Logits of some tokens, or of all, in float32 without a float32 copy of all their columns."""
     weight, bias = unembedding(model)
+    if tokens is not None:
+        weight, bias = weight[:, [*tokens]], None if bias is None else bias[[*tokens]]
     logits = states.new_empty(*states.shape[:-1], weight.shape[-1], dtype=torch.float32)
     for start in range(0, weight.shape[-1], _COLUMNS):
         block = slice(start, start + _COLUMNS)

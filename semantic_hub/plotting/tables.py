@@ -17,16 +17,17 @@ _HEAD, _TAIL = 10, 9
 _LONGEST = 60
 """Letters of a cell that are shown."""
 
-_LATEX = str.maketrans(
-    {
-        "\\": r"\textbackslash{}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        **{mark: rf"\{mark}" for mark in "&%$#_{}"},
-    }
-)
+LATEX_SIGNS = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    **{mark: rf"\{mark}" for mark in "&%$#_{}"},
+}
+"""What LaTeX reads as a command, and how it is written to be printed."""
+
+_LATEX = str.maketrans(LATEX_SIGNS)
 
 
 def text_table(frame: "pd.DataFrame") -> str:

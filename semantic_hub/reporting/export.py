@@ -89,24 +89,28 @@ def _tables(report: ReportParts, verdicts: Verdicts, folder: Path) -> Iterator[_
         "margins": (verdicts.profiles_frame(), "margin of each set at each middle layer"),
     }
     for name, (frame, what) in of_verdicts.items():
-        for ending in _write_frame(frame, folder / name):
-            yield _Written(f"{name}{ending}", what)
-        (folder / f"{name}.tex").write_text(latex_table(frame), encoding="utf-8")
-        yield _Written(f"{name}.tex", what)
+        yield from _numbers(folder, name, frame, what)
+        yield _latex(folder, name, latex_table(frame), what)
     for number, found in enumerate(report.findings, start=1):
         name = f"spoke-{number}-{_slug(found.spoke)}"
-        for ending in _write_frame(found.to_frame(), folder / name):
-            yield _Written(f"{name}{ending}", "all numbers", found.spoke)
-        (folder / f"{name}.tex").write_text(found.to_latex(), encoding="utf-8")
-        yield _Written(f"{name}.tex", "highest effect of each set", found.spoke)
+        yield from _numbers(folder, name, found.to_frame(), "all numbers", found.spoke)
+        yield _latex(folder, name, found.to_latex(), "highest effect of each set", found.spoke)
 
 
-def _write_frame(frame: "pd.DataFrame", path: Path) -> Iterator[str]:
-    """Write a frame as CSV and as parquet, and yield the ends of the files' names."""
-    frame.to_csv(path.with_name(f"{path.name}.csv"), index=False)
-    yield ".csv"
-    frame.to_parquet(path.with_name(f"{path.name}.parquet"), index=False)
-    yield ".parquet"
+def _numbers(
+    folder: Path, name: str, frame: "pd.DataFrame", what: str, spoke: str = ""
+) -> Iterator[_Written]:
+    """Write a frame as CSV and as parquet."""
+    frame.to_csv(folder / f"{name}.csv", index=False)
+    yield _Written(f"{name}.csv", what, spoke)
+    frame.to_parquet(folder / f"{name}.parquet", index=False)
+    yield _Written(f"{name}.parquet", what, spoke)
+
+
+def _latex(folder: Path, name: str, table: str, what: str, spoke: str = "") -> _Written:
+    """Write a table in LaTeX."""
+    (folder / f"{name}.tex").write_text(table, encoding="utf-8")
+    return _Written(f"{name}.tex", what, spoke)
 
 
 def _figures(report: ReportParts, folder: Path) -> Iterator[_Written]:

@@ -87,7 +87,7 @@ def plain_title(figure: "go.Figure") -> str:
         >>> plain_title(titled(go.Figure(), "a < b"))
         'a < b'
     """
-    return unescape((figure.layout.title.text or "").replace("<br>", " "))
+    return _plain(figure.layout.title.text or "")
 
 
 def page_template() -> str:
@@ -126,9 +126,12 @@ def _page_figure(figure: dict[str, Any], own: dict[str, Any]) -> PageFigure:
         del layout["template"]
     layout["margin"] = {**layout.get("margin", {}), "t": _TOP}
     small = {**figure, "data": _small(figure["data"])}
-    return PageFigure(
-        unescape(title.replace("<br>", " ")), script_json(small), layout.get("height")
-    )
+    return PageFigure(_plain(title), script_json(small), layout.get("height"))
+
+
+def _plain(title: str) -> str:
+    """A title of plotly's as plain text on one line."""
+    return unescape(title.replace("<br>", " "))
 
 
 def _small(value: Any) -> Any:

@@ -10,8 +10,9 @@ from tempfile import mkdtemp
 from typing import Any, Protocol, runtime_checkable
 
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning, check_kinds, require, writing
+from semantic_hub.plotting.tables import LATEX_SIGNS
 from semantic_hub.plotting.text import one_line
-from semantic_hub.reporting.figures import page_template
+from semantic_hub.reporting.figures import page_template, script_json
 from semantic_hub.results.files import check_writable, write_atomically
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -27,7 +28,12 @@ def render(template: str, **content: Any) -> str:
     from plotly.offline import get_plotlyjs
 
     page = _environment().get_template(template)
-    return page.render(plotly=get_plotlyjs(), figure_template=page_template(), **content)
+    return page.render(
+        plotly=get_plotlyjs(),
+        figure_template=page_template(),
+        latex_signs=script_json(LATEX_SIGNS),
+        **content,
+    )
 
 
 def readable(manifest: Mapping[str, Any]) -> str:

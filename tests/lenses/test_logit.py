@@ -156,7 +156,9 @@ def test_no_row_is_unembedded_where_a_rival_is_above_the_words(any_model, monkey
     lowest, highest = logits.amax(dim=(0, 1)).argmin().item(), logits.argmax(dim=-1).unique()
     asked = []
     whole = lens_module.unembed
-    monkeypatch.setattr(lens_module, "unembed", lambda m, s: asked.append(len(s)) or whole(m, s))
+    monkeypatch.setattr(
+        lens_module, "unembed", lambda m, s: asked.append(s.shape[:-1].numel()) or whole(m, s)
+    )
     found, on_top = lens_module.compare_words(
         any_model, states, [[[[(lowest,)]]]] * 2, highest.tolist()
     )
@@ -179,7 +181,7 @@ def test_words_compared_are_words_scored_over_the_whole_vocabulary(any_model, mo
         words[-1][0].append([(token,) for token in of_readout[1]])  # one word in two spellings
     unembedded = []
     monkeypatch.setattr(
-        lens_module, "unembed", lambda m, s: unembedded.append(len(s)) or whole(m, s)
+        lens_module, "unembed", lambda m, s: unembedded.append(s.shape[:-1].numel()) or whole(m, s)
     )
     logit, on_top = lens_module.compare_words(any_model, states, words, list(rivals))
     n_unembedded, n_rows = sum(unembedded), states.shape[0] * states.shape[1]

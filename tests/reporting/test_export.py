@@ -8,6 +8,7 @@ from math import nan
 
 import pandas as pd
 import pytest
+from chrome import chrome
 from small_spokes import SETTINGS, Words
 
 import semantic_hub as sh
@@ -16,8 +17,6 @@ from semantic_hub.plotting.images import for_print, write_images
 from semantic_hub.reporting import export as export_module
 from semantic_hub.reporting.document import Report, report
 from semantic_hub.reporting.sections import section_figures
-
-CHROMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +91,7 @@ def test_nothing_is_overwritten_and_nothing_half_written(few, drawn, monkeypatch
 @pytest.mark.slow
 def test_figures_are_drawn_in_the_size_of_a_column(few, tmp_path) -> None:
     pytest.importorskip("kaleido", reason="kaleido is not installed")
-    if not any(map(shutil.which, CHROMES)):
+    if chrome() is None:
         pytest.skip("no Chrome on the path")
     figure = next(section_figures(few.findings[0], {})).drawn
     files = [tmp_path / "figure.svg", tmp_path / "figure.pdf"]
