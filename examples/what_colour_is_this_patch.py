@@ -61,7 +61,7 @@ figure = picture_words(pixels, top, middle, encoded.grid)  # figure.show() in a 
 # %% [markdown]
 # ## A half recoloured
 # From each layer on the patches of one half become U[new colour] − U[old colour]. Does the answer
-# to *which colour is left?* become the new one? The placebo is a random direction.
+# to *which colour is left?* become the new one? The placebos are random.
 
 # %%
 task = vision.steering(vision.recolor_items(spoke.encoded_pictures["halves"], at_most=8), wording)

@@ -51,7 +51,7 @@ figure = matrix.figure()  # figure.show() in a notebook
 # %% [markdown]
 # ## Steering
 # "Anna helped Peter . Who helped ?" Add the direction from theme to agent at "Peter": is the
-# answer "Peter" now? The placebo is a random direction of the same length.
+# answer "Peter" now? The placebos are random, of the same length.
 
 # %%
 asked = semantics.steering(semantics.transitive_events(24), words=False)

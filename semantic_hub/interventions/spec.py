@@ -216,7 +216,7 @@ class Steering:
 
     Args:
         prompts: What is continued.
-        contrasts: Directions by name, the effect's first; the placebo has its norm.
+        contrasts: Directions by name, the effect's first; the placebos have its norm.
         outcome: From prompt i and its continuation to its outcome, such as an
             `semantic_hub.interventions.steering.outcomes.ExpectedAnswer`; or a `RelativeOutcome`.
         strengths: Factors of the direction; 0 is always run as well.
@@ -269,7 +269,7 @@ class AnswerSteering:
 
     Args:
         prompts: Questions, up to the answer.
-        contrasts: Directions by name, the effect's first; the placebo has its norm.
+        contrasts: Directions by name, the effect's first; the placebos have its norm.
         answers: The two answers; what is read is P(first) / (P(first) + P(second)).
         strengths: Factors of the direction; 0 is always run as well.
         positions: Where; see `semantic_hub.interventions.steering.hook.steer`.
@@ -318,7 +318,7 @@ class TextSteering:
     Args:
         prompts: What is continued.
         contrasts: Directions by name, the effect's first, such as the same pair of words in two
-            languages; not paired. The placebo has the norm of the first.
+            languages; not paired. The placebos have the norm of the first.
         scorers: Scorers by name, the primary one first. The texts' perplexity under the unsteered
             model is added, unless one of these is called ``"perplexity"``.
         depths: Where, as fractions of the model's depth from 0 (the embedding) to 1 (the last

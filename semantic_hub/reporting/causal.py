@@ -119,8 +119,8 @@ def _patching_figures(name: str, result: PatchResult) -> "Iterator[go.Figure]":
 
 
 def _steering_rows(result: SteeringResult) -> dict[str, Any]:
-    """Each direction where it succeeds most often, and the control there."""
-    control = result.share("success", result.control_direction)
+    """Each direction where it succeeds most often, and the controls there."""
+    controls = {name: result.share("success", name) for name in result.control_directions}
     rows = []
     for direction in _without_control(result):
         success, best = result.share("success", direction), result.best_cell(direction)
@@ -134,8 +134,8 @@ def _steering_rows(result: SteeringResult) -> dict[str, Any]:
                 **_own(result, lambda d, to=direction, at=best: cell(d.share("success", to), at)),
                 "unchanged": float(result.share("unchanged", direction).value[best]),
                 "other": float(result.share("other", direction).value[best]),
-                "placebo": cell(control, best),
-                "highest_placebo": float(control.value.max()),
+                "controls": {name: cell(control, best) for name, control in controls.items()},
+                "highest_control": max(float(one.value.max()) for one in controls.values()),
             }
         )
     return {"rows": rows}
@@ -160,10 +160,10 @@ def _text_rows(result: TextSteeringResult) -> dict[str, Any]:
                 "layer": layer_name(layer),
                 "strength": strength,
                 "changes": [
-                    [
-                        frame.loc[(scorer, one, layer, strength)].to_dict()
-                        for one in (direction, result.control_direction)
-                    ]
+                    {
+                        one: frame.loc[(scorer, one, layer, strength)].to_dict()
+                        for one in (direction, *result.control_directions)
+                    }
                     for scorer in result.scorers
                 ],
             }
@@ -177,8 +177,8 @@ def _text_figures(name: str, result: TextSteeringResult) -> "Iterator[go.Figure]
 
 
 def _answer_rows(result: AnswerProbability) -> dict[str, Any]:
-    """Each direction where it moves the first answer's part most, and the control there."""
-    control = result.mean(result.control_direction)
+    """Each direction where it moves the first answer's part most, and the controls there."""
+    controls = {name: result.mean(name) for name in result.control_directions}
     rows = []
     for direction in _without_control(result):
         mean, best = result.mean(direction), result.best_cell(direction)
@@ -191,7 +191,7 @@ def _answer_rows(result: AnswerProbability) -> dict[str, Any]:
                 "unsteered": float(mean.value[0, result.strengths.index(0.0)]),
                 **cell(mean, best),
                 **_own(result, lambda doable, to=direction, at=best: cell(doable.mean(to), at)),
-                "placebo": cell(control, best),
+                "controls": {name: cell(control, best) for name, control in controls.items()},
             }
         )
     return {"rows": rows, "answers": result.answers}
@@ -228,7 +228,7 @@ def _told(result: PatchResult | SteeringResult | AnswerProbability) -> str:
 def _without_control(
     result: SteeringResult | TextSteeringResult | AnswerProbability,
 ) -> list[str]:
-    return [name for name in result.directions if name != result.control_direction]
+    return [name for name in result.directions if name not in result.control_directions]
 
 
 def _other_row(result: Result) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from semantic_hub.errors import SemanticHubError, reading, writing
 
 RECORD_FILE = "result.json"
-FORMAT = 6
+FORMAT = 7
 
 _LARGEST_JSON = 2**30
 """Largest JSON file that is read, in bytes; a report with its figures takes some megabytes."""

@@ -141,7 +141,7 @@ def test_load_refuses_what_is_no_index(tmp_path: Path, index: str) -> None:
 def test_load_refuses_an_older_format(tmp_path: Path, number: int | None) -> None:
     index = {"spoke": "a", "left_out": {}, "results": []} | ({"format": number} if number else {})
     (tmp_path / "findings.json").write_text(json.dumps(index))
-    with pytest.raises(SemanticHubError, match=rf"format {number}; expected format 6, that of"):
+    with pytest.raises(SemanticHubError, match=rf"format {number}; expected format 7, that of"):
         Findings.load(tmp_path)
 
 

@@ -203,7 +203,7 @@ def test_a_save_that_fails_midway_keeps_the_old_report(
 
 
 @pytest.mark.parametrize(
-    "content", [None, "[]", "{}", '{"format": 2}', '{"format": 6, "results": "", "spokes": 0}']
+    "content", [None, "[]", "{}", '{"format": 2}', '{"format": 7, "results": "", "spokes": 0}']
 )
 def test_load_refuses_what_is_no_report(tmp_path: Path, content: str | None) -> None:
     if content is not None:

@@ -219,7 +219,7 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
 
 def damage_format(folder: Path) -> None:
     record = (folder / "result.json").read_text(encoding="utf-8")
-    older = record.replace('"format": 6', '"format": 2')
+    older = record.replace('"format": 7', '"format": 2')
     assert older != record
     (folder / "result.json").write_text(older, encoding="utf-8")
 
@@ -236,10 +236,10 @@ def damage_arrays_gone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "text"),
     [
-        (damage_nothing_saved, "result.json: No such file .*; expected a Norms of format 6"),
+        (damage_nothing_saved, "result.json: No such file .*; expected a Norms of format 7"),
         (damage_json, "result.json: JSONDecodeError"),
         (damage_kind, "result.json: the kind 'Spread'; expected a Norms"),
-        (damage_format, "of format 2; expected format 6, that of this version of semantic-hub"),
+        (damage_format, "of format 2; expected format 7, that of this version of semantic-hub"),
         (damage_layers, "result.json: not the content that was saved"),
         (damage_order, "result.json: not the content that was saved"),
         (damage_names_another_folder, "safetensors: No such file"),

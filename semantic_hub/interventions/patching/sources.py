@@ -10,6 +10,7 @@ from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture
 from semantic_hub.errors import SemanticHubError
+from semantic_hub.interventions.controls import ENOUGH_STATES, noise_like_states
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.pairs import (
     LAST_TO_LAST,
@@ -22,9 +23,6 @@ from semantic_hub.models.layers import layer_hook
 from semantic_hub.models.protocol import HookedModel
 from semantic_hub.prompts.positions import read_positions
 from semantic_hub.prompts.prompt import Encoding, Prompt, encode
-
-_ROUNDING = 1e-5
-"""Relative deviations of states that are not told from rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +54,9 @@ def states_placebo(patches: PatchGrid, generator: torch.Generator) -> PatchGrid 
 
     Each is a random combination Σ_j g_j (x_j − mean_j x_j), with normal g_j, over the activations
     x_j that the *other* pairs patch in by the same position map, scaled to the norm of what it
-    stands for at each layer (and head). A few dimensions of a model's states may be 1,000 times as
-    large as the others: a random direction of equal norm hardly moves these, and drowns all others.
-    A pair's own source has no part in its placebo.
+    stands for at each layer (and head); see
+    `semantic_hub.interventions.controls.noise_like_states`. A pair's own source has no part in its
+    placebo.
 
     Args:
         patches: What goes into the bases.
@@ -68,7 +66,7 @@ def states_placebo(patches: PatchGrid, generator: torch.Generator) -> PatchGrid 
         Patches of the same shape; None for fewer than three pairs, whose others do not vary. Where
         all values of a layer are alike (the embedding of one and the same last token), they stay.
     """
-    if len(patches) < 3:
+    if len(patches) < ENOUGH_STATES:
         return None
     by_map = [_combined(values, generator) for values in zip(*patches, strict=True)]
     return [list(row) for row in zip(*by_map, strict=True)]
@@ -81,11 +79,8 @@ def _combined(patches: Sequence[PatchValues], generator: torch.Generator) -> lis
     others = (owner[:, None] != owner).float()
     drawn = torch.randn(others.shape, generator=generator, dtype=torch.float32) * others
     coefficients = drawn - others * (drawn.sum(dim=1) / others.sum(dim=1))[:, None]
-    flat = (values - values.mean(dim=0)).flatten(start_dim=1)
-    combined = (coefficients @ flat).reshape(values.shape)
-    lengths, found = values.norm(dim=-1, keepdim=True), combined.norm(dim=-1, keepdim=True)
-    alike = found <= _ROUNDING * len(values) ** 0.5 * lengths
-    scaled = torch.where(alike, values, combined * (lengths / found))
+    lengths = values.norm(dim=-1, keepdim=True)
+    scaled = noise_like_states(values, coefficients, lengths, without=values)
     return [
         replace(patch, values=part)
         for patch, part in zip(patches, scaled.split([len(p.values) for p in patches]), strict=True)

@@ -13,7 +13,6 @@ from torch import Tensor
 from semantic_hub.activations.captures import Captured, Overwrite, capture_layers
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError, as_list, check_choice
-from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.doable import with_doable
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
@@ -24,7 +23,13 @@ from semantic_hub.interventions.steering.hook import (
     prompt_positions,
     steered_states,
 )
-from semantic_hub.interventions.steering.per_layer import Directions, with_placebo, with_unsteered
+from semantic_hub.interventions.steering.per_layer import (
+    Directions,
+    at_every_layer,
+    placebos,
+    states_where_steered,
+    with_unsteered,
+)
 from semantic_hub.interventions.steering.result import NOT_DOABLE
 from semantic_hub.interventions.steering.runs import SteeringOptions
 from semantic_hub.interventions.steering.sweep import STRENGTHS
@@ -59,9 +64,9 @@ class AnswerProbability(Result):
     Args:
         layers: The steered layers; 0 is the embedding, k the stream after block k.
         strengths: Factors of the directions, ascending, 0 (no steering) among them.
-        directions: Names of the directions, and of the control.
+        directions: Names of the directions, and of the controls.
         effect_direction: The direction that is expected to have an effect.
-        control_direction: The random direction of equal norm.
+        control_directions: The placebos, random directions of equal norm.
         answers: The two answers; the first is the one whose probability it is.
         p_first: P(first) / (P(first) + P(second)), 0 to 1.
         right: Which of the two answers is right, for each prompt; empty where that is not known.
@@ -77,7 +82,7 @@ class AnswerProbability(Result):
     strengths: tuple[float, ...]
     directions: tuple[str, ...]
     effect_direction: str
-    control_direction: str
+    control_directions: tuple[str, ...]
     answers: tuple[str, str]
     p_first: Float[Tensor, "direction layer strength prompt"] = field(
         metadata={"unit": "probability"}
@@ -245,7 +250,8 @@ def answer_probability(
         resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
-        One probability for each direction, layer, strength and prompt, the placebo's last; prompts
+        One probability for each direction, layer, strength and prompt, the placebos' last (see
+        `semantic_hub.interventions.steering.sweep.steering_sweep`); prompts
         after which the answers cannot be scored are dropped and counted (see
         `semantic_hub.prompts.words.candidate_tokens`).
 
@@ -272,19 +278,19 @@ def answer_probability(
     prompts = as_prompts("answer_probability", "prompts", prompts)
     right = check_right("answer_probability", right, answers, len(prompts))
     factors = with_unsteered("answer_probability", strengths)
-    expanded = with_placebo(
-        "answer_probability", directions, chosen_layers, n_prompts=len(prompts),
-        seed=resampling.seed,
-    )  # fmt: skip
-    check_all_steering(model, expanded, positions=positions, mode=mode)
+    given = at_every_layer("answer_probability", directions, chosen_layers, n_prompts=len(prompts))
+    check_all_steering(model, given, positions=positions, mode=mode)
     reader = _AnswerReader(model, tuple(prompts), answers, SteeringOptions(positions, mode))
+    states = states_where_steered(model, prompts, chosen_layers, positions)
+    controls = placebos(next(iter(given.values())), states, resampling.seed)
+    expanded = {**given, **controls}
     p_first = reader.p_first(list(expanded.values()), chosen_layers, factors)
     return AnswerProbability(
         layers=tuple(chosen_layers),
         strengths=factors,
         directions=tuple(expanded),
-        effect_direction=next(iter(expanded)),
-        control_direction=PLACEBO,
+        effect_direction=next(iter(given)),
+        control_directions=tuple(controls),
         answers=answers,
         p_first=p_first,
         right=tuple(right[index] for index in reader.candidates.kept if right),

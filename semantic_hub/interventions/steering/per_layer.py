@@ -1,4 +1,4 @@
-"""Prepare directions for a sweep: one at every layer, and a random control of equal norm."""
+"""Prepare directions for a sweep: one at every layer, and random controls of equal norm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,12 +11,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.activations.residuals import residual_stream
-from semantic_hub.errors import SemanticHubError, as_list, check_kinds
-from semantic_hub.interventions.controls import PLACEBO
+from semantic_hub.errors import SemanticHubError, as_list, as_seed, check_kinds
+from semantic_hub.interventions.controls import (
+    ENOUGH_STATES,
+    PLACEBO,
+    STATES_PLACEBO,
+    noise_like_states,
+)
 from semantic_hub.interventions.steering.direction import Direction, random_direction
+from semantic_hub.interventions.steering.hook import SteeredPositions, prompt_positions
 from semantic_hub.models.layers import check_layers
 from semantic_hub.models.protocol import HookedModel
-from semantic_hub.prompts.prompt import PromptLike, as_prompt
+from semantic_hub.prompts.prompt import Prompt, PromptLike, as_prompt, encode
 
 LayerDirection = Direction | Mapping[int, Direction]
 """A direction without a layer, which goes to any, or a mapping from layer to direction."""
@@ -31,38 +37,32 @@ DIRECTION = "direction"
 """Name of a direction that was given without one."""
 
 
-def with_placebo(
+def at_every_layer(
     operation: str,
     directions: Directions,
     layers: Sequence[int],
     *,
     n_prompts: int | None = None,
-    seed: int = 0,
 ) -> dict[str, dict[int, Direction]]:
-    """Expand directions to all layers, and append a random control of equal norm.
-
-    The placebo is as long as the first direction. Where that is zero, as prompts' differences
-    often are at the embedding, so is the placebo.
+    """Expand directions to all layers.
 
     Args:
         operation: The call that errors name.
         directions: Directions by name, or one, which is then called ``"direction"``.
         layers: Where they are applied.
         n_prompts: Number of prompts to steer; None to accept no direction per prompt.
-        seed: Of the placebo.
 
     Returns:
-        Mapping from name to layer to direction, ``"placebo"`` last.
+        Mapping from name to layer to direction.
 
     Raises:
-        SemanticHubError: No directions, one called ``"placebo"``, one that lacks a layer or belongs
+        SemanticHubError: No directions, one called as a control, one that lacks a layer or belongs
             to another, or rows of another number than there are prompts.
 
     Example:
         >>> ones = Direction(torch.ones(2), None, "ones")
-        >>> expanded = with_placebo("example", {"ones": ones}, [3, 4])
-        >>> list(expanded), expanded["placebo"][4].layer
-        (['ones', 'placebo'], 4)
+        >>> at_every_layer("example", {"ones": ones}, [3, 4])["ones"][4].layer
+        4
     """
     check_kinds(operation, directions=(directions, (Direction, Mapping)))
     named = (
@@ -70,23 +70,71 @@ def with_placebo(
         if _is_one_direction(directions)
         else cast(Mapping[str, LayerDirection], directions)
     )
-    if not named or PLACEBO in named:
+    if not named or {PLACEBO, STATES_PLACEBO} & set(named):
         raise SemanticHubError(
             operation,
             got=f"directions {list(named)}",
-            expected=f"at least one, none of them called {PLACEBO!r}",
-            fix="The placebo is added automatically.",
+            expected=f"at least one, none of them called {PLACEBO!r} or {STATES_PLACEBO!r}",
+            fix="The placebos are added automatically.",
         )
-    expanded = {
+    return {
         name: {layer: _at(operation, name, direction, layer, n_prompts) for layer in layers}
         for name, direction in named.items()
     }
-    first = next(iter(expanded.values()))
-    placebo = {
+
+
+def placebos(
+    by_layer: Mapping[int, Direction],
+    states: Float[Tensor, "prompt layer d_model"],
+    seed: int = 0,
+) -> dict[str, dict[int, Direction]]:
+    """Random controls of a direction, as long as it is at each layer and for each prompt.
+
+    Where the direction is zero, as prompts' differences often are at the embedding, so are they.
+
+    Args:
+        by_layer: The direction at each layer.
+        states: States of the steered prompts at these layers, as `states_where_steered` reads them.
+        seed: Of the draws.
+
+    Returns:
+        ``"placebo"``, a random direction, and for three prompts or more ``"placebo, states'
+        covariance"``, with a row for each prompt: a random combination of all prompts' states less
+        their mean, drawn for each prompt, the same at all layers; see
+        `semantic_hub.interventions.controls.noise_like_states`. At a layer where all states are
+        alike it is the first placebo.
+
+    Example:
+        >>> states = torch.tensor([[[1.0, 0.0]], [[2.0, 0.0]], [[6.0, 0.0]]])
+        >>> found = placebos({3: Direction(torch.tensor([3.0, 4.0]), 3, "by hand")}, states)
+        >>> [(name, round(direction[3].norm, 4)) for name, direction in found.items()]
+        [('placebo', 5.0), ("placebo, states' covariance", 5.0)]
+        >>> found["placebo, states' covariance"][3].vector[:, 1].tolist()
+        [0.0, 0.0, 0.0]
+    """
+    random = {
         layer: random_direction(direction, seed) if direction.vector.any() else direction
-        for layer, direction in first.items()
+        for layer, direction in by_layer.items()
     }
-    return {**expanded, PLACEBO: placebo}
+    if len(states) < ENOUGH_STATES:
+        return {PLACEBO: random}
+    generator = torch.Generator().manual_seed(as_seed(seed))
+    n = len(states)
+    coefficients = torch.randn(n, n, generator=generator, dtype=torch.float32)
+    like_states = {
+        layer: replace(
+            direction,
+            vector=noise_like_states(
+                states[:, place],
+                coefficients,
+                direction.vector.norm(dim=-1, keepdim=True).expand(n, 1),
+                without=random[layer].vector.expand(n, -1),
+            ),
+            description=f"random states, as long as {direction.description} (seed {seed})",
+        )
+        for place, (layer, direction) in enumerate(by_layer.items())
+    }
+    return {PLACEBO: random, STATES_PLACEBO: like_states}
 
 
 def with_unsteered(
@@ -117,24 +165,55 @@ def with_unsteered(
 
 
 def relative_norms(
-    model: HookedModel,
-    prompts: Sequence[PromptLike],
-    directions: DirectionsByLayer,
-    batch_size: int | Literal["auto"] = "auto",
+    directions: DirectionsByLayer, states: Float[Tensor, "prompt layer d_model"]
 ) -> Float[Tensor, "direction layer"]:
-    """Norm of each direction, over the mean norm of the prompts' states at their last position.
+    """Norm of each direction, over the mean norm of the prompts' states.
+
+    Args:
+        directions: As `at_every_layer` and `placebos` give them.
+        states: As `states_where_steered` reads them, at these layers.
+    """
+    norms = [[direction.norm for direction in by.values()] for by in directions.values()]
+    return torch.tensor(norms, dtype=torch.float32) / states.norm(dim=-1).mean(dim=0)
+
+
+def states_where_steered(
+    model: HookedModel,
+    prompts: Sequence[Prompt],
+    layers: Sequence[int],
+    positions: SteeredPositions,
+    batch_size: int | Literal["auto"] = "auto",
+) -> Float[Tensor, "prompt layer d_model"]:
+    """State of each prompt at the last of its positions that are steered.
+
+    That is its last position where none is steered but what is generated.
 
     Args:
         model: The model.
         prompts: The prompts that are steered.
-        directions: As `with_placebo` gives them.
+        layers: At which layers.
+        positions: Where they are steered.
         batch_size: Prompts per batch.
+
+    Raises:
+        SemanticHubError: As `semantic_hub.residual_stream`, and
+            `semantic_hub.interventions.steering.hook.prompt_positions`.
+
+    Example:
+        >>> states = states_where_steered(model, [Prompt("the dog is")], [3], (1, 2))
+        >>> at_second = sh.residual_stream(model, [Prompt("the dog is", position=1)], layers=3)
+        >>> torch.equal(states, at_second)
+        True
     """
-    layers = list(next(iter(directions.values())))
-    norms = [[by_layer[layer].norm for layer in layers] for by_layer in directions.values()]
-    return torch.tensor(norms, dtype=torch.float32) / _stream_norms(
-        model, prompts, layers, batch_size
-    )
+    encodings = encode(model, prompts)
+    read = []
+    for prompt, encoding, steered in zip(
+        prompts, encodings, prompt_positions("steer", encodings, positions), strict=True
+    ):
+        own = encoding.own_positions
+        last = next((own.index(index) for index in reversed(steered) if index in own), None)
+        read.append(replace(prompt, position=last))
+    return residual_stream(model, read, layers=layers, batch_size=batch_size)
 
 
 def scale_to_stream(
@@ -160,7 +239,8 @@ def scale_to_stream(
         1.0
     """
     layers = check_layers(model, None)
-    norms = _stream_norms(model, prompts, layers).tolist()
+    states = states_where_steered(model, [*map(as_prompt, prompts)], layers, "last")
+    norms = states.norm(dim=-1).mean(dim=0).tolist()
     unit = torch.nn.functional.normalize(direction.vector, dim=-1)
     description = f"{direction.description}, scaled to the stream"
     return {
@@ -197,15 +277,3 @@ def _at(
             fix="Make it from as many pairs as there are prompts, or take its mean().",
         )
     return direction.at(layer)
-
-
-def _stream_norms(
-    model: HookedModel,
-    prompts: Sequence[PromptLike],
-    layers: Sequence[int],
-    batch_size: int | Literal["auto"] = "auto",
-) -> Float[Tensor, " layer"]:
-    """Mean norm of the prompts' states at their last position, at each layer."""
-    at_end = [replace(as_prompt(prompt), position=None) for prompt in prompts]
-    states = residual_stream(model, at_end, layers=layers, batch_size=batch_size)
-    return states.norm(dim=-1).mean(dim=0)

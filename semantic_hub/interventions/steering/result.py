@@ -32,13 +32,13 @@ class SteeringResult(Result):
         n_layers: Number of the model's blocks.
         layers: The steered layers; 0 is the embedding, k the stream after block k.
         strengths: Factors of the directions, ascending, 0 (no steering) among them.
-        directions: Names of the directions, and of the control.
+        directions: Names of the directions, and of the controls.
         effect_direction: The direction that is expected to have an effect.
-        control_direction: The random direction of equal norm.
+        control_directions: The placebos, random directions of equal norm.
         outcome: Index into `semantic_hub.interventions.steering.outcomes.OUTCOMES`, that is
             0 success, 1 unchanged, 2 other.
         relative_norm: Mean norm of a direction at strength 1, over the mean norm of the prompts'
-            states at their last position.
+            states at the last position that is steered in them.
         resampling: Resamples, coverage and seed of the intervals.
         dropped: Number of prompts that could not be steered, by reason.
         manifest: Where the numbers come from.
@@ -53,7 +53,7 @@ class SteeringResult(Result):
     strengths: tuple[float, ...]
     directions: tuple[str, ...]
     effect_direction: str
-    control_direction: str
+    control_directions: tuple[str, ...]
     outcome: Int[Tensor, "direction layer strength prompt"] = field(
         metadata={"unit": "0 success, 1 unchanged, 2 other"}
     )
@@ -129,7 +129,7 @@ class SteeringResult(Result):
         return EffectCurve(self.layers, summary, n, "share of prompts: success", note)
 
     def cell_margins(self, resampling: Resampling) -> CellMargins:
-        """Success share minus the control's, at each middle layer and nonzero strength.
+        """Success share minus the strongest control's, at each middle layer and nonzero strength.
 
         Of the `doable` prompts alone; fewer than `semantic_hub.interventions.doable.MIN_DOABLE`
         have no margins. A cell is a layer and a strength other than 0.
@@ -142,13 +142,13 @@ class SteeringResult(Result):
         unit, doable = "share of doable prompts", self.doable()
         if not cells:
             return CellMargins.none(unit, NO_MIDDLE)
-        control = {self.control_direction: self._successes(self.control_direction, rows)[doable]}
+        controls = {name: self._successes(name, rows)[doable] for name in self.control_directions}
         effect = self._successes(self.effect_direction, rows)[doable]
         return enough_doable(
             len(effect),
             len(doable),
             unit,
-            lambda: share_margins(cells, effect, control, unit, resampling),
+            lambda: share_margins(cells, effect, controls, unit, resampling),
         )
 
     def best_cell(self, direction: str | None = None) -> tuple[int, int]:

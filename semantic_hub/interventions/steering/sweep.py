@@ -1,6 +1,7 @@
 """Steering sweep: every direction at every layer and strength, and the outcomes.
 
-Always with two controls: strength 0, and a placebo, a random direction of equal norm.
+Always with controls: strength 0, and two placebos of equal norm, a random direction and one drawn
+from the covariance of the prompts' own states.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,6 @@ from torch import Tensor
 
 from semantic_hub.activations.batches import check_batch_size
 from semantic_hub.errors import SemanticHubError, check_kinds
-from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import Continuations
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
@@ -25,8 +25,10 @@ from semantic_hub.interventions.steering.hook import (
 from semantic_hub.interventions.steering.outcomes import OUTCOMES, OutcomeRule
 from semantic_hub.interventions.steering.per_layer import (
     Directions,
+    at_every_layer,
+    placebos,
     relative_norms,
-    with_placebo,
+    states_where_steered,
     with_unsteered,
 )
 from semantic_hub.interventions.steering.result import SteeringResult
@@ -86,7 +88,9 @@ def steering_sweep(
         resampling: Resamples, coverage and seed of the intervals.
 
     Returns:
-        One outcome for each direction, layer, strength and prompt, the placebo's last.
+        One outcome for each direction, layer, strength and prompt, the placebos' last. These are
+        ``"placebo"`` and, for three prompts or more, ``"placebo, states' covariance"``, both as
+        long as the first direction (see `semantic_hub.interventions.steering.per_layer.placebos`).
 
     Raises:
         SemanticHubError: No prompts, directions or strengths; a direction that lacks a layer,
@@ -122,16 +126,14 @@ def steering_sweep(
     encodings = encode(model, prompts)
     n_layers = model.cfg.n_layers
     steered_layers = range(min(chosen_layers), n_layers + 1) if all_later_layers else chosen_layers
-    expanded = with_placebo(
-        "steering_sweep",
-        directions,
-        steered_layers,
-        n_prompts=len(encodings),
-        seed=resampling.seed,
-    )
+    given = at_every_layer("steering_sweep", directions, steered_layers, n_prompts=len(encodings))
     factors = with_unsteered("steering_sweep", strengths)
     _check_spans(positions, len(encodings))
-    check_all_steering(model, expanded, positions=positions, mode=mode)
+    check_all_steering(model, given, positions=positions, mode=mode)
+    continuations = Continuations(model, encodings, max_new_tokens, batch_size)
+    states = states_where_steered(model, prompts, steered_layers, positions, batch_size)
+    controls = placebos(next(iter(given.values())), states, resampling.seed)
+    expanded = {**given, **controls}
     descriptions = {
         name: by_layer[chosen_layers[0]].description for name, by_layer in expanded.items()
     }
@@ -151,22 +153,23 @@ def steering_sweep(
         for layer in chosen_layers
     }
     at_chosen = {name: {k: by[k] for k in chosen_layers} for name, by in expanded.items()}
+    states_at_chosen = states[:, [list(steered_layers).index(k) for k in chosen_layers]]
     return SteeringResult(
         n_layers=n_layers,
         layers=tuple(chosen_layers),
         strengths=factors,
         directions=tuple(expanded),
-        effect_direction=next(iter(expanded)),
-        control_direction=PLACEBO,
+        effect_direction=next(iter(given)),
+        control_directions=tuple(controls),
         outcome=_sweep(
-            Continuations(model, encodings, max_new_tokens, batch_size),
+            continuations,
             expanded,
             at_layer,
             factors,
             outcome,
             SteeringOptions(positions, mode),
         ),
-        relative_norm=relative_norms(model, prompts, at_chosen, batch_size),
+        relative_norm=relative_norms(at_chosen, states_at_chosen),
         resampling=resampling,
         manifest=provenance,
     )

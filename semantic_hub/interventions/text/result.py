@@ -36,9 +36,9 @@ class TextSteeringResult(Result):
 
     Args:
         n_layers: Number of the model's blocks.
-        directions: Names of the directions, and of the control.
+        directions: Names of the directions, and of the controls.
         effect_direction: The direction that is expected to have an effect.
-        control_direction: The random direction of equal norm.
+        control_directions: The placebos, random directions of equal norm.
         layers: Where they were applied; 0 is the embedding, k the stream after block k.
         strengths: Factors of the directions; strength 0 is the unsteered text, the same in all.
         scorers: Names of the scorers.
@@ -66,7 +66,7 @@ class TextSteeringResult(Result):
     n_layers: int
     directions: tuple[str, ...]
     effect_direction: str
-    control_direction: str
+    control_directions: tuple[str, ...]
     layers: tuple[int, ...]
     strengths: tuple[float, ...]
     scorers: tuple[str, ...]
@@ -122,9 +122,9 @@ class TextSteeringResult(Result):
         return EffectCurve(self.layers, summary, len(self.prompts), unit, note)
 
     def cell_margins(self, resampling: Resampling) -> CellMargins:
-        """Primary score's change minus the control's, at middle layers and nonzero strengths.
+        """Primary score's change minus the strongest control's, at middle layers and strengths.
 
-        A cell is a layer and a strength other than 0.
+        A cell is a middle layer and a strength other than 0.
 
         Args:
             resampling: Resamples over prompts, and coverage and seed of the intervals.
@@ -134,9 +134,9 @@ class TextSteeringResult(Result):
         unit = f"change of {self.primary_scorer}"
         if not cells:
             return CellMargins.none(unit, NO_MIDDLE)
-        control = {self.control_direction: self._changes(self.control_direction, rows)}
+        controls = {name: self._changes(name, rows) for name in self.control_directions}
         effect = self._changes(self.effect_direction, rows)
-        return item_margins(cells, effect, control, unit, resampling)
+        return item_margins(cells, effect, controls, unit, resampling)
 
     def best_cell(self, direction: str | None = None) -> tuple[int, int]:
         """Indices of the layer and strength where a direction raises the primary score most.

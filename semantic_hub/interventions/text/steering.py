@@ -12,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from semantic_hub.errors import SemanticHubError, check_kinds
-from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.continuations import check_room
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.hook import (
@@ -23,8 +22,10 @@ from semantic_hub.interventions.steering.hook import (
 )
 from semantic_hub.interventions.steering.per_layer import (
     Directions,
+    at_every_layer,
+    placebos,
     relative_norms,
-    with_placebo,
+    states_where_steered,
     with_unsteered,
 )
 from semantic_hub.interventions.steering.runs import Steered, SteeringOptions
@@ -83,8 +84,9 @@ def text_steering_sweep(
             a function is called with each line.
 
     Returns:
-        Scores of every text; the last direction is ``"placebo"``, a random one with the norm of
-        the first at each layer.
+        Scores of every text; the last directions are ``"placebo"`` and, for three prompts or more,
+        ``"placebo, states' covariance"``, both with the norm of the first at each layer (see
+        `semantic_hub.interventions.steering.per_layer.placebos`).
 
     Raises:
         SemanticHubError: No directions, strengths or scorers, a direction without one of the layers
@@ -122,13 +124,16 @@ def text_steering_sweep(
             expected="at least one",
             fix='Name them, as {"sentiment": scorer}.',
         )
-    expanded = with_placebo("text_steering_sweep", directions, layers, seed=resampling.seed)
+    given = at_every_layer("text_steering_sweep", directions, layers)
     sampling = sampling or Sampling()
     check_reached("text_steering_sweep", positions, sampling.max_new_tokens)
-    check_all_steering(model, expanded, positions=positions, mode=mode)
+    check_all_steering(model, given, positions=positions, mode=mode)
     check_predicts_next_token(model, "text_steering_sweep")
     encodings, options = encode(model, prompts), SteeringOptions(positions, mode)
     check_room("text_steering_sweep", model, encodings, sampling.max_new_tokens)
+    states = states_where_steered(model, prompts, layers, positions, batch_size)
+    controls = placebos(next(iter(given.values())), states, resampling.seed)
+    expanded = {**given, **controls}
     provenance = manifest(
         model,
         seed=resampling.seed,
@@ -159,8 +164,8 @@ def text_steering_sweep(
     return TextSteeringResult(
         n_layers=model.cfg.n_layers,
         directions=tuple(expanded),
-        effect_direction=next(iter(expanded)),
-        control_direction=PLACEBO,
+        effect_direction=next(iter(given)),
+        control_directions=tuple(controls),
         layers=tuple(layers),
         strengths=strengths,
         scorers=tuple(scorers),
@@ -168,7 +173,7 @@ def text_steering_sweep(
         seeds=sampling.seeds,
         prompts=tuple(text.prompt_text for text in unsteered[0][:: len(sampling.seeds)]),
         score=torch.stack([scores for _, scores in cells]).unflatten(0, shape),
-        relative_norm=relative_norms(model, prompts, expanded, batch_size),
+        relative_norm=relative_norms(expanded, states),
         texts=tuple(text.text for texts, _ in cells for text in texts),
         resampling=resampling,
         manifest=provenance,

@@ -44,7 +44,10 @@ def test_against_plain_passes(model: Any) -> None:
         model, prompts, {"random": given}, answers=ANSWERS, layers=[1, 2], strengths=[1.5],
         positions="last",
     )  # fmt: skip
-    assert (found.strengths, found.directions) == ((0.0, 1.5), ("random", "placebo"))
+    assert (found.strengths, found.directions) == (
+        (0.0, 1.5),
+        ("random", "placebo", "placebo, states' covariance"),
+    )
     for index, text in enumerate(TEXTS):
         tokens = model.to_tokens(text)
         assert found.p_first[0, 0, 0, index].item() == pytest.approx(
@@ -92,7 +95,7 @@ def test_result(model: Any, tmp_path: Any) -> None:
     again = AnswerProbability.load(found.save(tmp_path))
     assert torch.equal(again.p_first, found.p_first)
     frame = found.to_frame()
-    assert len(frame) == 2 * 1 * 3
+    assert len(frame) == 3 * 1 * 3
     row = frame[(frame["direction"] == "random") & (frame["strength"] == 2)].iloc[0]
     assert row["value"] == pytest.approx(found.p_first[0, 0, 2].mean().item())
     assert row["low"] <= row["value"] <= row["high"]

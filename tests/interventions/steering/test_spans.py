@@ -37,10 +37,10 @@ def test_a_batch_is_steered_as_each_prompt_alone(model: Any) -> None:
 
 def test_the_sweep_gives_each_prompt_its_span(model: Any) -> None:
     def texts_of(prompts: list[str], spans: Any) -> list[str]:
-        said: dict[int, str] = {}
+        said: list[str] = []
 
         def outcome(index: int, text: str) -> str:
-            said[index] = text
+            said.append(text)
             return "other"
 
         direction = Direction(40 * torch.randn(model.cfg.d_model), None, "random").at(1)
@@ -54,7 +54,7 @@ def test_the_sweep_gives_each_prompt_its_span(model: Any) -> None:
             positions=spans,
             max_new_tokens=3,
         )
-        return [said[index] for index in range(len(prompts))]
+        return said[len(prompts) : 2 * len(prompts)]  # behind the unsteered ones
 
     torch.manual_seed(3)
     together = texts_of(PROMPTS, SPANS)

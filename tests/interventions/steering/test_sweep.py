@@ -81,7 +81,7 @@ def test_lengths_relative_to_the_stream_on_a_planted_model() -> None:
     states = sh.residual_stream(model, es)
     lengths = (states[1:] - states[:-1]).norm(dim=-1).mean(dim=0)
     expected = lengths / sh.residual_stream(model, fr).norm(dim=-1).mean(dim=0)
-    torch.testing.assert_close(found.relative_norm, expected.expand(2, -1))
+    torch.testing.assert_close(found.relative_norm, expected.expand(3, -1), atol=1e-4, rtol=1e-4)
     assert 1.3 < float(found.relative_norm[0, 3]) < 1.5
 
 
@@ -128,20 +128,21 @@ def test_strength_0_is_run_once_and_is_everywhere(model) -> None:
     directions = mean_differences(model, ["dog"], ["cat", "The"])
     named = {"one": directions, "two": {layer: -d for layer, d in directions.items()}}
     found = steering_sweep(model, PROMPTS, named, outcome, layers=[1, 2], strengths=[2, 1, 2])
-    assert found.directions == ("one", "two", "placebo")
+    assert found.directions == ("one", "two", "placebo", "placebo, states' covariance")
     assert found.strengths == (0.0, 1.0, 2.0)
-    assert len(calls) == len(PROMPTS) * (1 + 3 * 2 * 2)
+    assert len(calls) == len(PROMPTS) * (1 + 4 * 2 * 2)
     assert found.outcome[:, :, 0].eq(0).all()
     assert found.outcome[:, :, 1:].eq(1).all()
 
 
-def test_the_placebo_is_as_long_as_the_first_direction(model) -> None:
+def test_the_placebos_are_as_long_as_the_first_direction(model) -> None:
     first = mean_differences(model, ["dog"], ["cat", "The"], layers=[1, 2])
     second = {layer: 3 * direction for layer, direction in first.items()}
     found = steering_sweep(
         model, PROMPTS, {"a": first, "b": second}, other, layers=[1, 2], strengths=[1]
     )
     torch.testing.assert_close(found.relative_norm[2], found.relative_norm[0])
+    torch.testing.assert_close(found.relative_norm[3], found.relative_norm[0])
     torch.testing.assert_close(found.relative_norm[1], 3 * found.relative_norm[0])
 
 
@@ -173,7 +174,7 @@ def result() -> SteeringResult:
     return SteeringResult(
         n_layers=8, layers=(0, 4), strengths=(0.0, 1.0),
         directions=("wor<b>ds", "digits", "placebo"), effect_direction="wor<b>ds",
-        control_direction="placebo",
+        control_directions=("placebo",),
         outcome=outcome, relative_norm=torch.ones(3, 2), resampling=Resampling(confidence=0.9), manifest={},
     )  # fmt: skip
 
@@ -261,9 +262,10 @@ def ones(model: Any, *rows: int, layer: int | None = None) -> Direction:
         (lambda m: ones(m, 2), "'direction' with 2 rows; expected a single vector, or 5 rows"),
         (lambda m: {}, r"directions \[\]"),
         (lambda m: {"placebo": ones(m)}, "none of them called 'placebo'"),
+        (lambda m: {"placebo, states' covariance": ones(m)}, "none of them called 'placebo' or"),
         (lambda m: Direction(torch.ones(7), None, "ones"), "width 7; expected 32"),
     ],
-    ids=["layer", "one layer", "other layer", "rows", "none", "placebo", "width"],
+    ids=["layer", "one layer", "other layer", "rows", "none", "placebo", "states' placebo", "width"],
 )  # fmt: skip
 def test_directions_that_do_not_fit(model, direction, message) -> None:
     with pytest.raises(sh.SemanticHubError, match=message):

@@ -51,10 +51,10 @@ def result(model):
 
 
 def test_axes(result):
-    assert result.directions == ("up", "to 9", "placebo")
+    assert result.directions == ("up", "to 9", "placebo", "placebo, states' covariance")
     assert result.strengths == (0.0, 0.5, 2.0) and result.layers == (1, 3)
     assert result.prompts == tuple(PROMPTS) and result.seeds == (0, 1)
-    assert result.score.shape == (3, 2, 3, 2, 3, 2)
+    assert result.score.shape == (4, 2, 3, 2, 3, 2)
 
 
 def test_strength_0_is_the_unsteered_text_everywhere(model, result):
@@ -94,8 +94,8 @@ def test_the_placebo_of_nothing_is_nothing(model):
     assert not found.change[:, 0].any() and found.relative_norm[1, 0] == 0
 
 
-def test_the_placebo_is_as_long_as_the_first_direction(result):
-    assert torch.allclose(result.relative_norm[2], result.relative_norm[0])
+def test_the_placebos_are_as_long_as_the_first_direction(result):
+    assert torch.allclose(result.relative_norm[2:], result.relative_norm[0])
     assert result.manifest["directions"]["placebo"].startswith("random, as long as ones")
 
 
@@ -116,7 +116,7 @@ def by_hand(score) -> TextSteeringResult:
     array = torch.tensor(score, dtype=torch.float64)[None, None, :, None]
     return TextSteeringResult(
         n_layers=8, directions=("up", "placebo"), effect_direction="up",
-        control_direction="placebo", layers=(4,), strengths=(0.0, 1.0), scorers=("mood",),
+        control_directions=("placebo",), layers=(4,), strengths=(0.0, 1.0), scorers=("mood",),
         primary_scorer="mood",
         seeds=(0, 1), prompts=tuple(f"p{i}" for i in range(array.shape[-2])),
         score=torch.cat([array, array * 0]), relative_norm=torch.ones(2, 1),
@@ -155,7 +155,7 @@ def test_frame_and_files(result, tmp_path):
     assert list(frame.columns) == [
         "measure", "scorer", "direction", "layer", "strength", "value", "low", "high", "n"
     ]  # fmt: skip
-    assert len(frame) == 2 * 2 * 3 * 2 * 3
+    assert len(frame) == 2 * 2 * 4 * 2 * 3
     again = TextSteeringResult.load(result.save(tmp_path / "result"))
     assert again.to_frame().equals(frame)
     assert again.texts_frame().equals(result.texts_frame())
@@ -163,12 +163,12 @@ def test_frame_and_files(result, tmp_path):
 
 def test_figures(result):
     panels = result.figure(3)
-    assert [trace.name for trace in panels.data] == ["up", "to 9", "placebo"] * 2
-    assert [trace.showlegend for trace in panels.data] == [True] * 3 + [False] * 3
+    assert [trace.name for trace in panels.data] == [*result.directions] * 2
+    assert [trace.showlegend for trace in panels.data] == [True] * 4 + [False] * 4
     shown = result.mean_change("first", "up").value[1].tolist()
-    assert list(panels.data[3].y) == pytest.approx(shown)
+    assert list(panels.data[4].y) == pytest.approx(shown)
     curves = result.layer_figure("first", 0.5)
-    assert [trace.name for trace in curves.data if trace.fill is None] == ["up", "to 9", "placebo"]
+    assert [trace.name for trace in curves.data if trace.fill is None] == [*result.directions]
 
 
 def test_steering_by_a_spokes_experiment(model):

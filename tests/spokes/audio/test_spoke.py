@@ -329,7 +329,12 @@ def test_only_answers_that_the_model_gives_can_flip(listening: Any, to_false: bo
     assert {"yes", "no"} <= set(said)
     wanted = said.count("yes" if to_false else "no")
     found = intervene(listening, experiment, resampling=Resampling(resamples=20))
-    assert found.directions == ("other answer", "same answer", "placebo")
+    assert found.directions == (
+        "other answer",
+        "same answer",
+        "placebo",
+        "placebo, states' covariance",
+    )
     assert found.outcome.shape[-1] == wanted
     assert sum(found.dropped.values()) == len(said) - wanted
     assert (found.outcome[:, :, found.strengths.index(0.0)] == 1).all(), "unsteered: unchanged"
