@@ -2,8 +2,8 @@
 
 Writes a page of Markdown with the false-positive rate and coverage of every measure in worlds in
 which the null is true, its power in worlds with a hub, the verdicts on both, what the candidates
-for the effect read of anisotropic states, and the verdicts of the lens where words are split; and
-two charts of power.
+for the effect read of anisotropic states, the verdicts of the lens where words are split, and those
+on steering with one placebo and with two; and two charts of power.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from semantic_hub.zoo.calibration.nulls import (
 from semantic_hub.zoo.calibration.page import FRESH, POWER_SHARE, Nulls, page_text
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES, power
 from semantic_hub.zoo.calibration.split_words import split_verdict_shares
+from semantic_hub.zoo.calibration.steered import steering_verdict_shares
 from semantic_hub.zoo.calibration.verdict import all_verdict_shares
 from semantic_hub.zoo.calibration.worlds import NULL_WORLDS
 
@@ -63,6 +64,7 @@ def calibrate(page: Path, n_worlds: int) -> None:
         verdicts,
         anisotropy,
         split_verdict_shares(range(n_worlds)),
+        steering_verdict_shares(range(n_worlds)),
         n_worlds,
         (chart.name, second.name),
     )

@@ -21,6 +21,8 @@ from semantic_hub.zoo.calibration.nulls import (
 )
 from semantic_hub.zoo.calibration.power import N_PAIRS, NOISES
 from semantic_hub.zoo.calibration.split_words import ALIKE, UNRELATED, SplitWorld
+from semantic_hub.zoo.calibration.steered import COMMON as STEERED_COMMON
+from semantic_hub.zoo.calibration.steered import SteeredWorld
 from semantic_hub.zoo.calibration.verdict import VerdictWorld
 from semantic_hub.zoo.markdown import markdown_table
 from semantic_hub.zoo.planted.models import N_CONCEPTS
@@ -46,6 +48,7 @@ def page_text(
     verdicts: Mapping[VerdictWorld, Mapping[str, float]],
     anisotropy: Anisotropy,
     split_words: Mapping[SplitWorld, Mapping[str, float]],
+    steered: Mapping[SteeredWorld, Mapping[str, float]],
     n_worlds: int,
     charts: tuple[str, str],
 ) -> str:
@@ -59,6 +62,7 @@ def page_text(
         verdicts: Share of worlds with each verdict.
         anisotropy: What candidates and verdict make of anisotropic states.
         split_words: Share of worlds with each verdict of the lens, where words are split.
+        steered: Share of worlds with each verdict on steering.
         n_worlds: Number of worlds of each kind.
         charts: Addresses of the charts of power and of anisotropy.
     """
@@ -69,7 +73,7 @@ def page_text(
     sections += ["### planted-hub, folded\n\n" + _power_table(hub_folded)]
     sections += [_verdict_section(verdicts, n_worlds)]
     sections += [_anisotropy_section(anisotropy, n_worlds, charts[1])]
-    sections += [_split_section(split_words, n_worlds)]
+    sections += [_split_section(split_words, n_worlds), _steered_section(steered, n_worlds)]
     return "\n".join(sections)
 
 
@@ -198,6 +202,30 @@ language. That is Spanish, and all languages with a hub. Controls: French words 
 (binomial, {confidence:.0%}). Where no word is split, both ways of scoring are one.
 
 **Failures: {failures}.**
+"""
+
+
+_STEERED = """\
+## Steering, and pushes along a few huge dimensions
+
+Share of {n_worlds} worlds in which the verdict on steering is each of the three, with the random
+direction as the only placebo, or also with noise in the covariance of the prompts' own states (as
+`steering_sweep` has it; patching has the same two). The states are {n} English ones of the planted
+worlds, in closed form, with noise so many times as long as the stream, a direction in common
+{common:g} times as long, and *k* dimensions that are 1,000 times as large, with noise of their own.
+Each is steered by the difference of two Spanish states, from its concept to the next one. What is
+said then is read off by one of two rules:
+
+- *concept*: the nearest of the English codes, each dimension over its spread. The next concept is a
+  success, the own one unchanged; a prompt whose own concept is read unsteered is doable.
+- *size*: any push up along the dimension with the largest spread, by more than this spread, is a
+  success, whatever it means.
+
+Only the concept with a hub is an effect; everywhere else "supported" is a false positive: at most
+{bound:.3f} of the worlds may have it (binomial, {confidence:.0%}).
+
+**Failures: {failures}**, of these with both placebos: {failures_of_both}. A random direction hardly
+moves a huge dimension, so that with it alone a push along one passes for an effect.
 """
 
 
@@ -362,6 +390,40 @@ def _split_section(shares_of: Mapping[SplitWorld, Mapping[str, float]], n_worlds
     header = (
         "world", "noise", "split, English", "split, others", "controls", "scored by", *names, "",
     )  # fmt: skip
+    return text + "\n" + markdown_table(header, rows)
+
+
+def _steered_section(shares_of: Mapping[SteeredWorld, Mapping[str, float]], n_worlds: int) -> str:
+    """Section on steering and its placebos."""
+    _, bound = accepted(n_worlds, ALPHA)
+    wrong = [
+        world
+        for world, shares in shares_of.items()
+        if not world.has_effect and shares.get(SUPPORTED, 0) > bound
+    ]
+    text = _STEERED.format(
+        n_worlds=n_worlds,
+        n=N_CONCEPTS,
+        common=STEERED_COMMON,
+        bound=bound,
+        confidence=CONFIDENCE,
+        failures=len(wrong),
+        failures_of_both=sum(world.both_placebos for world in wrong),
+    )
+    names = (SUPPORTED, NOT_SUPPORTED, CANNOT_TELL)
+    rows = (
+        (
+            world.name,
+            world.reader,
+            f"{world.noise:g}",
+            f"{world.huge}",
+            "both" if world.both_placebos else "random direction",
+            *(f"{shares.get(verdict, 0):.3f}" for verdict in names),
+            "**FAILS**" if world in wrong else "",
+        )
+        for world, shares in shares_of.items()
+    )
+    header = ("world", "rule", "noise", "k", "placebos", *names, "")
     return text + "\n" + markdown_table(header, rows)
 
 

@@ -176,7 +176,7 @@ def test_what_is_outside_is_named_on_the_page(fresh, verdict):
     nulls = {"twin": {"cosine": replace(CALIBRATED, rejected=0.1 * SIX), "CKA": CALIBRATED}}
     again = {"twin": {"cosine": replace(CALIBRATED, rejected=fresh * SIX)}}
     hub = {"cosine": np.full((len(NOISES), len(N_PAIRS)), np.nan)}
-    page = page_text(nulls, again, hub, hub, {}, NOTHING, {}, 200, ("a.svg", "b.svg"))
+    page = page_text(nulls, again, hub, hub, {}, NOTHING, {}, {}, 200, ("a.svg", "b.svg"))
     assert f"- cosine in twin: p too often; {verdict}" in page.replace(
         "on 400 other worlds 0.09", "0.09"
     )
@@ -195,7 +195,7 @@ def test_false_positives_among_anisotropic_states_are_counted_on_the_page():
     wrong = GRID.copy()
     wrong[3, 2] = 0.2
     found = Anisotropy({"AUC": GRID + 1}, {"AUC": GRID + 0.9}, GRID + 1, wrong)
-    page = page_text({}, {}, {}, {}, {}, found, {}, 200, ("a.svg", "b.svg"))
+    page = page_text({}, {}, {}, {}, {}, found, {}, {}, 200, ("a.svg", "b.svg"))
     section = page.split("## The effect of a similarity, and anisotropy")[1]
     assert "failures: 1" in section and "](b.svg)" in section
     assert "| AUC | " + "1.00 (0.90) | " * 11 + "1.00 (0.90) |" in section
@@ -223,7 +223,7 @@ def test_verdicts_on_the_page(share, failures):
     hub = {"cosine": np.full((len(NOISES), len(N_PAIRS)), np.nan)}
     told = {("planted-separate", 1.0, 48): {"supported": share, "cannot tell": 1 - share}}
     told[("planted-hub", 2.0, 8)] = {"supported": 1.0}
-    page = page_text({}, {}, hub, hub, told, NOTHING, {}, 200, ("a.svg", "b.svg"))
+    page = page_text({}, {}, hub, hub, told, NOTHING, {}, {}, 200, ("a.svg", "b.svg"))
     page = page.split("## The verdict")[1].split("## The effect")[0]
     assert f"**Failures: {failures}.**" in page
     assert "0.080 of the worlds" in page
@@ -237,7 +237,7 @@ def test_the_page_names_what_is_supported_without_a_hub():
         SplitWorld("planted-separate", 1.0, (0.0, 0.5), False, False): {"cannot tell": 1.0},
         SplitWorld("planted-hub", 1.0, (0.0, 0.5), True, False): {"supported": 1.0},
     }
-    page = page_text({}, {}, {}, {}, {}, NOTHING, worlds, 200, ("a.svg", "b.svg"))
+    page = page_text({}, {}, {}, {}, {}, NOTHING, worlds, {}, 200, ("a.svg", "b.svg"))
     page = page.split("## The lens")[1]
     assert "**Failures: 1.**" in page
     assert (
