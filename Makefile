@@ -7,7 +7,7 @@ UV ?=
 .PHONY: report test test-slow test-training test-tl4 test-wheel examples docs notebooks bench calibrate real check lint types lock clean
 
 report: .venv/ready
-	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --out report.html
+	OMP_NUM_THREADS=1 .venv/bin/semantic-hub report --processes 2 --out report.html
 
 # With SHAPES=1 every annotated shape and type is checked in every call, which takes twice as long.
 ifdef SHAPES

@@ -1,10 +1,11 @@
 """The command line: a thin layer over `load_model`, `report` and `compare`."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 from semantic_hub.errors import require
@@ -75,6 +76,9 @@ def report(
         Path | None,
         typer.Option(help="a folder where each result is kept; the same again goes on from there"),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=1, help="how many measure at once, each with a model of its own")
+    ] = 1,
     device: Device = None,
     dtype: Precision = Dtype.auto,
     resamples: Resamples = 1000,
@@ -84,7 +88,11 @@ def report(
     """Measure a model and write one self-contained page.
 
     With --run and no --model, the page of what has been measured into that folder, without a model.
+    Processes that are given the same --run share its sets: several of one machine (--processes), or
+    of several machines (accelerate launch -m semantic_hub report --run ...).
     """
+    from semantic_hub.errors import SemanticHubError
+    from semantic_hub.experiment.processes import n_processes, rank, with_helpers
     from semantic_hub.experiment.run_folder import holds_run
     from semantic_hub.reporting.document import report_of_run
     from semantic_hub.reporting.render import check_page_path
@@ -95,16 +103,33 @@ def report(
         "resampling": Resampling(resamples=resamples, seed=seed),
         "permutations": permutations,
     }
-    with _errors_told():
+    with _errors_told(), ExitStack() as stack:
+        if n_processes() > 1 and run is None:
+            raise SemanticHubError(
+                "report",
+                got=f"{n_processes()} processes and no --run",
+                expected="a folder that all of them can reach",
+                fix="Name one with --run.",
+            )
         if save is not None:
             check_writable(save, "Report.save_findings")
         check_page_path(out)
         if run is not None and model is None and holds_run(run):
             measured = report_of_run(run)
         else:
-            measured = _measured(
-                model or "hub-mini", spokes, device, dtype, {**settings, "folder": run}
-            )
+            name, folder = model or "hub-mini", run
+            if processes > 1 and run is None:
+                folder = Path(stack.enter_context(TemporaryDirectory()))
+            options = {
+                "model": name, "spokes": spokes, "run": folder, "device": device,
+                "dtype": dtype.value, "resamples": resamples, "permutations": permutations,
+                "seed": seed,
+            }  # fmt: skip
+            same = [f"--{key}={value}" for key, value in options.items() if value is not None]
+            with with_helpers(processes, ["report", *same], folder):
+                measured = _measured(name, spokes, device, dtype, {**settings, "folder": folder})
+        if rank() > 0:
+            return
         _write_each(
             *([] if save is None else [lambda: measured.save_findings(save)]),
             lambda: measured.save(out),
@@ -166,11 +191,12 @@ def _measured(
     dtype: Dtype,
     settings: dict[str, Any],
 ) -> "Report":
+    from semantic_hub.experiment.processes import own_device
     from semantic_hub.models.loading import load_model
     from semantic_hub.reporting.document import report
 
     _tell(f"loading {model}")
-    loaded = load_model(model, device=device, dtype=dtype.value)
+    loaded = load_model(model, device=own_device(device), dtype=dtype.value)
     names = None if spokes is None else [name.strip() for name in spokes.split(",")]
     return report(loaded, names, **settings)
 

@@ -1,9 +1,11 @@
 """A run on disk: every result as soon as it is measured, so that a killed run can go on.
 
-A folder holds ``run.json`` (what is to be measured), ``sets/KEY.json`` (that a set is done, and how
-long it took) with its result in ``sets/KEY``, and a lock that the measuring process has. A set's
-key is a digest of all that its numbers depend on: the model's weights, the set's content, the
-settings, the package's source and the versions of libraries.
+A folder holds ``run.json`` (what is to be measured) and ``sets/KEY.json`` (that a set is done, and
+how long it took) with its result in ``sets/KEY``. A set's key is a digest of all that its numbers
+depend on: the model's weights, the set's content, the settings, the package's source and the
+versions of libraries. Processes that measure the same share the sets among them: each locks a file
+in ``processes`` while it is at it, and ``claims/KEY`` while it measures a set. The system gives a
+lock back when its process dies.
 """
 
 import json
@@ -11,11 +13,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+from uuid import uuid4
 
 from torch.nn import Module
 
@@ -32,10 +35,14 @@ from semantic_hub.results.digest import content_digest
 from semantic_hub.results.files import check_writable, to_json, write_atomically
 from semantic_hub.results.result import Result, manifest
 
-_PLAN, _SETS, _LOCK = "run.json", "sets", "lock"
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+_PLAN, _SETS, _LOCK, _PROCESSES, _CLAIMS = "run.json", "sets", "lock", "processes", "claims"
 TOP_TOKENS = "top tokens"
 """What is measured of prompts that a spoke spells out, as a `Step` names it."""
 
+_AGAIN = "Remove it, to measure it again."
 _PARTS = ("operation", "got", "expected", "fix")
 
 
@@ -64,11 +71,13 @@ class RunStatus:
         manifest: Of the run: its model and settings.
         seconds_of: Time that each measured set took.
         left: Sets that are not measured, in the order in which they will be.
+        left_out: Spoke to the sets that will not be measured, and why.
     """
 
     manifest: Mapping[str, Any]
     seconds_of: Mapping[Step, float]
     left: tuple[Step, ...]
+    left_out: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def done(self) -> tuple[Step, ...]:
@@ -108,15 +117,25 @@ class RunStatus:
 
 
 class RunFolder:
-    """The folder of a run that is going on; made by `run_folder`.
+    """The folder of a run.
 
     Args:
-        path: The folder.
+        path: The folder; made if it does not exist.
         model: The model that is measured.
+
+    Raises:
+        SemanticHubError: A folder that cannot be written to.
+
+    Example:
+        >>> kept = RunFolder("runs/few", model)
+        >>> kept.key("similarity", "dog") == kept.key("similarity", "dog")
+        True
     """
 
-    def __init__(self, path: Path, model: HookedModel) -> None:
-        self.path = path
+    def __init__(self, path: str | Path, model: HookedModel) -> None:
+        self.path = Path(path)
+        for part in (_SETS, _PROCESSES, _CLAIMS):
+            check_writable(self.path / part, "run")
         self._base = (manifest(model), model_digest(model), _source_digest())
 
     def key(self, *depends_on: Any) -> str:
@@ -127,15 +146,84 @@ class RunFolder:
         """
         return content_digest(self._base, depends_on)
 
-    def plan(self, steps: Sequence[Step], about: Mapping[str, Any]) -> None:
-        """Write what is to be measured.
+    @contextmanager
+    def measuring(
+        self,
+        steps: Sequence[Step],
+        about: Mapping[str, Any],
+        left_out: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> Iterator[None]:
+        """Context in which this process measures into the folder, alone or with its like.
 
         Args:
-            steps: All sets, in the order in which they will be measured.
+            steps: All sets, in the order in which one process would measure them.
             about: Manifest of the run.
+            left_out: Spoke to the sets that will not be measured, and why.
+
+        Raises:
+            SemanticHubError: A process that measures something else is at it.
         """
-        content = {"manifest": dict(about), "steps": [asdict(step) for step in steps]}
-        write_atomically(self.path / _PLAN, to_json(content, "run").encode(), "run")
+        content = {
+            "manifest": dict(about),
+            "steps": [asdict(step) for step in steps],
+            "left_out": {spoke: dict(reasons) for spoke, reasons in (left_out or {}).items()},
+        }
+        own = self._lock(_PROCESSES, uuid4().hex)
+        with self._lock(_LOCK):
+            if self._others() and _plan(self.path)["steps"] != list(steps):
+                raise SemanticHubError(
+                    "run",
+                    got=f"{self.path}, into which another process measures something else",
+                    expected="a folder of one run; processes of the same run share its sets",
+                    fix="Wait until it is done (semantic-hub status), or name another folder.",
+                )
+            write_atomically(self.path / _PLAN, to_json(content, "run").encode(), "run")
+            own.acquire()
+        try:
+            yield
+        finally:
+            _give_back(own)
+
+    @contextmanager
+    def claim(self, key: str, *, wait: bool) -> Iterator[bool]:
+        """Context with whether this process has a set for itself.
+
+        Args:
+            key: Of the set.
+            wait: Whether to wait for a process that has it; else another's set is left to it.
+        """
+        from filelock import Timeout
+
+        lock = self._lock(_CLAIMS, key)
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            _give_back(lock)
+
+    def _lock(self, *where: str) -> "FileLock":
+        from filelock import FileLock
+
+        return FileLock(self.path.joinpath(*where))
+
+    def _others(self) -> bool:
+        """Whether another process is at it; what dead ones have left is removed."""
+        from filelock import Timeout
+
+        alive = False
+        for file in (self.path / _PROCESSES).glob("*"):
+            lock = self._lock(_PROCESSES, file.name)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                alive = True
+            else:
+                _give_back(lock)
+        return alive
 
     def result(self, key: str, measure: Callable[[], Result]) -> Result:
         """The result that is there under a key, else measure it and keep it.
@@ -173,38 +261,6 @@ class RunFolder:
         return result
 
 
-@contextmanager
-def run_folder(folder: str | Path, model: HookedModel) -> Iterator[RunFolder]:
-    """Context in which this process alone measures into a folder.
-
-    Args:
-        folder: Made if it does not exist.
-        model: The model that is measured.
-
-    Raises:
-        SemanticHubError: The folder cannot be written to, or another process measures into it.
-
-    Example:
-        >>> with run_folder("runs/few", model) as kept:
-        ...     kept.key("similarity", "dog") == kept.key("similarity", "dog")
-        True
-    """
-    from filelock import FileLock, Timeout
-
-    path = Path(folder)
-    check_writable(path / _SETS, "run")
-    try:
-        with FileLock(path / _LOCK, timeout=0):
-            yield RunFolder(path, model)
-    except Timeout:
-        raise SemanticHubError(
-            "run",
-            got=f"{path}, into which another process measures",
-            expected="a folder of one process at a time",
-            fix="Wait until it is done (semantic-hub status), or name another folder.",
-        ) from None
-
-
 def holds_run(folder: str | Path) -> bool:
     """Whether a folder is that of a run.
 
@@ -224,18 +280,15 @@ def run_status(folder: str | Path) -> RunStatus:
     Raises:
         SemanticHubError: No run there.
     """
-    path = Path(folder)
-    fix = "Give the folder that report(folder=...) or --run names."
-    with reading("run_status", path / _PLAN, expected="the folder of a run", fix=fix) as file:
-        plan = json.loads(file.read_text(encoding="utf-8"))
-        steps = [Step(**step) for step in plan["steps"]]
-        seconds: dict[Step, float] = {}
-        for step in steps:
-            about, _ = _places(path, step.key)
-            if about.exists():
-                seconds[step] = float(json.loads(about.read_text(encoding="utf-8"))["seconds"])
-    left = tuple(step for step in steps if step not in seconds)
-    return RunStatus(plan["manifest"], seconds, left)
+    path, seconds = Path(folder), {}
+    plan = _plan(path)
+    for step in plan["steps"]:
+        about, _ = _places(path, step.key)
+        if about.exists():
+            with reading("run_status", about, expected="a set that is done", fix=_AGAIN) as file:
+                seconds[step] = float(json.loads(file.read_text(encoding="utf-8"))["seconds"])
+    left = tuple(step for step in plan["steps"] if step not in seconds)
+    return RunStatus(plan["manifest"], seconds, left, plan["left_out"])
 
 
 def run_findings(folder: str | Path) -> list[Findings]:
@@ -250,7 +303,7 @@ def run_findings(folder: str | Path) -> list[Findings]:
     path, status = Path(folder), run_status(folder)
     steps = [*status.done, *status.left]
     results: dict[str, dict[str, dict[str, Result]]] = {step.spoke: {} for step in steps}
-    left_out: dict[str, dict[str, str]] = {step.spoke: {} for step in steps}
+    left_out = {step.spoke: dict(status.left_out.get(step.spoke, {})) for step in steps}
     for step in steps:
         try:
             if step in status.left:
@@ -280,6 +333,20 @@ def model_digest(model: HookedModel) -> str:
     return content_digest(type(model), words, dict(cast("Module", model).state_dict()))
 
 
+def _plan(run: Path) -> dict[str, Any]:
+    """What is to be measured: ``manifest``, and ``steps`` as `Step`."""
+    fix = "Give the folder that report(folder=...) or --run names."
+    with reading("run_status", run / _PLAN, expected="the folder of a run", fix=fix) as file:
+        plan = json.loads(file.read_text(encoding="utf-8"))
+        return {**plan, "steps": [Step(**step) for step in plan["steps"]]}
+
+
+def _give_back(lock: "FileLock") -> None:
+    """Remove a lock's file and release it; who waits for it then finds what was done."""
+    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.release()
+
+
 def _places(run: Path, key: str) -> tuple[Path, Path]:
     """The file that says that a set is done, and the folder of its result."""
     return run / _SETS / f"{key}.json", run / _SETS / key
@@ -288,8 +355,7 @@ def _places(run: Path, key: str) -> tuple[Path, Path]:
 def _kept(run: Path, key: str) -> Result:
     """The result of a set that is done."""
     about, place = _places(run, key)
-    fix = "Remove it, to measure it again."
-    with reading("run", about, expected="a set that is done", fix=fix) as file:
+    with reading("run", about, expected="a set that is done", fix=_AGAIN) as file:
         content = json.loads(file.read_text(encoding="utf-8"))
         left_out, kind = content["left_out"], content["kind"]
         if left_out is None:

@@ -1,7 +1,7 @@
 """One spoke measured on one model: every kind of evidence on every named set of its data."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from semantic_hub.errors import (
     check_names,
 )
 from semantic_hub.experiment.findings import SPELLED_OUT, Findings
-from semantic_hub.experiment.run_folder import TOP_TOKENS, RunFolder, Step, run_folder
+from semantic_hub.experiment.run_folder import TOP_TOKENS, RunFolder, Step
 from semantic_hub.experiment.spoke import Spoke, check_spoke
 from semantic_hub.interventions.dispatch import intervene
 from semantic_hub.lenses.comparison import read_through, resolve_lenses
@@ -78,13 +78,15 @@ def run(
             every set of read-outs is read through them too.
         folder: Where each result is kept as soon as it is measured. Called again with the same
             folder after it was killed, `run` measures what is missing, and what depends on
-            anything that was changed; see `semantic_hub.experiment.run_folder`.
+            anything that was changed; called in several processes, these share the sets among
+            them. See `semantic_hub.experiment.run_folder`.
         progress: Whether to show a bar over all sets, or in a log a line for each with the time
             left; a function is called with each line.
 
     Raises:
         SemanticHubError: Something that is no spoke, one without a set to measure, bad input to the
-            measures, or a folder that cannot be written to or that another process measures into.
+            measures, or a folder that cannot be written to or into which another process measures
+            something else.
 
     Example:
         >>> import semantic_hub as sh
@@ -335,7 +337,7 @@ def measuring_sets(
     """
     with ExitStack() as stack:
         folder = settings.folder
-        kept = None if folder is None else stack.enter_context(run_folder(folder, model))
+        kept = None if folder is None else RunFolder(folder, model)
         total = sum(map(len, spokes)) + more_steps
         step = stack.enter_context(showing_progress(progress, total))
         twin = twin_of(model, settings.resampling.seed)
@@ -343,17 +345,22 @@ def measuring_sets(
             if read is not None:
                 stack.enter_context(keeping_states(read))
         keys: dict[tuple[str, str, str], str] = {}
+        of_spoke = {
+            id(sets): _SetBySet(model, twin, sets, settings, kept, keys, step) for sets in spokes
+        }
         if kept is not None:
             steps = [
                 Step(sets.spoke.name, what, name, _key(kept, what, given, settings))
                 for sets in spokes
                 for what, name, given in sets.steps()
             ]
-            keys = {(step.spoke, step.what, step.name): step.key for step in steps}
-            kept.plan(steps, settings.manifest(model, [sets.spoke.name for sets in spokes]))
-        yield Measuring(
-            lambda sets: _SetBySet(model, twin, sets, settings, kept, keys, step).findings(), step
-        )
+            keys.update({(step.spoke, step.what, step.name): step.key for step in steps})
+            about = settings.manifest(model, [sets.spoke.name for sets in spokes])
+            left_out = {sets.spoke.name: sets.left_out for sets in spokes}
+            stack.enter_context(kept.measuring(steps, about, left_out))
+            for one in of_spoke.values():
+                one.measure_unclaimed()
+        yield Measuring(lambda sets: of_spoke[id(sets)].findings(), step)
 
 
 def _key(kept: RunFolder, what: str, given: Any, settings: RunSettings) -> str:
@@ -374,50 +381,73 @@ class _SetBySet:
     keys: Mapping[tuple[str, str, str], str]
     step: Progress
     left_out: dict[str, str] = field(default_factory=dict)
+    measured: dict[tuple[str, str], Result | None] = field(default_factory=dict)
+    """What is measured and the set's name to the result; None where nothing was left."""
+
+    def measure_unclaimed(self) -> None:
+        """Measure every set that no other process is measuring."""
+        for what, name, given in self.sets.steps():
+            with self._claim(what, name, wait=False) as is_own:
+                if is_own:
+                    self._measure(what, name, given)
 
     def findings(self) -> Findings:
         """Everything that the spoke shows."""
-        resampling, name_of_spoke = self.settings.resampling, self.sets.spoke.name
+        name_of_spoke = self.sets.spoke.name
         self.left_out.update(self.sets.left_out)
         results: dict[str, Mapping[str, Result]] = {}
-        results["similarity"] = self._each(SIMILARITY, self._similarity)
+        results["similarity"] = self._each(SIMILARITY)
         if not predicts_next_token(self.model):
             return Findings(name_of_spoke, results, self.left_out)
-        results["lens"] = lens = self._each(
-            LENS, lambda given: logit_lens(self.model, given, resampling=resampling)
-        )
+        results["lens"] = lens = self._each(LENS)
         results["lens_comparison"] = {
             name: self._through_others(name, result)
             for name, result in lens.items()
             if self.settings.lenses
         }
-        results |= _by_kind(
-            self._each(
-                INTERVENTION, lambda given: intervene(self.model, given, resampling=resampling)
-            )
-        )
+        results |= _by_kind(self._each(INTERVENTION))
         results["top_tokens"] = {
             name: self._keep(TOP_TOKENS, self._shown(name, result), self._top_tokens)
             for name, result in lens.items()
         }
-        results[SPELLED_OUT] = self._each(TOP_TOKENS, self._top_tokens)
-        results["language_mass"] = self._each(
-            LANGUAGE_MASS, lambda given: mass_of_texts(self.model, given, resampling=resampling)
-        )
+        results[SPELLED_OUT] = self._each(TOP_TOKENS)
+        results["language_mass"] = self._each(LANGUAGE_MASS)
         return Findings(name_of_spoke, results, self.left_out)
 
-    def _each(self, wanted: str, measure: Callable[[Any], Result]) -> dict[str, Any]:
+    def _each(self, wanted: str) -> dict[str, Any]:
         """Set name to result, without the sets of which nothing is left."""
         results = {}
         for what, name, given in self.sets.steps():
             if what == wanted:
-                self.step(f"{self.sets.spoke.name}: {what}, {name}")
-                try:
-                    planned = self.keys.get((self.sets.spoke.name, what, name))
-                    results[name] = self._keep(what, given, measure, planned)
-                except NothingLeftError as error:
-                    self.left_out[f"{what}, {name}"] = str(error)
+                if (what, name) not in self.measured:
+                    with self._claim(what, name, wait=True):
+                        self._measure(what, name, given)
+                if (result := self.measured[what, name]) is not None:
+                    results[name] = result
         return results
+
+    def _measure(self, what: str, name: str, given: Any) -> None:
+        """Measure one set, and note it where nothing of it is left."""
+        self.step(f"{self.sets.spoke.name}: {what}, {name}")
+        measures: Mapping[str, Callable[[Any], Result]] = {
+            SIMILARITY: self._similarity,
+            LENS: self._lens,
+            INTERVENTION: self._intervention,
+            TOP_TOKENS: self._top_tokens,
+            LANGUAGE_MASS: self._language_mass,
+        }
+        planned = self.keys.get((self.sets.spoke.name, what, name))
+        try:
+            self.measured[what, name] = self._keep(what, given, measures[what], planned)
+        except NothingLeftError as error:
+            self.left_out[f"{what}, {name}"] = str(error)
+            self.measured[what, name] = None
+
+    def _claim(self, what: str, name: str, *, wait: bool) -> AbstractContextManager[bool]:
+        """Whether this process has a set for itself, as it has all of a run that is not on disk."""
+        if self.kept is None:
+            return nullcontext(True)
+        return self.kept.claim(self.keys[self.sets.spoke.name, what, name], wait=wait)
 
     def _keep(
         self,
@@ -445,6 +475,15 @@ class _SetBySet:
             ),
             measures=run_measures(),
         )
+
+    def _lens(self, given: Sequence[Readout]) -> LensResult:
+        return logit_lens(self.model, given, resampling=self.settings.resampling)
+
+    def _intervention(self, given: Any) -> Result:
+        return intervene(self.model, given, resampling=self.settings.resampling)
+
+    def _language_mass(self, given: LanguageTexts) -> Result:
+        return mass_of_texts(self.model, given, resampling=self.settings.resampling)
 
     def _through_others(self, name: str, result: LensResult) -> Result:
         """The read-outs of a set through the other lenses."""

@@ -19,6 +19,7 @@ from semantic_hub.models.output import unembedding
 from semantic_hub.models.twins import random_twin
 from semantic_hub.prompts.pairs import Pairs
 from semantic_hub.prompts.prompt import Prompt
+from semantic_hub.reporting.document import report_of_run
 from semantic_hub.zoo.planted.models import planted_hub, planted_world
 from semantic_hub.zoo.planted.spoke import PlantedSpoke
 
@@ -152,6 +153,21 @@ def test_a_killed_run_goes_on_with_the_same_states_alone(
     rows = list(recorded._rows)
     other._rows = {prompt: row for row, prompt in enumerate([*rows[1:], rows[0]])}
     assert not keys(other) & first
+
+
+def test_what_runs_a_model_is_named_while_the_run_goes_on(
+    recorded: States, spoke: Spoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: Any, **options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("semantic_hub.experiment.runner.logit_lens", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sh.report(recorded, [spoke], folder=tmp_path, **FEW)
+    [found] = report_of_run(tmp_path).findings
+    told = {name: reason for name, reason in found.left_out.items() if "not measured" not in reason}
+    assert told and set(told.values()) == {"recorded states run no model"}
+    assert "not measured yet" in found.left_out.values()
 
 
 def test_states_alone_give_the_similarity(recorded: States, model: Any, spoke: Spoke) -> None:

@@ -1,12 +1,18 @@
 """Runs on disk: killed at any moment, damaged, changed, of two processes, without a model."""
 
 import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from small_spokes import Steered, Told
@@ -14,10 +20,10 @@ from small_spokes import Steered, Told
 import semantic_hub as sh
 from semantic_hub.errors import SemanticHubError, SemanticHubWarning
 from semantic_hub.experiment.findings import Findings
-from semantic_hub.experiment.run_folder import run_findings, run_folder, run_status
+from semantic_hub.experiment.run_folder import RunFolder, Step, run_findings, run_status
 from semantic_hub.experiment.runner import run
 from semantic_hub.models.loading import load_model
-from semantic_hub.reporting.document import report, report_of_run
+from semantic_hub.reporting.document import Report, report, report_of_run
 
 FEW = {"resampling": sh.Resampling(resamples=20, seed=3), "permutations": 20}
 
@@ -157,19 +163,116 @@ def test_a_set_of_which_nothing_is_left_is_not_tried_again(hub: Any, tmp_path: P
     assert about["kind"] == ""
 
 
-def test_one_process_at_a_time(hub: Any, tmp_path: Path) -> None:
-    with run_folder(tmp_path, hub):
+def test_a_process_that_measures_something_else_is_refused(hub: Any, tmp_path: Path) -> None:
+    kept = RunFolder(tmp_path, hub)
+    with kept.measuring([Step("words", "lens", "other", "0" * 32)], {}):
         process = get_context("fork").Process(target=refused, args=(hub, tmp_path))
         process.start()
         process.join()
-    assert process.exitcode == 3
+        assert process.exitcode == 3
+    assert not [*(tmp_path / "processes").iterdir()]
+    run(hub, Changing(), folder=tmp_path, progress=False, **FEW)
 
 
 def refused(hub: Any, folder: Path) -> None:
     try:
         run(hub, Changing(), folder=folder, progress=False, **FEW)
     except SemanticHubError as error:
-        raise SystemExit(3 if "another process" in str(error) else 1) from None
+        raise SystemExit(3 if "measures something else" in str(error) else 1) from None
+
+
+def said(hub: Any, folder: Path, lines: Path) -> None:
+    """Measure, and write down the sets that this process was told of."""
+    with lines.open("w", encoding="utf-8", buffering=1) as file:
+        run(hub, Changing(), folder=folder, progress=lambda line: print(line, file=file), **FEW)
+
+
+def test_a_process_leaves_what_another_has_and_waits_for_it(hub: Any, tmp_path: Path) -> None:
+    """A set that is claimed is measured last; one whose process has died is measured here."""
+    folder, lines = tmp_path / "run", tmp_path / "lines"
+    expected = run(hub, Changing(), folder=folder, **FEW)
+    first = run_status(folder).done[0]
+    shutil.rmtree(folder / "sets")
+    claimed, context = tmp_path / "claimed", get_context("fork")
+    holder = context.Process(target=hold, args=(hub, folder, first.key, claimed))
+    holder.start()
+    wait_for(claimed)
+    worker = context.Process(target=said, args=(hub, folder, lines))
+    worker.start()
+    others = len(run_status(folder).left) - 1
+    wait_for(folder, lambda: len([*(folder / "sets").glob("*.json")]) == others)
+    assert worker.is_alive() and first in run_status(folder).left
+    holder.kill()
+    worker.join(60)
+    assert worker.exitcode == 0 and not run_status(folder).left
+    told = lines.read_text(encoding="utf-8").splitlines()
+    assert len(told) == others + 1 and told[-1] == "words: similarity, set"
+    assert not [*(folder / "processes").iterdir(), *(folder / "claims").iterdir()]
+    assert_same(run(hub, Changing(), folder=folder, **FEW), expected)
+
+
+def hold(hub: Any, folder: Path, key: str, claimed: Path) -> None:
+    with RunFolder(folder, hub).claim(key, wait=True):
+        claimed.touch()
+        time.sleep(600)
+
+
+def wait_for(file: Path, there: Callable[[], bool] | None = None) -> None:
+    until = time.monotonic() + 60
+    while not (there() if there else file.exists()):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_processes_share_the_sets_and_find_what_one_finds(hub: Any, tmp_path: Path) -> None:
+    """Three at once; every set is measured by one of them, and each has all of them in the end."""
+    expected, folder, context = run(hub, Changing(), **FEW), tmp_path / "run", get_context("fork")
+    workers = [
+        context.Process(target=frame_of, args=(hub, folder, tmp_path / f"{number}.pickle"))
+        for number in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0] * 3
+    for number in range(3):
+        assert_close(pd.read_pickle(tmp_path / f"{number}.pickle"), expected.to_frame())
+
+
+def assert_close(found: pd.DataFrame, expected: pd.DataFrame) -> None:
+    """Which prompts share a batch depends on who measures what, and rounding on the batch."""
+    columns = ["value", "low", "high"]
+    others = [frame.drop(columns=columns) for frame in (found, expected)]
+    pd.testing.assert_frame_equal(*others)
+    pd.testing.assert_frame_equal(found[columns], expected[columns], atol=1e-6, rtol=1e-6)
+
+
+def frame_of(hub: Any, folder: Path, file: Path) -> None:
+    torch.set_num_threads(1)
+    run(hub, Changing(), folder=folder, progress=False, **FEW).to_frame().to_pickle(file)
+
+
+@pytest.mark.slow
+def test_the_command_in_two_processes_measures_what_one_does(tmp_path: Path) -> None:
+    """By helpers, and by accelerate, on the CPU; on GPUs, with NCCL, it is untested."""
+    few = {"resampling": sh.Resampling(resamples=20), "permutations": 20, "progress": False}
+    expected = report(load_model("hub-mini", device="cpu"), "vision", **few)
+    accelerate = ["accelerate.commands.launch", "--cpu", "--num_processes=2", "-m"]
+    launched = {
+        "helpers": [[], ["--processes=2"]],
+        "accelerate": [accelerate, [f"--run={tmp_path / 'run'}"]],
+    }
+    for name, (launcher, options) in launched.items():
+        command = [
+            sys.executable, "-m", *launcher, "semantic_hub", "report", "--model=hub-mini",
+            "--device=cpu", "--spokes=vision", "--resamples=20", "--permutations=20",
+            f"--out={tmp_path / name}.html", f"--save={tmp_path / name}", *options,
+        ]  # fmt: skip
+        subprocess.run(command, check=True, cwd=Path(__file__).parents[2], capture_output=True)
+        found = Report.load(tmp_path / name)
+        assert_close(found.findings[0].to_frame(), expected.findings[0].to_frame())
+        assert (tmp_path / f"{name}.html").stat().st_size > 1_000_000
 
 
 def test_a_folder_that_is_no_run(hub: Any, tmp_path: Path) -> None:
