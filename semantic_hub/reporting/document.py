@@ -11,6 +11,7 @@ from semantic_hub.experiment.across import compare_concepts, concept_items
 from semantic_hub.experiment.run_folder import run_findings, run_status
 from semantic_hub.experiment.runner import RunSettings, check_any_sets, measuring_sets, sets_of
 from semantic_hub.experiment.spoke import Spoke
+from semantic_hub.experiment.verdict.depth import extents
 from semantic_hub.experiment.verdict.judging import verdicts
 from semantic_hub.experiment.verdict.lines import SpokeVerdict
 from semantic_hub.experiment.verdict.picture import verdict_html
@@ -23,7 +24,7 @@ from semantic_hub.reporting.cautions import cautions
 from semantic_hub.reporting.defaults import chosen_spokes
 from semantic_hub.reporting.examples import read_grids, steered_tokens
 from semantic_hub.reporting.export import export
-from semantic_hub.reporting.figures import page_figures, titled
+from semantic_hub.reporting.figures import PageFigure, page_figures, titled
 from semantic_hub.reporting.render import readable, render, write_page
 from semantic_hub.reporting.sections import section
 from semantic_hub.reporting.storage import ReportParts, holds_report, read_report, write_report
@@ -78,6 +79,9 @@ class Report(Displayable, ReportParts):
             model=model,
             verdicts=self.verdicts,
             picture=verdict_html(self.verdicts.lines, self._address),
+            depth=self._depth(),
+            extents=extents(self.verdicts.lines),
+            n_layers=self.n_layers,
             forms=page_figures(titled(f, "Forms against forms, layer by layer") for f in forms),
             sections=[
                 section(
@@ -91,6 +95,11 @@ class Report(Displayable, ReportParts):
             cautions=cautions(self.findings, model, self.verdicts),
             manifest=readable(self.manifest),
         )
+
+    def _depth(self) -> list[PageFigure]:
+        """The page's figure of depth; none where no set has a profile."""
+        figure = self.verdicts.depth_figure(self.n_layers)
+        return page_figures([figure] if figure.data else [])
 
     def _address(self, line: SpokeVerdict) -> str:
         """Where the page has what a line of the verdicts is about."""

@@ -12,8 +12,9 @@ from semantic_hub.errors import SemanticHubError, SemanticHubWarning, require, w
 from semantic_hub.experiment.verdict.result import Verdicts
 from semantic_hub.plotting.images import for_print, write_images
 from semantic_hub.plotting.tables import latex_table
+from semantic_hub.reporting.figures import plain_title
 from semantic_hub.reporting.render import readable
-from semantic_hub.reporting.sections import section_figures
+from semantic_hub.reporting.sections import SectionFigure, section_figures
 from semantic_hub.reporting.storage import ReportParts
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def export(
         try:
             written = [*_tables(report, verdicts, fresh)]
             if figures:
-                written += _figures(report, fresh)
+                written += _figures(report, verdicts, fresh)
             (fresh / "manifest.json").write_text(readable(report.manifest), encoding="utf-8")
             written.append(_Written("manifest.json", "model, versions and settings"))
             pd.DataFrame(written).to_csv(fresh / "contents.csv", index=False)
@@ -87,6 +88,7 @@ def _tables(report: ReportParts, verdicts: Verdicts, folder: Path) -> Iterator[_
         "verdicts": (verdicts.to_frame(), "verdict on each spoke and kind of evidence"),
         "sets": (verdicts.sets_frame(), "verdict on each set"),
         "margins": (verdicts.profiles_frame(), "margin of each set at each middle layer"),
+        "depth": (verdicts.depth_frame(), "layers where supported effects begin, peak and end"),
     }
     for name, (frame, what) in of_verdicts.items():
         yield from _numbers(folder, name, frame, what)
@@ -113,7 +115,7 @@ def _latex(folder: Path, name: str, table: str, what: str, spoke: str = "") -> _
     return _Written(f"{name}.tex", what, spoke)
 
 
-def _figures(report: ReportParts, folder: Path) -> Iterator[_Written]:
+def _figures(report: ReportParts, verdicts: Verdicts, folder: Path) -> Iterator[_Written]:
     """Write every figure as SVG and PDF in both widths."""
     try:
         require("kaleido")
@@ -121,20 +123,28 @@ def _figures(report: ReportParts, folder: Path) -> Iterator[_Written]:
         warnings.warn(f"figures are not exported: {error}", SemanticHubWarning, stacklevel=4)
         return
     shown, files = [], []
-    for found in report.findings:
-        pictures = report.pictures.get(found.spoke, {})
-        for figure in section_figures(found, pictures):
-            name = f"figure-{len(shown) // len(WIDTHS) + 1:03d}-{_slug(figure.caption)}"
-            for width in WIDTHS:
-                shown.append(for_print(figure.drawn, width))
-                files.append(folder / f"{name}-{width}in")
-                about = (found.spoke, figure.evidence, figure.set, figure.caption)
-                yield from (
-                    _Written(f"{files[-1].name}{ending}", "figure", *about)
-                    for ending in (".svg", ".pdf")
-                )
+    for number, (spoke, figure) in enumerate(_drawn(report, verdicts), start=1):
+        name = f"figure-{number:03d}-{_slug(figure.caption)}"
+        for width in WIDTHS:
+            shown.append(for_print(figure.drawn, width))
+            files.append(folder / f"{name}-{width}in")
+            about = (spoke, figure.evidence, figure.set, figure.caption)
+            yield from (
+                _Written(f"{files[-1].name}{ending}", "figure", *about)
+                for ending in (".svg", ".pdf")
+            )
     for ending in (".svg", ".pdf"):
         write_images(shown, [file.with_name(f"{file.name}{ending}") for file in files])
+
+
+def _drawn(report: ReportParts, verdicts: Verdicts) -> Iterator[tuple[str, SectionFigure]]:
+    """Every figure with its spoke, that of depth first."""
+    depth = verdicts.depth_figure(report.n_layers)
+    if depth.data:
+        yield "", SectionFigure("", "", plain_title(depth), depth)
+    for found in report.findings:
+        pictures = report.pictures.get(found.spoke, {})
+        yield from ((found.spoke, figure) for figure in section_figures(found, pictures))
 
 
 def _slug(name: str) -> str:

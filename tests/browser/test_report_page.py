@@ -343,7 +343,7 @@ def test_axe_finds_no_barrier(opened: Callable[..., Opened], name: str, scheme: 
 def test_a_figure_is_saved_under_its_own_name(opened: Callable[..., Opened]) -> None:
     page = opened("report").page
     page.click("#spoke-1")
-    figure = page.query_selector(".plot")
+    figure = page.query_selector(".part .plot")
     figure.evaluate("place => place.scrollIntoView()")
     page.wait_for_function("place => place.querySelector('.modebar-btn')", arg=figure)
     figure.hover()

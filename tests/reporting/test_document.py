@@ -34,9 +34,9 @@ def page(few: Report) -> Page:
 
 def test_every_set_has_its_figures(page: Page) -> None:
     drawn = figures(page)
-    assert len(drawn) == 4  # similarity; probabilities, shares and grid of the lens
+    assert len(drawn) == 5  # depth; similarity; probabilities, shares and grid of the lens
     assert all(figure["data"] for figure in drawn)
-    names = {trace["name"] for trace in drawn[0]["data"]}
+    names = {trace["name"] for trace in drawn[1]["data"]}
     assert {"x – y", "random twin"} <= names
 
 
@@ -84,7 +84,7 @@ def test_two_runs_give_the_same_page(model) -> None:
 
 def test_the_verdict_comes_first(page: Page) -> None:
     assert page.links[:2] == ["#spoke-1-similarity", "#spoke-1-lens"]  # cells of the picture
-    assert page.ids[:3] == ["template", "answer", "verdict"]
+    assert page.ids[:3] == ["template", "answer", "depth"]
     assert "median set" in page.text
     assert "not measured" in page.text  # no interventions
     assert "All 2 sets" in page.text

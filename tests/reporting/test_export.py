@@ -57,8 +57,9 @@ def test_every_number_and_every_figure_is_exported_and_listed(few, drawn, tmp_pa
     assert (folder / latex).read_text(encoding="utf-8") == found.to_latex()
     assert len(pd.read_csv(folder / "sets.csv")) == len(few.verdicts.sets)
 
-    captions = [one.caption for one in section_figures(found, {})]
-    assert len(captions) == 3  # similarity; probabilities and shares of the lens
+    of_spoke = [one.caption for one in section_figures(found, {})]
+    assert len(of_spoke) == 3  # similarity; probabilities and shares of the lens
+    captions = [few.verdicts.depth_figure(few.n_layers).layout.title.text, *of_spoke]
     assert len(drawn) == len({name for _, name in drawn}) == 4 * len(captions)
     assert set(listed.query("what == 'figure'")["caption"]) == set(captions)
     assert {figure.layout.width for figure, _ in drawn} == {312, 648}

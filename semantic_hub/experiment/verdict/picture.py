@@ -101,6 +101,16 @@ def verdict_html(
     return f'<style>{STYLE}</style><ul class="answers">{said}</ul>{table}'
 
 
+def supporting_set(line: SpokeVerdict) -> SetVerdict | None:
+    """The set with the median margin, where it supports the spoke and so its layers do.
+
+    Args:
+        line: Verdict on a spoke.
+    """
+    one = line.median_set
+    return one if one is not None and line.verdict == one.verdict == SUPPORTED else None
+
+
 def _span(lines: Sequence[SpokeVerdict], family: str) -> tuple[float, float]:
     """Lowest and highest margin of a kind of evidence, with 0 between."""
     shown = [line.median_set for line in lines if line.evidence == family]
@@ -136,21 +146,15 @@ def _picture(line: SpokeVerdict, span: tuple[float, float]) -> str:
         [at.high for at in one.profile],
         told,
         span=span,
-        marked=one.layers if _supporting_set(line) else (),
+        marked=one.layers if supporting_set(line) else (),
         size=_SIZE,
         axes=False,
     )
 
 
-def _supporting_set(line: SpokeVerdict) -> SetVerdict | None:
-    """The set with the median margin, where it supports the spoke and so its layers do."""
-    one = line.median_set
-    return one if one is not None and line.verdict == one.verdict == SUPPORTED else None
-
-
 def _layers(line: SpokeVerdict) -> str:
     """The layers that support a spoke, in words; nothing where none do."""
-    one = _supporting_set(line)
+    one = supporting_set(line)
     if one is None:
         return ""
     return f"{'layer' if len(one.layers) == 1 else 'layers'} {one.layer_range}"

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from semantic_hub.experiment.verdict.depth import Extent, depth_figure, extents
 from semantic_hub.experiment.verdict.lines import LayerMargin, SetVerdict, SpokeVerdict
 from semantic_hub.experiment.verdict.picture import sentences, verdict_html
 from semantic_hub.plotting.values import Displayable
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
 
 _MEDIAN = ("name", "margin", "low", "high", "strongest", "p")
@@ -42,7 +44,7 @@ class Verdicts(Displayable):
         yield f"Verdicts on {len(self.sets)} sets: {counted}"
         for line in self.lines[:3]:
             yield f"{line.spoke}, {line.evidence}: {line.verdict}, {line.n_sets} sets"
-        yield "to_frame()  sets_frame()  profiles_frame()  sentences()  to_latex()"
+        yield "to_frame()  sets_frame()  profiles_frame()  depth_frame()  sentences()  to_latex()"
 
     def _table(self) -> "pd.DataFrame":
         return self.to_frame()
@@ -79,6 +81,25 @@ class Verdicts(Displayable):
             for at in one.profile
         ]
         return _frame(rows, ("spoke", "evidence", "name", *LayerMargin._fields))
+
+    def depth_frame(self) -> "pd.DataFrame":
+        """Where each supported effect begins, peaks and ends, in layers, with intervals.
+
+        Returns:
+            The fields of `semantic_hub.experiment.verdict.depth.Extent` as columns; a row for each
+            spoke and kind of evidence that is supported.
+        """
+        return _frame([extent._asdict() for extent in extents(self.lines)], Extent._fields)
+
+    def depth_figure(self, n_layers: int) -> "go.Figure":
+        """Effects of all spokes over relative depth, and where each is supported.
+
+        See `semantic_hub.experiment.verdict.depth.depth_figure`.
+
+        Args:
+            n_layers: The model's number of blocks.
+        """
+        return depth_figure(self.lines, n_layers)
 
     def sentences(self) -> dict[str, str]:
         """What each kind of evidence says of all spokes, one sentence each.

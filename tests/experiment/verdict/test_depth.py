@@ -1,0 +1,103 @@
+"""Where supported effects begin, peak and end: known profiles, and the figure of them."""
+
+from dataclasses import replace
+
+import pytest
+from small_verdicts import ONE, line
+
+from semantic_hub.experiment.verdict.depth import Extent, depth_figure, extents
+from semantic_hub.experiment.verdict.lines import LayerMargin, SetVerdict
+from semantic_hub.experiment.verdict.result import Verdicts
+
+
+def profiled(
+    *cells: tuple[float, float, float], layers: tuple[int, ...], **other: str
+) -> SetVerdict:
+    profile = tuple(LayerMargin(layer, *cell) for layer, cell in enumerate(cells, start=1))
+    return replace(ONE, layers=layers, profile=profile, **other)
+
+
+HILL = profiled(
+    (-0.2, -0.3, -0.1),
+    (0.1, -0.1, 0.3),
+    (0.4, 0.3, 0.5),
+    (0.6, 0.4, 0.8),
+    (0.3, 0.2, 0.45),
+    (0.1, -0.1, 0.3),
+    (-0.1, -0.2, 0.0),
+    (0.1, -0.1, 0.3),
+    layers=(3, 4, 5),
+)
+
+
+def test_a_hill_begins_and_ends_where_it_stands_out_and_at_most_where_it_may() -> None:
+    """Layer 1 lies below 0 and layer 7 up to it; layer 8 is behind that, so it does not count.
+
+    The highest lower end is .4, of layer 4; layers 3 and 5 reach .5 and .45, so each may be the peak.
+    """
+    assert extents([line("language", "similarity", "supported", HILL)]) == [
+        Extent("language", "similarity", "en – es", 3, 2, 4, 3, 5, 5, 6)
+    ]
+
+
+def test_a_sharp_hill_has_extents_without_width() -> None:
+    sharp = profiled(
+        (-0.2, -0.3, -0.1), (0.8, 0.75, 0.85), (0.5, 0.45, 0.55), (0, -0.1, -0.01), layers=(2, 3)
+    )
+    [found] = extents([line("code", "causal", "supported", sharp)])
+    assert found[3:] == (2, 2, 2, 2, 2, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "one"),
+    [
+        ("cannot tell", HILL),
+        ("not measured", None),
+        ("supported", replace(HILL, verdict="cannot tell")),
+        ("supported", replace(HILL, profile=())),
+    ],
+)
+def test_what_is_not_supported_has_none(verdict: str, one: SetVerdict | None) -> None:
+    assert extents([line("language", "lens", verdict, one)]) == []
+
+
+def test_the_frame_has_a_row_for_each() -> None:
+    lines = (
+        line("language", "similarity", "supported", HILL),
+        line("code", "lens", "cannot tell", HILL),
+    )
+    frame = Verdicts(lines=lines, sets=(), alpha=0.05, smallest=0.1).depth_frame()
+    assert list(frame.columns) == list(Extent._fields)
+    assert frame.to_dict("records") == [extents(lines)[0]._asdict()]
+
+
+def test_the_figure_has_a_panel_for_each_evidence_and_a_bar_for_each_extent() -> None:
+    hill = replace(HILL, spoke="<b>")
+    lines = (
+        line("<b>", "similarity", "supported", hill),
+        line("<b>", "causal", "cannot tell", replace(hill, evidence="causal")),
+        line("code", "causal", "supported", replace(hill, spoke="code", evidence="causal")),
+        line("audio", "causal", "not measured", None),
+    )
+    figure = depth_figure(lines, 9)
+    curves = [trace for trace in figure.data if trace.customdata is not None]
+    assert [trace.name for trace in curves] == ["&lt;b&gt;", "&lt;b&gt;", "code"]
+    assert [trace.showlegend for trace in curves] == [True, False, True]
+    assert list(curves[0].x) == pytest.approx([k / 9 for k in range(1, 9)])
+    filled = [symbol == "circle" for symbol in curves[0].marker.symbol]
+    assert [place + 1 for place, own in enumerate(filled) if own] == [3, 4, 5]
+    assert not any(symbol == "circle" for symbol in curves[1].marker.symbol)
+    thin, bar, peak = figure.data[3:6]
+    assert list(thin.x) == pytest.approx([2 / 9, 6 / 9])
+    assert list(bar.x) == pytest.approx([3 / 9, 5 / 9])
+    assert (peak.x[0], peak.error_x.array[0], peak.error_x.arrayminus[0]) == pytest.approx(
+        (4 / 9, 1 / 9, 1 / 9)
+    )
+    assert peak.y[0] == "&lt;b&gt;, similarity"
+    told = "begins at layer 3 [2, 3], peaks at 4 [3, 5], ends at 5 [5, 6]"
+    assert told in peak.hovertemplate
+    assert len(figure.data) == 3 + 2 * 3
+    titles = [annotation.text for annotation in figure.layout.annotations]
+    assert titles == [
+        "Shared states (similarity)", "Used by the model (causal)", "Where each is supported",
+    ]  # fmt: skip
