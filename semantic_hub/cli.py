@@ -89,10 +89,16 @@ def report(
 
     With --run and no --model, the page of what has been measured into that folder, without a model.
     Processes that are given the same --run share its sets: several of one machine (--processes), or
-    of several machines (accelerate launch -m semantic_hub report --run ...).
+    of several machines (torchrun -m semantic_hub report --model ... --run ...).
     """
     from semantic_hub.errors import SemanticHubError
-    from semantic_hub.experiment.processes import n_processes, rank, with_helpers
+    from semantic_hub.experiment.processes import (
+        end_with_parent,
+        is_helper,
+        n_launched,
+        rank,
+        with_helpers,
+    )
     from semantic_hub.experiment.run_folder import holds_run
     from semantic_hub.reporting.document import report_of_run
     from semantic_hub.reporting.render import check_page_path
@@ -104,12 +110,15 @@ def report(
         "permutations": permutations,
     }
     with _errors_told(), ExitStack() as stack:
-        if n_processes() > 1 and run is None:
+        if is_helper():
+            end_with_parent()
+        if n_launched() > 1 and (run is None or model is None or processes > 1):
             raise SemanticHubError(
                 "report",
-                got=f"{n_processes()} processes and no --run",
-                expected="a folder that all of them can reach",
-                fix="Name one with --run.",
+                got=f"{n_launched()} processes of a launcher (WORLD_SIZE), "
+                f"--run={run}, --model={model}, --processes={processes}",
+                expected="a folder that all of them can reach, a model, and no more processes",
+                fix="Name both, and leave --processes out.",
             )
         if save is not None:
             check_writable(save, "Report.save_findings")
@@ -125,8 +134,8 @@ def report(
                 "dtype": dtype.value, "resamples": resamples, "permutations": permutations,
                 "seed": seed,
             }  # fmt: skip
-            same = [f"--{key}={value}" for key, value in options.items() if value is not None]
-            with with_helpers(processes, ["report", *same], folder):
+            given = [f"--{key}={value}" for key, value in options.items() if value is not None]
+            with with_helpers(processes, ["report", *given], folder):
                 measured = _measured(name, spokes, device, dtype, {**settings, "folder": folder})
         if rank() > 0:
             return

@@ -254,3 +254,30 @@ def test_both_failures_are_told(
     assert result.exit_code == 1
     assert told("error the numbers: got") in unwrapped(result)
     assert told("error the page: got") in unwrapped(result)
+
+
+@pytest.mark.parametrize(
+    "given", [[], ["--run", "run"], ["--model", "m", "--run", "run", "--processes", "2"]]
+)
+def test_processes_of_a_launcher_need_a_folder_and_a_model(
+    given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without --model, one that comes late would write the page of what is there."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = call(*given)
+    assert result.exit_code == 1
+    assert told("got 2 processes of a launcher (WORLD_SIZE)") in unwrapped(result)
+
+
+def test_a_process_that_is_not_the_first_writes_no_page(
+    llama_folder: Path, tmp_path: Path, words: Steered, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    page, run = tmp_path / "page.html", tmp_path / "run"
+    result = call("--model", llama_folder, "--out", page, "--run", run, *FEW)
+    assert result.exit_code == 0, result.stderr
+    assert not page.exists()
+    monkeypatch.setenv("RANK", "0")
+    assert call("--model", llama_folder, "--out", page, "--run", run, *FEW).exit_code == 0
+    assert page.exists()

@@ -136,7 +136,10 @@ class RunFolder:
         self.path = Path(path)
         for part in (_SETS, _PROCESSES, _CLAIMS):
             check_writable(self.path / part, "run")
-        self._base = (manifest(model), model_digest(model), _source_digest())
+        about = manifest(model)
+        kind, _, _ = about["model"]["device"].partition(":")  # processes may have a GPU each
+        about = {**about, "model": {**about["model"], "device": kind}}
+        self._base = (about, model_digest(model), _source_digest())
 
     def key(self, *depends_on: Any) -> str:
         """Key of a result: a digest of the model, the package, and what else it depends on.
@@ -288,7 +291,7 @@ def run_status(folder: str | Path) -> RunStatus:
             with reading("run_status", about, expected="a set that is done", fix=_AGAIN) as file:
                 seconds[step] = float(json.loads(file.read_text(encoding="utf-8"))["seconds"])
     left = tuple(step for step in plan["steps"] if step not in seconds)
-    return RunStatus(plan["manifest"], seconds, left, plan["left_out"])
+    return RunStatus(plan["manifest"], seconds, left, plan.get("left_out", {}))
 
 
 def run_findings(folder: str | Path) -> list[Findings]:
@@ -302,8 +305,9 @@ def run_findings(folder: str | Path) -> list[Findings]:
     """
     path, status = Path(folder), run_status(folder)
     steps = [*status.done, *status.left]
-    results: dict[str, dict[str, dict[str, Result]]] = {step.spoke: {} for step in steps}
-    left_out = {step.spoke: dict(status.left_out.get(step.spoke, {})) for step in steps}
+    spokes = dict.fromkeys([*status.left_out, *(step.spoke for step in steps)])
+    results: dict[str, dict[str, dict[str, Result]]] = {spoke: {} for spoke in spokes}
+    left_out = {spoke: dict(status.left_out.get(spoke, {})) for spoke in spokes}
     for step in steps:
         try:
             if step in status.left:

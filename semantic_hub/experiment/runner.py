@@ -346,7 +346,8 @@ def measuring_sets(
                 stack.enter_context(keeping_states(read))
         keys: dict[tuple[str, str, str], str] = {}
         of_spoke = {
-            id(sets): _SetBySet(model, twin, sets, settings, kept, keys, step) for sets in spokes
+            sets.spoke.name: _SetBySet(model, twin, sets, settings, kept, keys, step)
+            for sets in spokes
         }
         if kept is not None:
             steps = [
@@ -360,7 +361,7 @@ def measuring_sets(
             stack.enter_context(kept.measuring(steps, about, left_out))
             for one in of_spoke.values():
                 one.measure_unclaimed()
-        yield Measuring(lambda sets: of_spoke[id(sets)].findings(), step)
+        yield Measuring(lambda sets: of_spoke[sets.spoke.name].findings(), step)
 
 
 def _key(kept: RunFolder, what: str, given: Any, settings: RunSettings) -> str:

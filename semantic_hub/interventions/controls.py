@@ -13,7 +13,7 @@ STATES_PLACEBO = "placebo, states' covariance"
 ANOTHER_SOURCE = "another source"
 """Activations of another patch pair's source, whose answer is another one."""
 
-ENOUGH_STATES = 3
+MIN_STATES = 3
 """Items from which on there is a placebo in their states' covariance."""
 
 _ROUNDING = 1e-5

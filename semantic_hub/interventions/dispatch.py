@@ -77,7 +77,7 @@ def intervene(
         >>> spoke = sh.spokes.arithmetic.ArithmeticSpoke(items=problems)
         >>> result = intervene(sh.load_model("hub-mini"), spoke.interventions()["c=a+, digits"])
         >>> result.directions
-        ('words', 'digits', 'placebo')
+        ('words', 'digits', 'placebo', "placebo, states' covariance")
     """
     check_kinds("intervene", resampling=(resampling, Resampling))
     for spec_class in type(spec).__mro__:

@@ -254,25 +254,30 @@ def frame_of(hub: Any, folder: Path, file: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_command_in_two_processes_measures_what_one_does(tmp_path: Path) -> None:
-    """By helpers, and by accelerate, on the CPU; on GPUs, with NCCL, it is untested."""
-    few = {"resampling": sh.Resampling(resamples=20), "permutations": 20, "progress": False}
-    expected = report(load_model("hub-mini", device="cpu"), "vision", **few)
-    accelerate = ["accelerate.commands.launch", "--cpu", "--num_processes=2", "-m"]
-    launched = {
-        "helpers": [[], ["--processes=2"]],
-        "accelerate": [accelerate, [f"--run={tmp_path / 'run'}"]],
-    }
-    for name, (launcher, options) in launched.items():
-        command = [
-            sys.executable, "-m", *launcher, "semantic_hub", "report", "--model=hub-mini",
-            "--device=cpu", "--spokes=vision", "--resamples=20", "--permutations=20",
-            f"--out={tmp_path / name}.html", f"--save={tmp_path / name}", *options,
-        ]  # fmt: skip
-        subprocess.run(command, check=True, cwd=Path(__file__).parents[2], capture_output=True)
-        found = Report.load(tmp_path / name)
-        assert_close(found.findings[0].to_frame(), expected.findings[0].to_frame())
-        assert (tmp_path / f"{name}.html").stat().st_size > 1_000_000
+def test_processes_of_torchrun_measure_what_one_does(llama_folder: Path, tmp_path: Path) -> None:
+    """On the CPU, by the launcher that accelerate uses for GPUs; on these it is untested."""
+    expected = report(load_model(llama_folder, device="cpu"), [Steered()], progress=False, **FEW)
+    script = tmp_path / "measure.py"
+    script.write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
+        "from small_spokes import Steered\n"
+        "import semantic_hub as sh\n"
+        "from semantic_hub.experiment.processes import n_launched, rank\n"
+        "assert n_launched() == 2\n"
+        f"model = sh.load_model({str(llama_folder)!r}, device='cpu')\n"
+        "few = {'resampling': sh.Resampling(resamples=20, seed=3), 'permutations': 20}\n"
+        f"found = sh.report(model, [Steered()], folder={str(tmp_path / 'run')!r}, **few)\n"
+        f"found.save_findings({str(tmp_path)!r} + f'/{{rank()}}')\n"
+    )
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", str(script)]
+    subprocess.run(
+        [sys.executable, *launch], check=True, cwd=Path(__file__).parents[2], capture_output=True
+    )
+    for number in range(2):
+        [found] = Report.load(tmp_path / str(number)).findings
+        assert_close(found.to_frame(), expected.findings[0].to_frame())
+    assert not run_status(tmp_path / "run").left
 
 
 def test_a_folder_that_is_no_run(hub: Any, tmp_path: Path) -> None:

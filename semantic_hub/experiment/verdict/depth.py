@@ -1,6 +1,7 @@
 """Where in a model's depth the supported effects begin, peak and end."""
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from semantic_hub.experiment.verdict.lines import HEADINGS, SetVerdict, SpokeVerdict
@@ -19,10 +20,9 @@ class Extent(NamedTuple):
     """The layers where a supported effect begins, peaks and ends, each with its interval.
 
     It begins and ends at the first and last layer that supports it. It may begin earlier: through
-    the layers before in which the margin's interval does not lie wholly at or below 0; likewise it
-    may end later. Its peak is the supporting layer with the largest margin, and may be any layer
-    whose interval reaches as high as the highest lower end of any. So if all intervals hold, the
-    true layers are within these.
+    the unbroken stretch of layers before in which the margin's interval does not lie wholly at or
+    below 0; likewise it may end later. Its peak is the supporting layer with the largest margin,
+    and may be any layer whose interval reaches as high as the highest lower end of any.
 
     Attributes:
         spoke: The spoke's name.
@@ -48,9 +48,23 @@ class Extent(NamedTuple):
     ends: int
     ends_latest: int
 
+    @property
+    def texts(self) -> tuple[str, str, str]:
+        """Where it begins, peaks and ends, as text: a layer, with its interval if that is wider.
+
+        Example:
+            >>> Extent("code", "lens", "lists", 3, 2, 4, 4, 4, 5, 6).texts
+            ('3 [2, 3]', '4', '5 [5, 6]')
+        """
+        return (
+            _within(self.begins_earliest, self.begins, self.begins),
+            _within(self.peaks_earliest, self.peaks, self.peaks_latest),
+            _within(self.ends, self.ends, self.ends_latest),
+        )
+
 
 def extents(lines: Sequence[SpokeVerdict]) -> list[Extent]:
-    """The extent of every spoke and kind of evidence that is supported.
+    """The extent of every spoke and kind of evidence whose median set supports it.
 
     Args:
         lines: ``Verdicts.lines``.
@@ -129,14 +143,14 @@ def _extent(one: SetVerdict) -> Extent:
     layers, supporting = sorted(profile), [k for k in one.layers if k in profile]
     begins, ends = min(supporting), max(supporting)
     peaks = max(supporting, key=lambda layer: profile[layer].value)
-    reach = max(at.low for at in one.profile)
+    reach = max(at.low for at in one.profile if not isnan(at.low))
     candidates = [layer for layer in layers if profile[layer].high >= reach]
     before = [layer for layer in layers if layer < begins][::-1]
     behind = [layer for layer in layers if layer > ends]
 
     def as_far_as(beyond: Sequence[int], bound: int) -> int:
         for layer in beyond:
-            if not profile[layer].high > 0:
+            if profile[layer].high <= 0:
                 break
             bound = layer
         return bound
@@ -196,11 +210,7 @@ def _bar(extent: Extent, n_layers: int, index: int) -> "Iterator[go.Scatter]":
 
     color, group = nth(PALETTE, index), escape(extent.spoke)
     row = escape(f"{extent.spoke}, {extent.evidence}")
-    told = (
-        f"{row}: begins at layer {_within(extent.begins_earliest, extent.begins, extent.begins)}, "
-        f"peaks at {_within(extent.peaks_earliest, extent.peaks, extent.peaks_latest)}, "
-        f"ends at {_within(extent.ends, extent.ends, extent.ends_latest)}"
-    )
+    told = "{}: begins at layer {}, peaks at {}, ends at {}".format(row, *extent.texts)
     common = {"legendgroup": group, "showlegend": False, "hovertemplate": f"{told}<extra></extra>"}
     for start, end, width in (
         (extent.begins_earliest, extent.ends_latest, 1.5),

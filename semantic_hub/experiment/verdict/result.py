@@ -87,7 +87,7 @@ class Verdicts(Displayable):
 
         Returns:
             The fields of `semantic_hub.experiment.verdict.depth.Extent` as columns; a row for each
-            spoke and kind of evidence that is supported.
+            spoke and kind of evidence whose median set supports it.
         """
         return _frame([extent._asdict() for extent in extents(self.lines)], Extent._fields)
 

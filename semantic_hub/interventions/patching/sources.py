@@ -10,7 +10,7 @@ from torch import Tensor
 
 from semantic_hub.activations.captures import Captured, capture
 from semantic_hub.errors import SemanticHubError
-from semantic_hub.interventions.controls import ENOUGH_STATES, noise_like_states
+from semantic_hub.interventions.controls import MIN_STATES, noise_like_states
 from semantic_hub.interventions.patching.components import Component, component_hook
 from semantic_hub.interventions.patching.pairs import (
     LAST_TO_LAST,
@@ -66,7 +66,7 @@ def states_placebo(patches: PatchGrid, generator: torch.Generator) -> PatchGrid 
         Patches of the same shape; None for fewer than three pairs, whose others do not vary. Where
         all values of a layer are alike (the embedding of one and the same last token), they stay.
     """
-    if len(patches) < ENOUGH_STATES:
+    if len(patches) < MIN_STATES:
         return None
     by_map = [_combined(values, generator) for values in zip(*patches, strict=True)]
     return [list(row) for row in zip(*by_map, strict=True)]

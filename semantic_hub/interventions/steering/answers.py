@@ -274,14 +274,14 @@ def answer_probability(
     """
     check_decoder(model, "answer_probability")
     check_reached("answer_probability", positions, max_new_tokens=0)
-    chosen_layers = check_layers(model, layers)
+    chosen_layers = [*dict.fromkeys(check_layers(model, layers))]
     prompts = as_prompts("answer_probability", "prompts", prompts)
     right = check_right("answer_probability", right, answers, len(prompts))
     factors = with_unsteered("answer_probability", strengths)
     given = at_every_layer("answer_probability", directions, chosen_layers, n_prompts=len(prompts))
     check_all_steering(model, given, positions=positions, mode=mode)
     reader = _AnswerReader(model, tuple(prompts), answers, SteeringOptions(positions, mode))
-    states = states_where_steered(model, prompts, chosen_layers, positions)
+    states = states_where_steered("answer_probability", model, prompts, chosen_layers, positions)
     controls = placebos(next(iter(given.values())), states, resampling.seed)
     expanded = {**given, **controls}
     p_first = reader.p_first(list(expanded.values()), chosen_layers, factors)

@@ -13,7 +13,7 @@ from torch import Tensor
 from semantic_hub.activations.residuals import residual_stream
 from semantic_hub.errors import SemanticHubError, as_list, as_seed, check_kinds
 from semantic_hub.interventions.controls import (
-    ENOUGH_STATES,
+    MIN_STATES,
     PLACEBO,
     STATES_PLACEBO,
     noise_like_states,
@@ -116,7 +116,7 @@ def placebos(
         layer: random_direction(direction, seed) if direction.vector.any() else direction
         for layer, direction in by_layer.items()
     }
-    if len(states) < ENOUGH_STATES:
+    if len(states) < MIN_STATES:
         return {PLACEBO: random}
     generator = torch.Generator().manual_seed(as_seed(seed))
     n = len(states)
@@ -178,6 +178,7 @@ def relative_norms(
 
 
 def states_where_steered(
+    operation: str,
     model: HookedModel,
     prompts: Sequence[Prompt],
     layers: Sequence[int],
@@ -189,6 +190,7 @@ def states_where_steered(
     That is its last position where none is steered but what is generated.
 
     Args:
+        operation: The call that errors name.
         model: The model.
         prompts: The prompts that are steered.
         layers: At which layers.
@@ -200,7 +202,7 @@ def states_where_steered(
             `semantic_hub.interventions.steering.hook.prompt_positions`.
 
     Example:
-        >>> states = states_where_steered(model, [Prompt("the dog is")], [3], (1, 2))
+        >>> states = states_where_steered("example", model, [Prompt("the dog is")], [3], (1, 2))
         >>> at_second = sh.residual_stream(model, [Prompt("the dog is", position=1)], layers=3)
         >>> torch.equal(states, at_second)
         True
@@ -208,7 +210,7 @@ def states_where_steered(
     encodings = encode(model, prompts)
     read = []
     for prompt, encoding, steered in zip(
-        prompts, encodings, prompt_positions("steer", encodings, positions), strict=True
+        prompts, encodings, prompt_positions(operation, encodings, positions), strict=True
     ):
         own = encoding.own_positions
         last = next((own.index(index) for index in reversed(steered) if index in own), None)
@@ -239,7 +241,9 @@ def scale_to_stream(
         1.0
     """
     layers = check_layers(model, None)
-    states = states_where_steered(model, [*map(as_prompt, prompts)], layers, "last")
+    states = states_where_steered(
+        "scale_to_stream", model, [*map(as_prompt, prompts)], layers, "last"
+    )
     norms = states.norm(dim=-1).mean(dim=0).tolist()
     unit = torch.nn.functional.normalize(direction.vector, dim=-1)
     description = f"{direction.description}, scaled to the stream"

@@ -113,7 +113,7 @@ def steering_sweep(
     """
     check_predicts_next_token(check_model(model), "steering_sweep")
     check_reached("steering_sweep", positions, max_new_tokens)
-    chosen_layers = check_layers(model, layers)
+    chosen_layers = [*dict.fromkeys(check_layers(model, layers))]
     check_kinds(
         "steering_sweep",
         outcome=(outcome, Callable),
@@ -131,7 +131,9 @@ def steering_sweep(
     _check_spans(positions, len(encodings))
     check_all_steering(model, given, positions=positions, mode=mode)
     continuations = Continuations(model, encodings, max_new_tokens, batch_size)
-    states = states_where_steered(model, prompts, steered_layers, positions, batch_size)
+    states = states_where_steered(
+        "steering_sweep", model, prompts, steered_layers, positions, batch_size
+    )
     controls = placebos(next(iter(given.values())), states, resampling.seed)
     expanded = {**given, **controls}
     descriptions = {

@@ -108,7 +108,7 @@ def text_steering_sweep(
         Wu et al. 2025, arXiv 2411.04986 (text in one language steered by words of another).
     """
     check_model(model)
-    layers = check_layers(model, layers)
+    layers = [*dict.fromkeys(check_layers(model, layers))]
     prompts = as_prompts("text_steering_sweep", "prompts", prompts)
     strengths = with_unsteered("text_steering_sweep", strengths)
     check_kinds(
@@ -131,7 +131,9 @@ def text_steering_sweep(
     check_predicts_next_token(model, "text_steering_sweep")
     encodings, options = encode(model, prompts), SteeringOptions(positions, mode)
     check_room("text_steering_sweep", model, encodings, sampling.max_new_tokens)
-    states = states_where_steered(model, prompts, layers, positions, batch_size)
+    states = states_where_steered(
+        "text_steering_sweep", model, prompts, layers, positions, batch_size
+    )
     controls = placebos(next(iter(given.values())), states, resampling.seed)
     expanded = {**given, **controls}
     provenance = manifest(

@@ -1,13 +1,16 @@
 """Where supported effects begin, peak and end: known profiles, and the figure of them."""
 
 from dataclasses import replace
+from math import nan
 
 import pytest
 from small_verdicts import ONE, line
 
 from semantic_hub.experiment.verdict.depth import Extent, depth_figure, extents
-from semantic_hub.experiment.verdict.lines import LayerMargin, SetVerdict
+from semantic_hub.experiment.verdict.lines import LayerMargin, SetVerdict, SpokeVerdict
 from semantic_hub.experiment.verdict.result import Verdicts
+from semantic_hub.reporting.figures import page_figures
+from semantic_hub.reporting.render import _environment
 
 
 def profiled(
@@ -46,6 +49,34 @@ def test_a_sharp_hill_has_extents_without_width() -> None:
     )
     [found] = extents([line("code", "causal", "supported", sharp)])
     assert found[3:] == (2, 2, 2, 2, 2, 3, 3)
+
+
+def test_a_layer_without_an_interval_bounds_nothing() -> None:
+    """As in free text, where no text of a resample has a score: it may be part of the effect."""
+    nothing, high = (0.3, nan, nan), (0.8, 0.6, 0.9)
+    for cells, layers in (((nothing, high), (2,)), ((high, nothing), (1,))):
+        [found] = extents(
+            [line("language", "causal", "supported", profiled(*cells, layers=layers))]
+        )
+        peak = layers[0]
+        assert (found.peaks, found.peaks_earliest, found.peaks_latest) == (peak, peak, peak)
+        assert (found.begins_earliest, found.ends_latest) == (1, 2)
+
+
+def test_the_page_says_where_no_median_set_supports_its_spoke() -> None:
+    lines = (line("language", "similarity", "supported", replace(HILL, verdict="cannot tell")),)
+    shown = render_part(lines)
+    assert "No spoke's median set supports it" in shown and "<table" not in shown
+    assert "<td>3 [2, 3]</td><td>4 [3, 5]</td><td>5 [5, 6]</td>" in render_part(
+        (line("language", "similarity", "supported", HILL),)
+    )
+
+
+def render_part(lines: tuple[SpokeVerdict, ...]) -> str:
+    template = _environment().get_template("depth.html.jinja")
+    figures = page_figures([depth_figure(lines, 9)])
+    html = template.render(depth=figures, extents=extents(lines), n_layers=9)
+    return html.replace("\n", "")
 
 
 @pytest.mark.parametrize(

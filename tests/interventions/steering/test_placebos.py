@@ -113,9 +113,22 @@ def test_what_any_push_along_the_spread_of_the_states_brings_about_is_no_effect(
     assert margins.value.item() == pytest.approx(1 - share[STATES_PLACEBO])
 
 
+def test_layers_that_are_named_twice_are_steered_once(model: Any) -> None:
+    """And the placebo of each layer is made of that layer's states."""
+    direction = Direction(torch.ones(model.cfg.d_model), None, "ones")
+    prompts, other = ["The dog", "cat", "two plus"], lambda index, text: "other"
+    once, twice = (
+        steering_sweep(model, prompts, direction, other, layers=layers, strengths=[1.0])
+        for layers in ([1, 3], [1, 1, 3])
+    )
+    assert twice.layers == (1, 3)
+    torch.testing.assert_close(twice.relative_norm, once.relative_norm)
+
+
 def test_states_are_read_where_the_last_steered_position_is(model: Any) -> None:
     prompts = [Prompt("The dog barks", position=0), Prompt("cat El perro")]
     own = sh.residual_stream(model, [Prompt(p.text) for p in prompts], layers=[2])
     second = sh.residual_stream(model, [Prompt(p.text, position=1) for p in prompts], layers=[2])
     for positions, expected in (("last", own), ("all", own), ("generated", own), ((0, 2), second)):
-        torch.testing.assert_close(states_where_steered(model, prompts, [2], positions), expected)
+        found = states_where_steered("example", model, prompts, [2], positions)
+        torch.testing.assert_close(found, expected)

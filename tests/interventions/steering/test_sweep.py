@@ -110,12 +110,12 @@ def test_texts_are_those_of_single_steered_prompts(model, positions, mode) -> No
     )  # fmt: skip
     unsteered, n = dict(seen[: len(PROMPTS)]), len(PROMPTS)
     assert unsteered == {i: says_by_hand(model, prompt, 3) for i, prompt in enumerate(PROMPTS)}
-    for place, layer in ((1, 3), (3, 1)):
+    for place, layer in ((1, 3), (4, 1)):  # behind each direction its two placebos
         for index, text in seen[place * n : (place + 1) * n]:
             row = directions[layer].rows([index])
             with steer(model, row, 2.0, positions=positions, mode=mode):
                 assert text == says_by_hand(model, PROMPTS[index], 3)
-    assert len(seen) == 5 * n
+    assert len(seen) == 7 * n
 
 
 def test_strength_0_is_run_once_and_is_everywhere(model) -> None:

@@ -95,7 +95,7 @@ def test_hub_mini_goes_on_with_adjectives_of_the_same_language():
     found = intervene(
         model, replace(steering, depths=(5 / 8,), strengths=(0.5,), sampling=sampling)
     )
-    assert found.directions == ("en", "es", "placebo")
+    assert found.directions == ("en", "es", "placebo", "placebo, states' covariance")
     for scorer in ("relevance", "in es"):
         assert found.mean(scorer, "placebo").low[0, 0] > 0.8
     assert 1 < found.mean("perplexity", "placebo").value[0, 0] < 10
