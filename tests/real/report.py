@@ -79,7 +79,7 @@ def rows(name: str, report: sh.Report, status: RunStatus, memory_used: str) -> I
     yield "|---|---|---|---|---|---|---|---|---|"
     for one in report.verdicts.sets:
         layers = f"{one.layers[0]}–{one.layers[-1]}" if one.layers else one.reason
-        margin = f"{one.margin:.2f} [{one.low:.2f}, {one.high:.2f}]"
+        margin = "–" if one.reason else f"{one.margin:.2f} [{one.low:.2f}, {one.high:.2f}]"
         told = (one.spoke, one.evidence, one.name, one.n, margin, one.strongest, one.where, layers)
         yield "| " + " | ".join(map(str, (*told, one.verdict))) + " |"
     yield ""
