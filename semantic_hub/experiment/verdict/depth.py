@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
-from semantic_hub.experiment.verdict.lines import HEADINGS, SetVerdict, SpokeVerdict
+from semantic_hub.experiment.verdict.lines import SetVerdict, SpokeVerdict
 from semantic_hub.experiment.verdict.picture import supporting_set
 from semantic_hub.models.layers import layer_name
 from semantic_hub.plotting.text import escape
@@ -107,7 +107,7 @@ def depth_figure(lines: Sequence[SpokeVerdict], n_layers: int) -> "go.Figure":
         shared_xaxes=True,
         vertical_spacing=40 / max(sum(heights), 200),
         row_heights=heights or None,
-        subplot_titles=[escape(f"{HEADINGS.get(f, f)} ({f})") for f in families]
+        subplot_titles=[escape(family.capitalize()) for family in families]
         + ["Where each is supported"] * bool(found),
     )
     in_legend: set[str] = set()
@@ -125,7 +125,7 @@ def depth_figure(lines: Sequence[SpokeVerdict], n_layers: int) -> "go.Figure":
     if found:
         figure.update_yaxes(autorange="reversed", row=len(heights), col=1)
     figure.update_xaxes(range=[-0.02, 1.02])
-    figure.update_xaxes(title_text="depth (layer / number of layers)", row=len(heights) or 1, col=1)
+    figure.update_xaxes(title_text="relative depth", row=len(heights) or 1, col=1)
     figure.update_annotations(font_size=13, x=0, xanchor="left")
     height = sum(heights) + 40 * len(heights) + _AROUND
     title = "Effect above the strongest control, over depth, of each spoke's median set"

@@ -130,5 +130,5 @@ def test_the_figure_has_a_panel_for_each_evidence_and_a_bar_for_each_extent() ->
     assert len(figure.data) == 3 + 2 * 3
     titles = [annotation.text for annotation in figure.layout.annotations]
     assert titles == [
-        "Shared states (similarity)", "Used by the model (causal)", "Where each is supported",
+        "Similarity", "Causal", "Where each is supported"
     ]  # fmt: skip
