@@ -1,7 +1,7 @@
 """Where in a model's depth the supported effects begin, peak and end."""
 
 from collections.abc import Iterator, Sequence
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from semantic_hub.experiment.verdict.lines import SetVerdict, SpokeVerdict
@@ -143,7 +143,7 @@ def _extent(one: SetVerdict) -> Extent:
     layers, supporting = sorted(profile), [k for k in one.layers if k in profile]
     begins, ends = min(supporting), max(supporting)
     peaks = max(supporting, key=lambda layer: profile[layer].value)
-    reach = max(at.low for at in one.profile if not isnan(at.low))
+    reach = max((at.low for at in one.profile if not isnan(at.low)), default=inf)
     candidates = [layer for layer in layers if profile[layer].high >= reach]
     before = [layer for layer in layers if layer < begins][::-1]
     behind = [layer for layer in layers if layer > ends]

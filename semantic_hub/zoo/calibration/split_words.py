@@ -11,7 +11,6 @@ a first token in that language, in any world; and which of these is meant, if th
 in that language, which is so for the answer's own language, and with a hub for all of them.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -20,11 +19,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from semantic_hub.experiment.verdict.rule import adjusted_p_values, decide
 from semantic_hub.lenses.result import LensResult
 from semantic_hub.statistics.resampling import Resampling
-from semantic_hub.zoo.calibration.nulls import ALPHA, RESAMPLES
-from semantic_hub.zoo.calibration.verdict import SMALLEST
+from semantic_hub.zoo.calibration.nulls import RESAMPLES
+from semantic_hub.zoo.calibration.verdict import set_verdict, shares_by_world
 from semantic_hub.zoo.calibration.worlds import with_noise
 from semantic_hub.zoo.planted.codes import AMPLITUDES, COMPONENTS, N_LAYERS
 from semantic_hub.zoo.planted.models import expected_stream, planted_world
@@ -152,9 +150,7 @@ def lens_verdict(lens: LensResult) -> str:
     Args:
         lens: Its lens.
     """
-    margins = lens.cell_margins(lens.resampling)
-    (adjusted,) = adjusted_p_values([margins])
-    return decide(margins, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
+    return set_verdict(lens.cell_margins(lens.resampling))
 
 
 def split_verdict_shares(seeds: Iterable[int]) -> dict[SplitWorld, dict[str, float]]:
@@ -173,14 +169,7 @@ def split_verdict_shares(seeds: Iterable[int]) -> dict[SplitWorld, dict[str, flo
         for whole in (True, False)
         if whole or any(split)
     ]
-    counts: dict[SplitWorld, Counter[str]] = {world: Counter() for world in worlds}
-    for seed in seeds:
-        for world in worlds:
-            counts[world][lens_verdict(split_lens(world, seed))] += 1
-    return {
-        world: {verdict: number / count.total() for verdict, number in sorted(count.items())}
-        for world, count in counts.items()
-    }
+    return shares_by_world(worlds, seeds, lambda world, seed: lens_verdict(split_lens(world, seed)))
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,6 @@ there does, whatever it means. Every prompt is steered by the difference of two 
 language, from its concept to the next one.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -15,7 +14,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from semantic_hub.experiment.verdict.rule import adjusted_p_values, decide
 from semantic_hub.interventions.controls import PLACEBO
 from semantic_hub.interventions.steering.direction import Direction
 from semantic_hub.interventions.steering.outcomes import OUTCOMES
@@ -23,8 +21,8 @@ from semantic_hub.interventions.steering.per_layer import placebos
 from semantic_hub.interventions.steering.result import SteeringResult
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.calibration.anisotropy import HUGE
-from semantic_hub.zoo.calibration.nulls import ALPHA, RESAMPLES
-from semantic_hub.zoo.calibration.verdict import SMALLEST
+from semantic_hub.zoo.calibration.nulls import RESAMPLES
+from semantic_hub.zoo.calibration.verdict import set_verdict, shares_by_world
 from semantic_hub.zoo.calibration.worlds import LANGUAGES, anisotropic, planted_states
 from semantic_hub.zoo.planted.models import expected_stream, planted_world
 
@@ -132,9 +130,7 @@ def steering_verdict(result: SteeringResult) -> str:
     Args:
         result: Its outcomes.
     """
-    margins = result.cell_margins(result.resampling)
-    (adjusted,) = adjusted_p_values([margins])
-    return decide(margins, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
+    return set_verdict(result.cell_margins(result.resampling))
 
 
 def steering_verdict_shares(seeds: Iterable[int]) -> dict[SteeredWorld, dict[str, float]]:
@@ -143,14 +139,9 @@ def steering_verdict_shares(seeds: Iterable[int]) -> dict[SteeredWorld, dict[str
     Args:
         seeds: Seeds of the worlds.
     """
-    counts: dict[SteeredWorld, Counter[str]] = {world: Counter() for world in STEERED_WORLDS}
-    for seed in seeds:
-        for world, count in counts.items():
-            count[steering_verdict(steered_result(world, seed))] += 1
-    return {
-        world: {verdict: number / count.total() for verdict, number in sorted(count.items())}
-        for world, count in counts.items()
-    }
+    return shares_by_world(
+        STEERED_WORLDS, seeds, lambda world, seed: steering_verdict(steered_result(world, seed))
+    )
 
 
 def _codes(world: SteeredWorld, seed: int) -> Float[Tensor, "concept layer d_model"]:

@@ -1,8 +1,9 @@
 """Rates of the verdicts on similarity in worlds without and with a hub."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from semantic_hub.statistics.margins import CellMargins, least_p
 from semantic_hub.statistics.resampling import Resampling
 from semantic_hub.zoo.calibration.nulls import ALPHA, PERMUTATIONS, RESAMPLES
 from semantic_hub.zoo.calibration.worlds import planted_states
+
+World = TypeVar("World", bound=Hashable)
 
 VERDICT_WORLDS: Sequence[tuple[str, float]] = (
     ("planted-separate", 0.0),
@@ -52,11 +55,14 @@ def verdict_shares(name: str, noise: float, n_pairs: int, seeds: Iterable[int]) 
         >>> verdict_shares("planted-hub", 0.5, 48, range(3))
         {'supported': 1.0}
     """
-    counts = Counter(
-        similarity_verdict(*planted_states(name, seed, noise=noise, n_concepts=n_pairs), seed)
-        for seed in seeds
-    )
-    return {verdict: number / counts.total() for verdict, number in sorted(counts.items())}
+
+    def verdict_of(world: VerdictWorld, seed: int) -> str:
+        name, noise, n_pairs = world
+        states = planted_states(name, seed, noise=noise, n_concepts=n_pairs)
+        return similarity_verdict(*states, seed)
+
+    world = name, noise, n_pairs
+    return shares_by_world([world], seeds, verdict_of)[world]
 
 
 def all_verdict_shares(seeds: Sequence[int]) -> dict[VerdictWorld, dict[str, float]]:
@@ -82,9 +88,37 @@ def similarity_verdict(x: States, y: States, seed: int) -> str:
         y: States of the other side.
         seed: Seed of resamples, pairings and random states.
     """
-    found = _cell_margins(x, y, seed)
-    (adjusted,) = adjusted_p_values([found])
-    return decide(found, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
+    return set_verdict(_cell_margins(x, y, seed))
+
+
+def set_verdict(margins: CellMargins) -> str:
+    """Verdict on a set that is the only one of its kind.
+
+    Args:
+        margins: Its margins.
+    """
+    (adjusted,) = adjusted_p_values([margins])
+    return decide(margins, adjusted, alpha=ALPHA, smallest=SMALLEST).verdict
+
+
+def shares_by_world(
+    worlds: Sequence[World], seeds: Iterable[int], verdict_of: Callable[[World, int], str]
+) -> dict[World, dict[str, float]]:
+    """Share of seeds with each verdict, for every world; verdicts of no seed are left out.
+
+    Args:
+        worlds: All are measured with one seed before the next.
+        seeds: Seeds of the worlds.
+        verdict_of: From a world and a seed to its verdict.
+    """
+    counts: dict[World, Counter[str]] = {world: Counter() for world in worlds}
+    for seed in seeds:
+        for world, count in counts.items():
+            count[verdict_of(world, seed)] += 1
+    return {
+        world: {verdict: number / count.total() for verdict, number in sorted(count.items())}
+        for world, count in counts.items()
+    }
 
 
 def _cell_margins(x: States, y: States, seed: int) -> CellMargins:

@@ -63,6 +63,13 @@ def test_a_layer_without_an_interval_bounds_nothing() -> None:
         assert (found.begins_earliest, found.ends_latest) == (1, 2)
 
 
+def test_without_any_interval_the_peak_has_none() -> None:
+    """A layer's best strength may have none where another one supports the set."""
+    none = profiled((0.3, nan, nan), (0.8, nan, nan), layers=(1,))
+    [found] = extents([line("language", "causal", "supported", none)])
+    assert (found.peaks, found.peaks_earliest, found.peaks_latest) == (1, 1, 1)
+
+
 def test_the_page_says_where_no_median_set_supports_its_spoke() -> None:
     lines = (line("language", "similarity", "supported", replace(HILL, verdict="cannot tell")),)
     shown = render_part(lines)
